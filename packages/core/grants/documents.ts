@@ -1,0 +1,364 @@
+import { sha256 } from '#sha256';
+import { concat, utf8 } from '../bytes.ts';
+import type { Json } from '../canonical.ts';
+import { canonicalText, parseCanonical } from '../canonical.ts';
+import { CoreError } from '../errors.ts';
+import type { Read } from '../shape.ts';
+import {
+  boolean,
+  date,
+  hexText,
+  integer,
+  list,
+  nullable,
+  object,
+  oneOf,
+  set,
+  slug,
+  text,
+  time,
+} from '../shape.ts';
+
+/**
+ * The documents that people sign. Each is canonical JSON; a signature is over
+ * `amanat/v1 document\n` ‖ its UTF-8 bytes, and its hash is SHA-256 of the same.
+ */
+const PREFIX = utf8('amanat/v1 document\n');
+
+/** A document's exact text, and the signatures over it. */
+export interface Signed {
+  readonly document: string;
+  readonly signatures: readonly { readonly key: string; readonly signature: string }[];
+}
+
+/** The bytes that are signed. */
+export function signingInput(document: string): Uint8Array {
+  return concat(PREFIX, utf8(document));
+}
+
+/** The 32-byte hash by which an approval, a sequence or a statement names a document. */
+export function documentHash(document: string): Uint8Array {
+  return sha256(signingInput(document));
+}
+
+const SUBJECTS_MAX = 1000;
+const keyText = text(128, /^(ed25519|p256):[A-Za-z0-9+/]+=*$/, 'a public key');
+const iri = text(
+  200,
+  /^(https:\/\/w3id\.org\/dpv[A-Za-z0-9/_#-]*#|amanat:)[A-Za-z0-9-]+$/,
+  'a DPV term',
+);
+const version = integer(1, 1_000_000);
+const title = object({ en: text(200), ur: text(200) });
+const contact = object({
+  email: text(200, /^[^\s@]+@[^\s@]+$/, 'an e-mail address'),
+  phone: nullable(text(40)),
+  address: nullable(text(300)),
+});
+const nonce = hexText(16);
+
+/** What an instance is: its keys and who may change it. The log's first entry. */
+const genesis = object({
+  type: oneOf('genesis'),
+  /** The log's origin, the first line of its checkpoints. */
+  origin: text(120, /^[a-z0-9.-]+(\/[a-z0-9._-]+)*$/, 'a log origin'),
+  mode: oneOf('demo', 'trial'),
+  /** The log's verifier key, as C2SP signed-note writes it. */
+  logKey: text(300),
+  /** The keeper signs heads with this key, and opens sealed codes with the other (P-256 point, base64). */
+  keeperKey: keyText,
+  keeperSealingKey: text(88, /^[A-Za-z0-9+/]{87}=$/, 'a P-256 point'),
+  administrators: set(keyText, 2, 2),
+  registrar: keyText,
+  /** How long a document that gives rights waits before it is in force. */
+  activationSeconds: integer(0, 30 * 86_400),
+  time,
+});
+
+const agency = object({
+  type: oneOf('agency'),
+  agency: slug,
+  version,
+  name: title,
+  contact,
+  /** Subjects a day over all its officers: what no grant can exceed. */
+  subjectsPerDay: integer(0, 1_000_000),
+  time,
+});
+
+const certificate = object({
+  type: oneOf('certificate'),
+  key: keyText,
+  version,
+  /** A name that only the agency can resolve: the log is public. */
+  person: slug,
+  /** The agency of an officer or approver, the controller of an importer. */
+  agency: slug,
+  /** Line of command: an approver must stand in another than the officer's. */
+  line: slug,
+  role: oneOf('officer', 'approver', 'importer'),
+  /** Subjects a day for this person, whatever the grants allow. */
+  subjectsPerDay: integer(0, 1_000_000),
+  notAfter: time,
+  time,
+});
+
+const revocation = object({
+  type: oneOf('revocation'),
+  key: hexText(16),
+  /** Higher than the certificate's; a certificate of a lower version is never in force again. */
+  version,
+  reason: text(200),
+  time,
+});
+
+const field = object({
+  name: slug,
+  title,
+  type: oneOf(
+    'cnic',
+    'msisdn',
+    'imsi',
+    'imei',
+    'text',
+    'date',
+    'datetime',
+    'enum',
+    'integer',
+    'jpeg',
+  ),
+  category: iri,
+  group: slug,
+  identifier: nullable(oneOf('primary', 'secondary')),
+  required: boolean,
+  values: nullable(set(text(60), 1, 100)),
+});
+
+/** A holding: what is kept, why, by whom, for how long, and who may ask. */
+const declaration = object({
+  type: oneOf('declaration'),
+  holding: slug,
+  version,
+  title,
+  controller: object({ id: slug, name: title, contact }),
+  purposes: set(iri, 1, 20),
+  legalBases: set(iri, 1, 20),
+  recipients: set(slug, 0, 100),
+  primaryIdentifier: oneOf('cnic'),
+  /** The fields that tell one subject's records apart; none: one record a subject. */
+  recordKey: set(slug, 0, 5),
+  /** The date from which retention counts; null: the import. */
+  eventDate: nullable(slug),
+  retentionMonths: integer(1, 1200),
+  reviewDate: date,
+  fields: list(field, 1, 60),
+});
+
+/** One row of the grants table; see decide.ts. In a `forbid` row null stands for any. */
+const grantRow = object({
+  id: slug,
+  effect: oneOf('permit', 'forbid'),
+  agency: nullable(slug),
+  purpose: nullable(iri),
+  legalBasis: nullable(iri),
+  holding: nullable(slug),
+  groups: nullable(set(slug, 1, 40)),
+  /** Subjects that one request may name, and over how many a second person is asked for. */
+  subjectsMax: integer(1, SUBJECTS_MAX),
+  secondPersonOver: integer(0, SUBJECTS_MAX),
+  /** Hours of the day, from inclusive, to exclusive; null: any. */
+  hours: nullable(object({ from: integer(0, 23), to: integer(1, 24) })),
+  /** Subjects that one officer may read under this row in a day. */
+  subjectsPerDay: integer(0, 1_000_000),
+});
+
+const grants = object({
+  type: oneOf('grants'),
+  version,
+  /** Minutes east of UTC by which the table's hours and days are counted. */
+  utcOffsetMinutes: integer(-14 * 60, 14 * 60),
+  rows: list(grantRow, 0, 150),
+  time,
+});
+
+/** An import announced: the importer signs what may be written before a row is. */
+const importBegun = object({
+  type: oneOf('import-begun'),
+  holding: slug,
+  /** How many rows the keeper will draw keys for. */
+  rowLimit: integer(1, 2_000_000_000),
+  /** SHA-256(salt ‖ the upload's bytes): opened in a dispute, and no guess is confirmed by it. */
+  commitment: hexText(32),
+  nonce,
+  time,
+});
+
+/** An import's end, in the gateway's words: what was stored, under one root. */
+const importEnded = object({
+  type: oneOf('import-ended'),
+  /** Index of the import-begun entry. */
+  import: integer(0),
+  rows: integer(0),
+  stored: integer(0),
+  unchanged: integer(0),
+  rejected: integer(0),
+  /** RFC 6962 root over (record id, version, ciphertext hash), in order of row. */
+  root: hexText(32),
+  time,
+});
+
+/** Refusals past ten an hour, counted together so that they cannot flood anyone's chain. */
+const refusalsCounted = object({
+  type: oneOf('refusals-counted'),
+  agency: slug,
+  hour: text(14, /^\d{4}-\d{2}-\d{2}T\d{2}Z$/, 'an hour'),
+  count: integer(1, 1_000_000_000),
+});
+
+const selectorsRoot = object({ count: integer(1, SUBJECTS_MAX), root: hexText(32) });
+
+/** An officer's question. The selectors stand beside it, each with a salt, under one signed root. */
+const request = object({
+  type: oneOf('request'),
+  purpose: iri,
+  legalBasis: iri,
+  authority: text(200),
+  case: text(100),
+  selectors: selectorsRoot,
+  holdings: list(object({ holding: slug, groups: set(slug, 1, 40) }), 1, 8),
+  /** Counts this key's requests: two requests under one number suspend the key. */
+  sequence: integer(1),
+  nonce,
+  time,
+});
+
+/** A second person's signature over the hash of a request. */
+const approval = object({
+  type: oneOf('approval'),
+  request: hexText(32),
+  nonce,
+  time,
+});
+
+const identifier = object({ type: oneOf('cnic', 'msisdn'), value: text(32, /^\+?\d+$/, 'digits') });
+
+/** A person's access code, handed out by the registrar: the hash of a code the registrar's machine drew. */
+const code = object({
+  type: oneOf('code'),
+  identifier,
+  codeHash: hexText(32),
+  nonce,
+  time,
+});
+
+/** Two administrators put a subject under protection, or end it. */
+const protection = object({
+  type: oneOf('protection'),
+  identifier,
+  protected: boolean,
+  reason: text(200),
+  nonce,
+  time,
+});
+
+/** Readers of every document that may stand in a public leaf. */
+export const publicDocuments = {
+  genesis,
+  agency,
+  certificate,
+  revocation,
+  declaration,
+  grants,
+  'import-begun': importBegun,
+  'import-ended': importEnded,
+  'refusals-counted': refusalsCounted,
+} as const;
+
+/** Readers of the documents about a person, which reach the keeper and never a public leaf. */
+export const personalDocuments = { request, approval, code, protection } as const;
+
+const documents = { ...publicDocuments, ...personalDocuments } as const;
+
+export type DocumentType = keyof typeof documents;
+export type PublicDocumentType = keyof typeof publicDocuments;
+/** The document of a type. */
+export type DocumentOf<T extends DocumentType> = Read<(typeof documents)[T]>;
+export type PublicDocument = { [T in PublicDocumentType]: DocumentOf<T> }[PublicDocumentType];
+
+export type Genesis = DocumentOf<'genesis'>;
+export type Agency = DocumentOf<'agency'>;
+export type Certificate = DocumentOf<'certificate'>;
+export type Declaration = DocumentOf<'declaration'>;
+export type DeclaredField = Declaration['fields'][number];
+export type Grants = DocumentOf<'grants'>;
+export type GrantRow = Grants['rows'][number];
+export type ImportBegun = DocumentOf<'import-begun'>;
+export type ImportEnded = DocumentOf<'import-ended'>;
+export type Request = DocumentOf<'request'>;
+export type Approval = DocumentOf<'approval'>;
+export type Identifier = Read<typeof identifier>;
+
+/**
+ * Reads a document of one of the given types from its canonical text.
+ * @throws CoreError 'bad-document'
+ */
+export function readDocument<const T extends DocumentType>(
+  document: string,
+  ...types: readonly T[]
+): DocumentOf<T> {
+  const source = parseCanonical(document);
+  const type = types.find((candidate) => candidate === source.type);
+  if (type === undefined) {
+    throw new CoreError('bad-document', `type: expected one of ${types.join(', ')}`);
+  }
+  const found = documents[type](source, '');
+  if (found.type === 'declaration') checkDeclaration(found);
+  return found as DocumentOf<T>;
+}
+
+/** Reads any document that may stand in a public leaf. @throws CoreError 'bad-document' */
+export function readPublicDocument(document: string): PublicDocument {
+  const types = Object.keys(publicDocuments) as PublicDocumentType[];
+  return readDocument(document, ...types);
+}
+
+/** The text of a document, after the same checks that reading it makes. @throws CoreError 'bad-document' */
+export function writeDocument<T extends DocumentType>(document: DocumentOf<T>): string {
+  const written = canonicalText(document as unknown as Json);
+  readDocument(written, document.type as T);
+  return written;
+}
+
+/** What the members of a declaration owe one another. @throws CoreError 'bad-document' */
+function checkDeclaration(found: Declaration): void {
+  const names = new Set(found.fields.map((each) => each.name));
+  const refuse = (message: string): never => {
+    throw new CoreError('bad-document', message);
+  };
+  if (names.size !== found.fields.length) refuse('fields: two have one name');
+  const primary = found.fields.filter((each) => each.identifier === 'primary');
+  if (
+    primary.length !== 1 ||
+    primary[0]?.type !== found.primaryIdentifier ||
+    !primary[0].required
+  ) {
+    refuse('fields: expected exactly one primary identifier, required, of the declared type');
+  }
+  for (const each of found.fields) {
+    if (each.identifier === 'secondary' && each.type !== 'msisdn') {
+      refuse(`fields.${each.name}: expected a secondary identifier to be an msisdn`);
+    }
+    if ((each.type === 'enum') !== (each.values !== null)) {
+      refuse(`fields.${each.name}.values: expected values for an enum and for nothing else`);
+    }
+  }
+  for (const name of found.recordKey) {
+    if (!names.has(name)) refuse('recordKey: names a field that is not declared');
+  }
+  if (found.eventDate !== null) {
+    const event = found.fields.find((each) => each.name === found.eventDate);
+    if (!event?.required || (event.type !== 'date' && event.type !== 'datetime')) {
+      refuse('eventDate: expected a required date field');
+    }
+  }
+}

@@ -1,0 +1,31 @@
+export type { Ask, Decision, GrantRefusal, SecondPersonReason } from './decide.ts';
+export { chargedDay, decide } from './decide.ts';
+export type {
+  Agency,
+  Approval,
+  Certificate,
+  Declaration,
+  DeclaredField,
+  DocumentOf,
+  Genesis,
+  GrantRow,
+  Grants,
+  Identifier,
+  ImportBegun,
+  ImportEnded,
+  PublicDocument,
+  Request,
+  Signed,
+} from './documents.ts';
+export {
+  documentHash,
+  publicDocuments,
+  readDocument,
+  readPublicDocument,
+  signingInput,
+  writeDocument,
+} from './documents.ts';
+export type { AnnouncedImport, CertifiedKey, EntryRefusal, KeyRefusal } from './register.ts';
+export { Register, signedLeaf } from './register.ts';
+export type { Selector } from './selectors.ts';
+export { readSelector, selectorProof, selectorsRoot } from './selectors.ts';

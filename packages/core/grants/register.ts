@@ -1,0 +1,315 @@
+import { base64, fromBase64 } from '../bytes.ts';
+import { CoreError } from '../errors.ts';
+import type { PublicKey } from '../keys/sign.ts';
+import { parsePublicKey, verify } from '../keys/sign.ts';
+import type { PublicLeaf } from '../log/entry.ts';
+import type {
+  Agency,
+  Certificate,
+  Declaration,
+  Genesis,
+  Grants,
+  ImportBegun,
+  PublicDocument,
+  Signed,
+} from './documents.ts';
+import { readPublicDocument, signingInput } from './documents.ts';
+
+/** Why a public entry gives nobody anything. It stays in the log, inert. */
+export type EntryRefusal =
+  | 'malformed'
+  | 'no-genesis'
+  | 'second-genesis'
+  | 'not-two-administrators'
+  | 'not-the-importer'
+  | 'unsigned-expected'
+  | 'version-not-next'
+  | 'key-taken'
+  | 'undeclared-holding'
+  | 'unknown-agency'
+  | 'unknown-import'
+  | 'unknown-key'
+  | 'primary-changed';
+
+/** Why a key's signature carries no authority. */
+export type KeyRefusal = 'unknown-key' | 'not-yet-active' | 'revoked-key' | 'expired-key';
+
+/** A document in force from a moment on. */
+interface InForce<T> {
+  readonly document: T;
+  readonly from: number;
+  readonly index: number;
+}
+
+/** A person's certified key. */
+export interface CertifiedKey {
+  readonly certificate: Certificate;
+  readonly key: PublicKey;
+  readonly from: number;
+}
+
+/** An import that its importer announced. */
+export interface AnnouncedImport {
+  readonly index: number;
+  readonly document: ImportBegun;
+  readonly importer: CertifiedKey;
+  ended: boolean;
+}
+
+/**
+ * What the log's public entries say: who may sign, who may ask, what is declared. Gateway and keeper
+ * each build one from the same leaves, in tree order; the keeper trusts nothing else.
+ * Times are the caller's, in milliseconds; versions that are not yet in force are kept beside the present one.
+ */
+export class Register {
+  #genesis: Genesis | null = null;
+  #administrators: readonly PublicKey[] = [];
+  #registrar: PublicKey | null = null;
+  readonly #agencies = new Map<string, InForce<Agency>[]>();
+  readonly #declarations = new Map<string, InForce<Declaration>[]>();
+  readonly #grants: InForce<Grants>[] = [];
+  readonly #keys = new Map<string, CertifiedKey[]>();
+  readonly #revoked = new Map<string, number>();
+  readonly #imports = new Map<number, AnnouncedImport>();
+
+  get genesis(): Genesis | null {
+    return this.#genesis;
+  }
+
+  get registrar(): PublicKey | null {
+    return this.#registrar;
+  }
+
+  /**
+   * Takes in the public leaf at `index`, as of `time`. Gives null where it took effect, else why not.
+   * A leaf that does not parse, or lacks a signature it needs, is inert: never an exception, because
+   * the tree has it already.
+   */
+  apply(index: number, signed: Signed, time: number): EntryRefusal | null {
+    return this.#read(index, signed, time, true);
+  }
+
+  /** Whether {@link apply} would take the entry, without taking it. */
+  check(signed: Signed, time: number): EntryRefusal | null {
+    return this.#read(Number.MAX_SAFE_INTEGER, signed, time, false);
+  }
+
+  /** The certified key, or why it has no authority at `time`. */
+  key(id: string, time: number): CertifiedKey | KeyRefusal {
+    const versions = this.#keys.get(id);
+    if (versions === undefined) return 'unknown-key';
+    const found = versions.findLast((version) => version.from <= time);
+    if (found === undefined) return 'not-yet-active';
+    if ((this.#revoked.get(id) ?? 0) >= found.certificate.version) return 'revoked-key';
+    return time >= found.certificate.notAfter ? 'expired-key' : found;
+  }
+
+  /** The agency as it is in force at `time`. */
+  agency(id: string, time: number): Agency | null {
+    return inForce(this.#agencies.get(id) ?? [], time)?.document ?? null;
+  }
+
+  /** Every agency in force at `time`. */
+  agencies(time: number): readonly Agency[] {
+    return [...this.#agencies.keys()].flatMap((id) => this.agency(id, time) ?? []);
+  }
+
+  /** The grants table in force at `time`. */
+  grants(time: number): Grants | null {
+    return inForce(this.#grants, time)?.document ?? null;
+  }
+
+  /** Each holding's declaration in force at `time`. */
+  declarations(time: number): ReadonlyMap<string, Declaration> {
+    const found = new Map<string, Declaration>();
+    for (const [holding, versions] of this.#declarations) {
+      const current = inForce(versions, time);
+      if (current !== null) found.set(holding, current.document);
+    }
+    return found;
+  }
+
+  /** One holding's declaration in force at `time`. */
+  declaration(holding: string, time: number): Declaration | null {
+    return inForce(this.#declarations.get(holding) ?? [], time)?.document ?? null;
+  }
+
+  /** The declaration's entry, for whoever wants to look it up in the log. */
+  declarationIndex(holding: string, time: number): number | null {
+    return inForce(this.#declarations.get(holding) ?? [], time)?.index ?? null;
+  }
+
+  /** An announced import by the index of its entry. */
+  import(index: number): AnnouncedImport | null {
+    return this.#imports.get(index) ?? null;
+  }
+
+  /** Highest version so far, in force or not, so that the next can be written; 0 where there is none. */
+  latestVersion(document: 'agency' | 'declaration' | 'grants' | 'certificate', id: string): number {
+    if (document === 'grants') return this.#grants.at(-1)?.document.version ?? 0;
+    if (document === 'certificate') return this.#keys.get(id)?.at(-1)?.certificate.version ?? 0;
+    const versions = document === 'agency' ? this.#agencies.get(id) : this.#declarations.get(id);
+    return versions?.at(-1)?.document.version ?? 0;
+  }
+
+  /** Whether two different administrators signed. */
+  signedByAdministrators(signed: Signed): boolean {
+    return this.#administrators.length === 2 && signedByAll(signed, this.#administrators);
+  }
+
+  /** The signer of a document with one signature, if it is this key's. */
+  signedBy(signed: Signed, key: PublicKey): boolean {
+    return signed.signatures.length === 1 && signedByAll(signed, [key]);
+  }
+
+  #read(index: number, signed: Signed, time: number, keep: boolean): EntryRefusal | null {
+    try {
+      return this.#take(index, readPublicDocument(signed.document), signed, time, keep);
+    } catch (error) {
+      // A document or a key in it that does not parse.
+      if (error instanceof CoreError) return 'malformed';
+      throw error;
+    }
+  }
+
+  #take(
+    index: number,
+    document: PublicDocument,
+    signed: Signed,
+    time: number,
+    keep: boolean,
+  ): EntryRefusal | null {
+    if (document.type === 'genesis') {
+      if (this.#genesis !== null) return 'second-genesis';
+      if (signed.signatures.length !== 0) return 'unsigned-expected';
+      if (keep) this.#begin(document);
+      return null;
+    }
+    if (this.#genesis === null) return 'no-genesis';
+    if (document.type === 'import-begun') {
+      const importer = this.#importer(signed, document, time);
+      if (typeof importer === 'string') return importer;
+      if (keep) this.#imports.set(index, { index, document, importer, ended: false });
+      return null;
+    }
+    if (document.type === 'import-ended' || document.type === 'refusals-counted') {
+      if (signed.signatures.length !== 0) return 'unsigned-expected';
+      if (document.type === 'refusals-counted') return null;
+      const begun = this.#imports.get(document.import);
+      if (begun === undefined || begun.ended) return 'unknown-import';
+      if (keep) begun.ended = true;
+      return null;
+    }
+    if (!this.signedByAdministrators(signed)) return 'not-two-administrators';
+    const from = time + this.#genesis.activationSeconds * 1000;
+    switch (document.type) {
+      case 'agency':
+        return addVersion(this.#agencies, document.agency, { document, from, index }, keep);
+      case 'declaration': {
+        const previous = this.#declarations.get(document.holding)?.at(-1)?.document;
+        // Subject ids hang on the controller and the primary identifier: a new one is a new holding.
+        if (previous !== undefined && previous.controller.id !== document.controller.id) {
+          return 'primary-changed';
+        }
+        return addVersion(this.#declarations, document.holding, { document, from, index }, keep);
+      }
+      case 'grants': {
+        if (document.version !== (this.#grants.at(-1)?.document.version ?? 0) + 1) {
+          return 'version-not-next';
+        }
+        if (keep) this.#grants.push({ document, from, index });
+        return null;
+      }
+      case 'certificate':
+        return this.#certify(document, from, keep);
+      case 'revocation': {
+        const certified = this.#keys.get(document.key)?.at(-1);
+        if (certified === undefined) return 'unknown-key';
+        if (document.version < certified.certificate.version) return 'version-not-next';
+        if (document.version <= (this.#revoked.get(document.key) ?? 0)) return 'version-not-next';
+        // At once: waiting protects against a hasty grant, never against a stolen key.
+        if (keep) this.#revoked.set(document.key, document.version);
+        return null;
+      }
+    }
+  }
+
+  /** Its authority is not a signature but that whoever builds a register pins this very document. */
+  #begin(genesis: Genesis): void {
+    const administrators = genesis.administrators.map(parsePublicKey);
+    this.#registrar = parsePublicKey(genesis.registrar);
+    this.#administrators = administrators;
+    this.#genesis = genesis;
+  }
+
+  #importer(signed: Signed, document: ImportBegun, time: number): CertifiedKey | EntryRefusal {
+    const [signature] = signed.signatures;
+    const declaration = this.declaration(document.holding, time);
+    if (declaration === null) return 'undeclared-holding';
+    const certified = signature === undefined ? 'unknown-key' : this.key(signature.key, time);
+    if (typeof certified === 'string') return 'not-the-importer';
+    const { role, agency } = certified.certificate;
+    if (role !== 'importer' || agency !== declaration.controller.id) return 'not-the-importer';
+    return this.signedBy(signed, certified.key) ? certified : 'not-the-importer';
+  }
+
+  #certify(certificate: Certificate, from: number, keep: boolean): EntryRefusal | null {
+    const key = parsePublicKey(certificate.key);
+    const versions = this.#keys.get(key.id) ?? [];
+    const previous = versions.at(-1)?.certificate;
+    if (previous !== undefined && previous.person !== certificate.person) return 'key-taken';
+    const least = Math.max(previous?.version ?? 0, this.#revoked.get(key.id) ?? 0) + 1;
+    if (certificate.version !== least) return 'version-not-next';
+    const known =
+      certificate.role === 'importer'
+        ? [...this.#declarations.values()].some((each) =>
+            each.some((version) => version.document.controller.id === certificate.agency),
+          )
+        : this.#agencies.has(certificate.agency);
+    if (!known) return 'unknown-agency';
+    if (keep) this.#keys.set(key.id, [...versions, { certificate, key, from }]);
+    return null;
+  }
+}
+
+function addVersion<T extends { readonly version: number }>(
+  versions: Map<string, InForce<T>[]>,
+  id: string,
+  next: InForce<T>,
+  keep: boolean,
+): EntryRefusal | null {
+  const known = versions.get(id) ?? [];
+  if (next.document.version !== (known.at(-1)?.document.version ?? 0) + 1)
+    return 'version-not-next';
+  if (keep) versions.set(id, [...known, next]);
+  return null;
+}
+
+function inForce<T>(versions: readonly InForce<T>[], time: number): InForce<T> | null {
+  return versions.findLast((version) => version.from <= time) ?? null;
+}
+
+function signedByAll(signed: Signed, keys: readonly PublicKey[]): boolean {
+  if (signed.signatures.length !== keys.length) return false;
+  const input = signingInput(signed.document);
+  return keys.every((key) => {
+    const found = signed.signatures.find((each) => each.key === key.id);
+    if (found === undefined) return false;
+    try {
+      return verify(key, input, fromBase64(found.signature));
+    } catch (error) {
+      // Not base64: no signature, and nothing worse.
+      if (error instanceof CoreError) return false;
+      throw error;
+    }
+  });
+}
+
+/** A public leaf's document and signatures in the form that people sign and send. */
+export function signedLeaf(leaf: PublicLeaf): Signed {
+  const signatures = leaf.signatures.map(({ key, signature }) => ({
+    key,
+    signature: base64(signature),
+  }));
+  return { document: leaf.document, signatures };
+}

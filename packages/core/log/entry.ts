@@ -1,0 +1,147 @@
+import { base64, fromBase64, fromUtf8, utf8 } from '../bytes.ts';
+import { CoreError } from '../errors.ts';
+import { MAX_ENTRY_BYTES } from './tile.ts';
+
+/** Signatures a public leaf may carry: two administrators, and room for a change of both. */
+export const MAX_LEAF_SIGNATURES = 4;
+
+const PERSON_START = 'amanat/v1 person ';
+const PUBLIC_START = 'amanat/v1 public\n';
+const COMMITMENT_LENGTH = 32;
+const SIGNATURE_LENGTH = 64;
+
+const PERSON = /^amanat\/v1 person ([^ \n]{14}) ([^ \n]{44})\n$/;
+const SIGNATURE_LINE = /^([0-9a-f]{32}) ([^ \n]{88})$/;
+const KEY_ID = /^[0-9a-f]{32}$/;
+const HOUR = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}Z$/;
+// A line of JSON holds no control characters and no surrogate without its partner.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids these
+const FORBIDDEN_IN_DOCUMENT = /[\u0000-\u001f\p{Cs}]/u;
+
+/** An entry about one person: outsiders learn that there was one, the hour, and nothing else. */
+export interface PersonalLeaf {
+  /** The hour in UTC, as `coarseHour` gives it. */
+  readonly hour: string;
+  /** 32 bytes. */
+  readonly commitment: Uint8Array;
+}
+
+/** A signature on a public leaf's document. What is signed, and what the key may do, is for the document's reader. */
+export interface LeafSignature {
+  /** The signing key's id: 32 lower-case hexadecimal digits. */
+  readonly key: string;
+  /** 64 bytes. */
+  readonly signature: Uint8Array;
+}
+
+/** An entry about organisations: a document that anyone may read. */
+export interface PublicLeaf {
+  /** A JSON object as one line of text. That it is JSON, and means anything, is for the document's reader to check. */
+  readonly document: string;
+  /** At most four, each by another key. */
+  readonly signatures: readonly LeafSignature[];
+}
+
+/** Any entry of the log. */
+export type Leaf =
+  | ({ readonly kind: 'person' } & PersonalLeaf)
+  | ({ readonly kind: 'public' } & PublicLeaf);
+
+/** The hour in UTC of a time in milliseconds, such as `2026-11-23T08Z`. Throws `out-of-range` outside 1970 to 9999. */
+export function coarseHour(timeMs: number): string {
+  if (!(timeMs >= 0 && timeMs < Date.UTC(10_000, 0))) {
+    throw new CoreError('out-of-range', 'time is outside 1970 to 9999');
+  }
+  return `${new Date(timeMs).toISOString().slice(0, 13)}Z`;
+}
+
+/** The bytes of an entry about one person: always 77. Throws `bad-entry`. */
+export function encodePersonalLeaf({ hour, commitment }: PersonalLeaf): Uint8Array {
+  if (!isHour(hour)) throw new CoreError('bad-entry', 'leaf has no proper hour');
+  if (commitment.length !== COMMITMENT_LENGTH)
+    throw new CoreError('bad-entry', 'a commitment has 32 bytes');
+  return utf8(`${PERSON_START}${hour} ${base64(commitment)}\n`);
+}
+
+/** The bytes of an entry about organisations. Throws `bad-entry`, also for what comes to more than 65,535 bytes. */
+export function encodePublicLeaf({ document, signatures }: PublicLeaf): Uint8Array {
+  requirePublic({ document, signatures });
+  const lines = signatures.map(({ key, signature }) => `${key} ${base64(signature)}\n`);
+  const bytes = utf8(`${PUBLIC_START}${document}\n${lines.join('')}`);
+  if (bytes.length > MAX_ENTRY_BYTES) throw new CoreError('bad-entry', 'leaf is too long');
+  return bytes;
+}
+
+/**
+ * The entry of a leaf's bytes: the strict inverse of the two encoders, so that encoding what it gives brings back
+ * the same bytes. Throws `bad-entry`.
+ */
+export function parseLeaf(bytes: Uint8Array): Leaf {
+  if (bytes.length > MAX_ENTRY_BYTES) throw new CoreError('bad-entry', 'leaf is too long');
+  const text = decode(() => fromUtf8(bytes));
+  if (text.startsWith(PUBLIC_START)) return parsePublic(text.slice(PUBLIC_START.length));
+  const [, hour, commitment] = PERSON.exec(text) ?? [];
+  if (hour === undefined || commitment === undefined || !isHour(hour)) {
+    throw new CoreError('bad-entry', 'not a leaf of this log');
+  }
+  // 44 characters may be 31 to 33 bytes.
+  const decoded = decode(() => fromBase64(commitment));
+  if (decoded.length !== COMMITMENT_LENGTH)
+    throw new CoreError('bad-entry', 'a commitment has 32 bytes');
+  return { kind: 'person', hour, commitment: decoded };
+}
+
+function parsePublic(text: string): Leaf {
+  if (!text.endsWith('\n')) throw new CoreError('bad-entry', 'leaf ends without a newline');
+  const [document, ...lines] = text.slice(0, -1).split('\n', MAX_LEAF_SIGNATURES + 2);
+  if (lines.length > MAX_LEAF_SIGNATURES)
+    throw new CoreError('bad-entry', 'leaf has too many signatures');
+  const signatures = lines.map((line) => {
+    const [, key, signature] = SIGNATURE_LINE.exec(line) ?? [];
+    if (key === undefined || signature === undefined) {
+      throw new CoreError('bad-entry', 'leaf has a malformed signature line');
+    }
+    return { key, signature: decode(() => fromBase64(signature)) };
+  });
+  const leaf = { document: document as string, signatures };
+  requirePublic(leaf);
+  return { kind: 'public', ...leaf };
+}
+
+function requirePublic({ document, signatures }: PublicLeaf): void {
+  if (
+    !document.startsWith('{') ||
+    !document.endsWith('}') ||
+    FORBIDDEN_IN_DOCUMENT.test(document)
+  ) {
+    throw new CoreError('bad-entry', 'document is not one line of a json object');
+  }
+  if (signatures.length > MAX_LEAF_SIGNATURES)
+    throw new CoreError('bad-entry', 'leaf has too many signatures');
+  if (
+    signatures.some(
+      ({ key, signature }) => !KEY_ID.test(key) || signature.length !== SIGNATURE_LENGTH,
+    )
+  ) {
+    throw new CoreError('bad-entry', 'leaf has a malformed signature');
+  }
+  // One key twice must never look like two persons.
+  if (new Set(signatures.map(({ key }) => key)).size !== signatures.length) {
+    throw new CoreError('bad-entry', 'leaf is signed twice by one key');
+  }
+}
+
+function isHour(hour: string): boolean {
+  if (!HOUR.test(hour)) return false;
+  const timeMs = Date.parse(`${hour.slice(0, 13)}:00:00Z`);
+  // A day that does not exist either does not parse or comes back as another.
+  return timeMs >= 0 && coarseHour(timeMs) === hour;
+}
+
+function decode<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new CoreError('bad-entry', 'leaf is not properly encoded', { cause });
+  }
+}

@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { createPublicKey, verify } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { fromHex, hex } from '../bytes.ts';
+import { verifyChain } from './chain.ts';
+import { formatCheckpoint, parseCheckpoint } from './checkpoint.ts';
+import { coarseHour, encodePersonalLeaf, encodePublicLeaf, parseLeaf } from './entry.ts';
+import { leafHash } from './merkle.ts';
+import type { NoteKey } from './note.ts';
+import { formatVerifierKey, openNote, openNoteAsync, parseVerifierKey } from './note.ts';
+import { parseTilePath, tilePath } from './tile.ts';
+
+function readVectors<T>(name: string): T {
+  const file = new URL(`../../../vectors/${name}.json`, import.meta.url);
+  return JSON.parse(readFileSync(file, 'utf8')) as T;
+}
+
+interface Cases<Valid, Invalid> {
+  readonly valid: readonly Valid[];
+  readonly invalid: readonly Invalid[];
+}
+
+describe('leaf vectors', () => {
+  interface Common {
+    readonly name: string;
+    readonly leaf: string;
+    readonly leafHash: string;
+  }
+  type Valid =
+    | (Common & { readonly kind: 'person'; readonly hour: string; readonly commitment: string })
+    | (Common & {
+        readonly kind: 'public';
+        readonly document: string;
+        readonly signatures: readonly { readonly key: string; readonly signature: string }[];
+      });
+  const { valid, invalid, hours } = readVectors<
+    Cases<Valid, { readonly name: string; readonly leaf: string }> & {
+      readonly hours: readonly { readonly timeMs: number; readonly hour: string }[];
+    }
+  >('leaves');
+
+  it('that are invalid are refused', () => {
+    assert.ok(invalid.length > 30);
+    for (const { name, leaf } of invalid) {
+      assert.throws(() => parseLeaf(fromHex(leaf)), { code: 'bad-entry' }, name);
+    }
+  });
+
+  it('that are valid come out and go back byte for byte', () => {
+    for (const vector of valid) {
+      const bytes = fromHex(vector.leaf);
+      assert.equal(hex(leafHash(bytes)), vector.leafHash, vector.name);
+      if (vector.kind === 'person') {
+        const body = { hour: vector.hour, commitment: fromHex(vector.commitment) };
+        assert.deepEqual(parseLeaf(bytes), { kind: 'person', ...body }, vector.name);
+        assert.deepEqual(encodePersonalLeaf(body), bytes, vector.name);
+      } else {
+        const signatures = vector.signatures.map(({ key, signature }) => ({
+          key,
+          signature: fromHex(signature),
+        }));
+        const body = { document: vector.document, signatures };
+        assert.deepEqual(parseLeaf(bytes), { kind: 'public', ...body }, vector.name);
+        assert.deepEqual(encodePublicLeaf(body), bytes, vector.name);
+      }
+    }
+  });
+
+  it('give each time its hour', () => {
+    for (const { timeMs, hour } of hours) assert.equal(coarseHour(timeMs), hour);
+  });
+});
+
+describe('chain vectors', () => {
+  interface Chain {
+    readonly name: string;
+    readonly subject: string;
+    readonly links: readonly { readonly index: number; readonly leafHash: string }[];
+    readonly count: number;
+    readonly head: string;
+  }
+  const { valid, invalid } = readVectors<Cases<Chain, Chain>>('chains');
+  const holds = ({ subject, links, count, head }: Chain): boolean =>
+    verifyChain({
+      subject: fromHex(subject),
+      links: links.map((link) => ({ index: link.index, leafHash: fromHex(link.leafHash) })),
+      count,
+      head: fromHex(head),
+    });
+
+  it('that are invalid are refused', () => {
+    assert.ok(invalid.length > 10);
+    for (const chain of invalid) assert.equal(holds(chain), false, chain.name);
+  });
+
+  it('that are valid are accepted', () => {
+    for (const chain of valid) assert.equal(holds(chain), true, chain.name);
+  });
+});
+
+describe('tile path vectors', () => {
+  interface Valid {
+    readonly path: string;
+    readonly level: number | 'entries';
+    readonly index: number;
+    readonly width: number;
+  }
+  const { valid, invalid } = readVectors<Cases<Valid, string>>('tile-paths');
+
+  it('that are invalid are refused', () => {
+    assert.ok(invalid.length > 30);
+    for (const path of invalid)
+      assert.throws(() => parseTilePath(path), { code: 'bad-tile' }, path);
+  });
+
+  it('that are valid come out and go back', () => {
+    for (const { path, ...position } of valid) {
+      assert.deepEqual(parseTilePath(path), position);
+      assert.equal(tilePath(position), path);
+    }
+  });
+});
+
+describe('note vectors', () => {
+  interface Note {
+    readonly name: string;
+    readonly note: string;
+    readonly keys: readonly string[];
+  }
+  interface Key {
+    readonly vkey: string;
+    readonly name: string;
+    readonly keyId: number;
+    readonly publicKey: string;
+  }
+  const { valid, invalid, keys } = readVectors<
+    Cases<Note & { readonly text: string; readonly signers: readonly string[] }, Note> & {
+      readonly keys: Cases<Key, string>;
+    }
+  >('notes');
+
+  function isSigned(key: NoteKey, message: Uint8Array, signature: Uint8Array): boolean {
+    const x = Buffer.from(key.publicKey).toString('base64url');
+    const object = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
+    return verify(null, message, object, signature);
+  }
+
+  async function isSignedByWebCrypto(
+    key: NoteKey,
+    message: Uint8Array,
+    signature: Uint8Array,
+  ): Promise<boolean> {
+    const own = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => Uint8Array.from(bytes);
+    const raw = own(key.publicKey);
+    const object = await crypto.subtle.importKey('raw', raw, 'Ed25519', false, ['verify']);
+    return crypto.subtle.verify('Ed25519', object, own(signature), own(message));
+  }
+
+  it('that are invalid are refused, at once and with WebCrypto', async () => {
+    assert.ok(invalid.length > 25);
+    for (const { name, note, keys: known } of invalid) {
+      const parsed = known.map(parseVerifierKey);
+      assert.throws(() => openNote(note, parsed, isSigned), { code: 'bad-note' }, name);
+      const opening = openNoteAsync(note, parsed, isSignedByWebCrypto);
+      await assert.rejects(opening, { code: 'bad-note' }, name);
+    }
+  });
+
+  it('that are valid open to their text and signers, at once and with WebCrypto', async () => {
+    for (const { name, note, keys: known, text, signers } of valid) {
+      const parsed = known.map(parseVerifierKey);
+      for (const opened of [
+        openNote(note, parsed, isSigned),
+        await openNoteAsync(note, parsed, isSignedByWebCrypto),
+      ]) {
+        assert.equal(opened.text, text, name);
+        assert.deepEqual(opened.signers.map(formatVerifierKey), signers, name);
+      }
+    }
+  });
+
+  it('of keys that are invalid are refused', () => {
+    for (const key of keys.invalid) {
+      assert.throws(() => parseVerifierKey(key), { code: 'bad-key' }, key.slice(0, 200));
+    }
+  });
+
+  it('of keys that are valid come out and go back', () => {
+    for (const { vkey, name, keyId, publicKey } of keys.valid) {
+      const key = parseVerifierKey(vkey);
+      assert.deepEqual(
+        { ...key, publicKey: hex(key.publicKey) },
+        { name, keyId, type: 1, publicKey },
+      );
+      assert.equal(formatVerifierKey(key), vkey);
+    }
+  });
+});
+
+describe('checkpoint vectors', () => {
+  interface Valid {
+    readonly name: string;
+    readonly text: string;
+    readonly origin: string;
+    readonly size: number;
+    readonly root: string;
+    readonly extensions: readonly string[];
+  }
+  const { valid, invalid } =
+    readVectors<Cases<Valid, { readonly name: string; readonly text: string }>>('checkpoints');
+
+  it('that are invalid are refused', () => {
+    assert.ok(invalid.length > 20);
+    for (const { name, text } of invalid) {
+      assert.throws(() => parseCheckpoint(text), { code: 'bad-checkpoint' }, name);
+    }
+  });
+
+  it('that are valid come out, and go back where they have no extensions', () => {
+    for (const { name, text, ...head } of valid) {
+      const parsed = parseCheckpoint(text);
+      assert.deepEqual({ ...parsed, root: hex(parsed.root) }, head, name);
+      if (parsed.extensions.length === 0) assert.equal(formatCheckpoint(parsed), text, name);
+    }
+  });
+});

@@ -1,0 +1,119 @@
+import type { Json, JsonObject } from './canonical.ts';
+import { CoreError } from './errors.ts';
+
+/**
+ * A reader takes a JSON value and gives it back typed, or throws CoreError 'bad-document' naming
+ * the member's path. Readers are strict: an unknown or missing member is refused.
+ */
+export type Reader<T> = (value: Json | undefined, path: string) => T;
+
+/** The type that a reader gives. */
+export type Read<R> = R extends Reader<infer T> ? T : never;
+
+function refuse(path: string, expected: string): never {
+  throw new CoreError('bad-document', `${path || 'document'}: expected ${expected}`);
+}
+
+/** A string of 1 to `max` UTF-16 units, matching `pattern` where one is given. */
+export function text(max: number, pattern?: RegExp, expected = 'text'): Reader<string> {
+  return (value, path) => {
+    if (typeof value !== 'string' || value.length === 0 || value.length > max) {
+      return refuse(path, `${expected} of 1 to ${max} characters`);
+    }
+    if (pattern !== undefined && !pattern.test(value)) return refuse(path, expected);
+    return value;
+  };
+}
+
+/** A lower-case name of letters, digits and hyphens, at most 64 long. */
+export const slug: Reader<string> = text(64, /^[a-z0-9]+(?:[-_][a-z0-9]+)*$/, 'a lower-case name');
+
+/** A string of exactly `bytes` bytes in lower-case hexadecimal. */
+export function hexText(bytes: number): Reader<string> {
+  return text(bytes * 2, new RegExp(`^[0-9a-f]{${bytes * 2}}$`), `${bytes} bytes in hexadecimal`);
+}
+
+/** A calendar date that exists, `YYYY-MM-DD`. */
+export const date: Reader<string> = (value, path) => {
+  const day = text(10, /^\d{4}-\d{2}-\d{2}$/, 'a date, YYYY-MM-DD')(value, path);
+  const parsed = new Date(`${day}T00:00:00Z`);
+  if (Number.isNaN(parsed.getTime()) || parsed.toISOString().slice(0, 10) !== day) {
+    return refuse(path, 'a date that exists');
+  }
+  return day;
+};
+
+/** A safe integer from `min` to `max`. */
+export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): Reader<number> {
+  return (value, path) => {
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max) {
+      return refuse(path, `a whole number from ${min} to ${max}`);
+    }
+    return value;
+  };
+}
+
+/** Milliseconds since 1970, until the year 9999. */
+export const time: Reader<number> = integer(0, 253_402_300_799_999);
+
+/** true or false. */
+export const boolean: Reader<boolean> = (value, path) =>
+  typeof value === 'boolean' ? value : refuse(path, 'true or false');
+
+/** One of a closed list of strings. */
+export function oneOf<const T extends string>(...options: readonly T[]): Reader<T> {
+  return (value, path) => {
+    const found = options.find((option) => option === value);
+    return found ?? refuse(path, `one of ${options.join(', ')}`);
+  };
+}
+
+/** null, or what `reader` reads. */
+export function nullable<T>(reader: Reader<T>): Reader<T | null> {
+  return (value, path) => (value === null ? null : reader(value, path));
+}
+
+/** A list of `min` to `max` items. */
+export function list<T>(reader: Reader<T>, min: number, max: number): Reader<readonly T[]> {
+  return (value, path) => {
+    if (!Array.isArray(value) || value.length < min || value.length > max) {
+      return refuse(path, `a list of ${min} to ${max} items`);
+    }
+    return value.map((item: Json, index) => reader(item, `${path}[${index}]`));
+  };
+}
+
+/** A list whose items differ. */
+export function set(reader: Reader<string>, min: number, max: number): Reader<readonly string[]> {
+  const items = list(reader, min, max);
+  return (value, path) => {
+    const found = items(value, path);
+    if (new Set(found).size !== found.length) return refuse(path, 'a list without repetitions');
+    return found;
+  };
+}
+
+/** An object with exactly the members named: none missing, none more. */
+export function object<S extends { readonly [name: string]: Reader<unknown> }>(
+  members: S,
+): Reader<{ readonly [K in keyof S]: Read<S[K]> }> {
+  const names = Object.keys(members);
+  return (value, path) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      return refuse(path, 'an object');
+    }
+    const source = value as JsonObject;
+    for (const name of Object.keys(source)) {
+      if (!Object.hasOwn(members, name)) {
+        return refuse(path ? `${path}.${name.slice(0, 64)}` : name.slice(0, 64), 'no such member');
+      }
+    }
+    const out: { [name: string]: unknown } = {};
+    for (const name of names) {
+      const reader = members[name] as Reader<unknown>;
+      const member = Object.hasOwn(source, name) ? source[name] : undefined;
+      out[name] = reader(member, path ? `${path}.${name}` : name);
+    }
+    return out as { readonly [K in keyof S]: Read<S[K]> };
+  };
+}

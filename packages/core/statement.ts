@@ -1,0 +1,88 @@
+import { sha256 } from '#sha256';
+import { concat, utf8 } from './bytes.ts';
+import { canonicalBytes, parseCanonicalBytes } from './canonical.ts';
+import { CoreError } from './errors.ts';
+import type { Read } from './shape.ts';
+import { hexText, integer, list, nullable, object, oneOf, set, slug, text, time } from './shape.ts';
+
+const STATEMENT_PREFIX = utf8('amanat/v1 statement\n');
+const NONCE_BYTES = 32;
+
+const group = object({ group: slug, nonce: hexText(16), sha256: hexText(32) });
+
+const recordRead = object({
+  holding: slug,
+  record: hexText(16),
+  import: integer(0),
+  row: integer(1),
+  expiryMonth: text(7, /^\d{4}-\d{2}$/, 'a month'),
+  groups: list(group, 1, 40),
+});
+
+/**
+ * What a personal leaf commits to, and what the person reads: one numbered entry of one subject's
+ * chain. It never names the officer or the case, which stand in the sealed evidence.
+ */
+const statement = object({
+  type: oneOf('statement'),
+  /**
+   * disclosure: records were named · miss: none were held · refusal: a rule refused ·
+   * second-person: a second person was asked for · undelivered: asked, then given up ·
+   * sign-in: the person's own view · code: an access code was handed out ·
+   * protected, unprotected: by two administrators.
+   */
+  kind: oneOf(
+    'disclosure',
+    'miss',
+    'refusal',
+    'second-person',
+    'undelivered',
+    'sign-in',
+    'code',
+    'protected',
+    'unprotected',
+  ),
+  controller: slug,
+  subject: hexText(16),
+  /** Its place in the subject's chain, from 1. */
+  number: integer(1),
+  time,
+  agency: nullable(slug),
+  /** A pseudonym of the officer, for this subject alone. */
+  officer: nullable(hexText(16)),
+  /** Whether a second person signed. */
+  approved: nullable(oneOf('approved')),
+  purpose: nullable(text(200)),
+  legalBasis: nullable(text(200)),
+  /** The rule's code, of a refusal. */
+  refusal: nullable(slug),
+  /** What was asked for. */
+  reads: list(object({ holding: slug, groups: set(slug, 1, 40) }), 0, 8),
+  /** What was named to be released: these versions of these records, these groups, no others. */
+  records: list(recordRead, 0, 4096),
+  /** SHA-256 of the signed documents that were the ground for it. */
+  evidence: nullable(hexText(32)),
+});
+
+export type Statement = Read<typeof statement>;
+export type StatementKind = Statement['kind'];
+export type RecordRead = Read<typeof recordRead>;
+
+/** Reads one record's name strictly, as a gateway offers it. @throws CoreError 'bad-document' */
+export const readRecordRead = recordRead;
+
+/** The body that is sealed for the person: 32-byte nonce ‖ the statement in its one encoding. */
+export function encodeBody(nonce: Uint8Array, value: Statement): Uint8Array {
+  if (nonce.length !== NONCE_BYTES) throw new CoreError('bad-document', 'nonce is not 32 bytes');
+  return concat(nonce, canonicalBytes(value));
+}
+
+/** The commitment in the leaf: SHA-256(prefix ‖ body). The nonce keeps guesses from being confirmed. */
+export function commitTo(body: Uint8Array): Uint8Array {
+  return sha256(concat(STATEMENT_PREFIX, body));
+}
+
+/** Reads a body strictly. @throws CoreError 'bad-document' or 'bad-encoding' */
+export function decodeBody(body: Uint8Array): Statement {
+  return statement(parseCanonicalBytes(body.subarray(NONCE_BYTES)), '');
+}

@@ -1,0 +1,288 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { base64, concat, fromBase64, fromHex, fromUtf8, hex, utf8 } from '../bytes.ts';
+import type { Json } from '../canonical.ts';
+import { canonicalText } from '../canonical.ts';
+import { signingInput } from '../grants/documents.ts';
+import type { KeyKind, SealingKey, SigningKey } from '../keys/index.ts';
+import {
+  generateSealingKey,
+  generateSigningKey,
+  importSealingKey,
+  openSealed,
+  sealOnce,
+  secretKey,
+  sign,
+} from '../keys/index.ts';
+import type { ResourcePosition, TilePosition } from '../log/index.ts';
+import {
+  CompactRange,
+  chainStart,
+  coarseHour,
+  encodeEntryBundle,
+  encodePersonalLeaf,
+  encodePublicLeaf,
+  encodeTile,
+  formatCheckpoint,
+  formatNote,
+  formatVerifierKey,
+  leafHash,
+  nextChainHash,
+  noteKey,
+  noteMessage,
+  TILE_HEIGHT,
+  TILE_WIDTH,
+} from '../log/index.ts';
+import type { Statement } from '../statement.ts';
+import { commitTo, encodeBody } from '../statement.ts';
+import type { Head, View } from '../view.ts';
+import { bodyAad, readViewAsk, VIEW_ANSWER, VIEW_INFO, writeView } from '../view.ts';
+
+const ORIGIN = 'log.amanat.example';
+
+/** What a test says of one look-up; the rest is filled in. */
+export type Planned = Partial<Statement> & Pick<Statement, 'kind' | 'time'>;
+
+interface Entry {
+  readonly number: number;
+  readonly index: number;
+  readonly body: Uint8Array;
+  readonly key: Uint8Array;
+}
+
+interface Chain {
+  readonly subject: string;
+  readonly controller: string;
+  readonly entries: Entry[];
+  hash: Uint8Array;
+}
+
+/** The gateway's answer, as the API gives it. */
+export interface SimulatedAnswer {
+  readonly view: string;
+  readonly checkpoint: string;
+  readonly subjects: {
+    readonly subject: string;
+    readonly controller: string;
+    readonly entries: { number: number; index: number; body: string }[];
+    readonly held: { holding: string; records: number; firstImport: number; until: string }[];
+  }[];
+  readonly withheld: { readonly possible: boolean; readonly count: number };
+  readonly witnessed: boolean;
+}
+
+/** Gateway, keeper and log in one object, made of core's own functions, for tests of what judges them. */
+export class Simulation {
+  readonly code: string = randomBytes(16).toString('hex');
+  readonly #logKey: SigningKey = generateSigningKey('ed25519');
+  readonly #keeperKey: SigningKey;
+  readonly #sealing: SealingKey;
+  readonly #range = CompactRange.empty();
+  readonly #nodes = new Map<string, Uint8Array>();
+  readonly #leaves: Uint8Array[] = [];
+  readonly #chains = new Map<string, Chain>();
+
+  private constructor(keeperKey: SigningKey, sealing: SealingKey) {
+    this.#keeperKey = keeperKey;
+    this.#sealing = sealing;
+  }
+
+  static async create(keeperKind: KeyKind = 'ed25519'): Promise<Simulation> {
+    const { publicKey, pkcs8 } = await generateSealingKey();
+    const sealing = await importSealingKey(publicKey, pkcs8);
+    return new Simulation(generateSigningKey(keeperKind), sealing);
+  }
+
+  get size(): number {
+    return this.#leaves.length;
+  }
+
+  get keys() {
+    const key = noteKey(ORIGIN, fromBase64(this.#logKey.public.text.slice('ed25519:'.length)));
+    return { logKey: formatVerifierKey(key), keeperKey: this.#keeperKey.public.text };
+  }
+
+  get keeperSealingKey(): string {
+    return base64(this.#sealing.publicKey);
+  }
+
+  /** Appends entries about organisations. */
+  addPublic(...documents: readonly Json[]): void {
+    for (const document of documents) {
+      this.#append(encodePublicLeaf({ document: canonicalText(document), signatures: [] }));
+    }
+  }
+
+  /** Appends entries about other people. */
+  addNoise(count: number, time: number): void {
+    for (let i = 0; i < count; i++) {
+      const commitment = createHash('sha256').update(`noise ${this.size}`).digest();
+      this.#append(encodePersonalLeaf({ hour: coarseHour(time), commitment }));
+    }
+  }
+
+  /** Appends an entry on her chain at a controller. */
+  addEntry(controller: string, planned: Planned): void {
+    const chain = this.#chainOf(controller);
+    const number = chain.entries.length + 1;
+    const statement: Statement = {
+      type: 'statement',
+      controller,
+      subject: chain.subject,
+      number,
+      agency: null,
+      officer: null,
+      approved: null,
+      purpose: null,
+      legalBasis: null,
+      refusal: null,
+      reads: [],
+      records: [],
+      evidence: null,
+      ...planned,
+    };
+    const plain = encodeBody(randomBytes(32), statement);
+    const key = randomBytes(32);
+    const body = sealOnce(secretKey(key), plain, bodyAad(chain.subject, number));
+    const leaf = encodePersonalLeaf({
+      hour: coarseHour(statement.time),
+      commitment: commitTo(plain),
+    });
+    const index = this.size;
+    this.#append(leaf);
+    chain.hash = nextChainHash(chain.hash, index, leafHash(leaf));
+    chain.entries.push({ number, index, body, key });
+  }
+
+  /**
+   * Answers one asking as the gateway and the keeper would together, the sign-in entered first. `alterHead` and
+   * `alterView` are what a keeper that lies, or somebody with its keys, could do.
+   */
+  async answer(
+    ask: { readonly enc: string; readonly ciphertext: string },
+    {
+      now,
+      undelivered = [],
+      signIn = true,
+      alterHead = (head) => head,
+      alterView = (view) => view,
+    }: {
+      readonly now: number;
+      readonly undelivered?: readonly number[];
+      readonly signIn?: boolean;
+      readonly alterHead?: (head: Head) => Head;
+      readonly alterView?: (view: View) => View;
+    },
+  ): Promise<SimulatedAnswer | 'unknown-code'> {
+    const sealed = { enc: fromBase64(ask.enc), ciphertext: fromBase64(ask.ciphertext) };
+    const { plaintext, exporter } = await openSealed(this.#sealing, VIEW_INFO, sealed);
+    if (readViewAsk(plaintext).code !== this.code) return 'unknown-code';
+    const chains = [...this.#chains.values()];
+    if (signIn) {
+      for (const { controller } of chains)
+        this.addEntry(controller, { kind: 'sign-in', time: now });
+    }
+    const session = createHash('sha256').update(sealed.enc).digest('hex');
+    const view: View = {
+      type: 'view',
+      subjects: chains.map((chain) => {
+        const head: Head = {
+          type: 'head',
+          session,
+          subject: chain.subject,
+          controller: chain.controller,
+          number: chain.entries.length,
+          chain: hex(chain.hash),
+          size: this.size,
+          root: hex(this.#range.root()),
+          time: now,
+        };
+        // The keeper signs first: an alteration behind its back keeps the old signature.
+        const document = canonicalText(head);
+        const signature = base64(sign(this.#keeperKey, signingInput(document)));
+        return {
+          head: canonicalText(alterHead(head) as unknown as Json),
+          signature,
+          protected: false,
+          undelivered: chain.controller === chains[0]?.controller ? undelivered : [],
+          first: 1,
+          bodyKeys: base64(concat(...chain.entries.map((entry) => entry.key))),
+        };
+      }),
+    };
+    const key = secretKey(exporter(VIEW_ANSWER));
+    return {
+      view: base64(sealOnce(key, writeView(alterView(view)), new Uint8Array(0))),
+      checkpoint: this.checkpoint(),
+      subjects: chains.map(({ subject, controller, entries }) => ({
+        subject,
+        controller,
+        entries: entries.map(({ number, index, body }) => ({ number, index, body: base64(body) })),
+        held: [],
+      })),
+      withheld: { possible: false, count: 0 },
+      witnessed: false,
+    };
+  }
+
+  /** The signed checkpoint of the tree as it is. */
+  checkpoint(): string {
+    const text = formatCheckpoint({ origin: ORIGIN, size: this.size, root: this.#range.root() });
+    const key = noteKey(ORIGIN, fromBase64(this.#logKey.public.text.slice('ed25519:'.length)));
+    return formatNote(text, [{ key, signature: sign(this.#logKey, noteMessage(text)) }]);
+  }
+
+  /** A tile of hashes. */
+  tile({ level, index, width }: TilePosition): Uint8Array {
+    return encodeTile(
+      Array.from({ length: width }, (_, i) => {
+        const node = this.#nodes.get(`${level * TILE_HEIGHT}/${index * TILE_WIDTH + i}`);
+        if (node === undefined) throw new Error('no such tile');
+        return node;
+      }),
+    );
+  }
+
+  /** A tile or a bundle of entries. */
+  resource({ level, index, width }: ResourcePosition): Uint8Array {
+    if (level !== 'entries') return this.tile({ level, index, width });
+    return encodeEntryBundle(this.#leaves.slice(index * TILE_WIDTH, index * TILE_WIDTH + width));
+  }
+
+  #chainOf(controller: string): Chain {
+    const known = this.#chains.get(controller);
+    if (known !== undefined) return known;
+    const subject = createHash('sha256').update(`subject ${controller}`).digest('hex').slice(0, 32);
+    const chain = { subject, controller, entries: [], hash: chainStart(fromHex(subject)) };
+    this.#chains.set(controller, chain);
+    return chain;
+  }
+
+  #append(leaf: Uint8Array): void {
+    this.#leaves.push(leaf);
+    this.#range.append(leafHash(leaf), (level, index, hash) => {
+      if (level % TILE_HEIGHT === 0) this.#nodes.set(`${level}/${index}`, hash);
+    });
+  }
+}
+
+/** The same bytes with one bit of one byte changed. */
+export function flipBit(bytes: Uint8Array, at: number): Uint8Array {
+  const changed = new Uint8Array(bytes);
+  changed[at] = (changed[at] as number) ^ 1;
+  return changed;
+}
+
+/** The same base64 with one bit changed in the byte at `at`. */
+export function flipBase64(text: string, at: number): string {
+  return base64(flipBit(fromBase64(text), at));
+}
+
+/** The same JSON text, altered as a value. */
+export function alterJson(
+  text: string,
+  alter: (value: { [member: string]: Json }) => void,
+): string {
+  const value = JSON.parse(fromUtf8(utf8(text))) as { [member: string]: Json };
+  alter(value);
+  return canonicalText(value);
+}

@@ -1,0 +1,355 @@
+import { equal, fromBase64, fromHex, hex } from '../bytes.ts';
+import { CoreError } from '../errors.ts';
+import { signingInput } from '../grants/documents.ts';
+import type { Checkpoint, TileReader } from '../log/index.ts';
+import {
+  coarseHour,
+  encodePersonalLeaf,
+  leafHash,
+  verifyChain,
+  verifyInclusion,
+} from '../log/index.ts';
+import type { Statement } from '../statement.ts';
+import { commitTo, decodeBody } from '../statement.ts';
+import type { Head, SubjectView, View } from '../view.ts';
+import { bodyAad, readHead, VIEW_ENTRIES_MAX } from '../view.ts';
+import type { AnswerEntry, HistoryAnswer } from './answer.ts';
+import { readAnswer } from './answer.ts';
+import type { ViewSession } from './ask.ts';
+import { sessionHash } from './ask.ts';
+import { openCheckpoint } from './checkpoint.ts';
+import type { Check, CheckFailure, FailedAt } from './checks.ts';
+import { CheckList } from './checks.ts';
+import { openByWebCrypto } from './open.ts';
+import type { LeafProof, ProofSource } from './proofs.ts';
+import { proofsFromTiles } from './proofs.ts';
+import { verifyByWebCrypto } from './signature.ts';
+
+/** How far a head's time may be from this device's clock. */
+export const HEAD_AGE_MAX_MS = 5 * 60_000;
+
+const BODY_KEY_BYTES = 32;
+
+/** The keys by which a history is judged. Who takes them from the gateway that is judged must know that. */
+export interface InstanceKeys {
+  /** The log's verifier key, as C2SP signed-note writes it; its name is the log's origin. */
+  readonly logKey: string;
+  /** The keeper's, `ed25519:…` or `p256:…`. */
+  readonly keeperKey: string;
+}
+
+/** One entry of her chain, as far as it could be read. */
+export interface VerifiedEntry {
+  readonly number: number;
+  readonly index: number;
+  /** null where it did not open. */
+  readonly statement: Statement | null;
+  /** Whether it has passed every check that is about it alone. */
+  readonly sound: boolean;
+  /** Whether the keys of what it names were ever given out, on the keeper's word. */
+  readonly delivered: boolean;
+  /** Base64, as it came. */
+  readonly body: string;
+  /** In hexadecimal; null where nothing came to be proven. */
+  readonly commitment: string | null;
+  readonly leafHash: string | null;
+  readonly proof: readonly string[] | null;
+}
+
+/** One controller's chain about her. */
+export interface VerifiedChain {
+  readonly controller: string;
+  readonly subject: string;
+  /** Entries there are, by the keeper's head, and the time up to which that is all. */
+  readonly number: number;
+  readonly completeTo: number;
+  readonly protected: boolean;
+  /** In order of number. */
+  readonly entries: readonly VerifiedEntry[];
+}
+
+/** What was proven from; what a bundle holds. */
+export interface HistoryMaterial {
+  readonly answer: HistoryAnswer;
+  readonly view: View;
+  /** Base64 of the session's ephemeral key. */
+  readonly enc: string;
+  readonly keys: InstanceKeys;
+}
+
+/** The outcome: every check by name, and what was read. Only where `verified` is true may anyone say so. */
+export interface Verification {
+  readonly verified: boolean;
+  readonly checks: readonly Check[];
+  readonly checkpoint: {
+    readonly origin: string;
+    readonly size: number;
+    readonly root: string;
+  } | null;
+  readonly chains: readonly VerifiedChain[];
+  /** null where the answer or the view did not read. */
+  readonly material: HistoryMaterial | null;
+}
+
+/**
+ * Opens and checks the answer to one asking: that it is authentic, and that nothing was left out. Computed here,
+ * from the tiles, the chains and the checkpoint; the gateway's word is taken for nothing. Never throws, whatever the
+ * answer and the tiles hold: what does not fit is a failed check.
+ * @param tiles the log's hash tiles; what it throws is 'unavailable'.
+ * @param now milliseconds since 1970, by this device.
+ */
+export async function verifyHistory({
+  answer: source,
+  session,
+  keys,
+  tiles,
+  now,
+}: {
+  readonly answer: unknown;
+  readonly session: ViewSession;
+  readonly keys: InstanceKeys;
+  readonly tiles: TileReader;
+  readonly now: number;
+}): Promise<Verification> {
+  let material: HistoryMaterial | null = null;
+  try {
+    const answer = readAnswer(source);
+    const view = await session.open(answer.view);
+    material = { answer, view, enc: session.enc, keys };
+  } catch (error) {
+    if (!(error instanceof CoreError)) throw error;
+  }
+  const isFresh = (time: number) => Math.abs(now - time) <= HEAD_AGE_MAX_MS;
+  return checkHistory(material, proofsFromTiles(tiles), isFresh);
+}
+
+/** The checks themselves, for a live answer and a bundle alike. Never throws. */
+export async function checkHistory(
+  material: HistoryMaterial | null,
+  proofs: ProofSource,
+  isFresh: (time: number) => boolean,
+): Promise<Verification> {
+  const checks = new CheckList();
+  const chains: VerifiedChain[] = [];
+  let checkpoint: Checkpoint | null = null;
+  if (checks.note('view-opens', material !== null) && material !== null) {
+    const opened = await openCheckpoint(material.answer.checkpoint, material.keys.logKey);
+    checkpoint = typeof opened === 'string' ? null : opened;
+    const reason = typeof opened === 'string' ? opened : 'wrong';
+    checks.note('checkpoint-signature', checkpoint !== null, { reason });
+    for (const subject of material.view.subjects) {
+      const chain = await checkChain(checks, material, checkpoint, subject, proofs, isFresh);
+      if (chain !== null) chains.push(chain);
+    }
+    checkNobodyElse(checks, material.answer, chains);
+  }
+  const results = checks.results();
+  return {
+    verified: results.every((check) => check.state === 'ok'),
+    checks: results,
+    checkpoint: checkpoint && { ...checkpoint, root: hex(checkpoint.root) },
+    chains,
+    material,
+  };
+}
+
+async function checkChain(
+  checks: CheckList,
+  { answer, enc, keys }: HistoryMaterial,
+  checkpoint: Checkpoint | null,
+  view: SubjectView,
+  proofs: ProofSource,
+  isFresh: (time: number) => boolean,
+): Promise<VerifiedChain | null> {
+  const head = readOr(() => readHead(view.head));
+  if (head === null) {
+    checks.note('head-signature', false);
+    return null;
+  }
+  const { controller } = head;
+  const signature = readOr(() => fromBase64(view.signature)) ?? new Uint8Array(0);
+  const verdict = await verifyByWebCrypto(keys.keeperKey, signingInput(view.head), signature);
+  const reason = verdict === 'unsupported' ? verdict : 'wrong';
+  checks.note('head-signature', verdict === 'ok', { reason, controller });
+  const encBytes = readOr(() => fromBase64(enc)) ?? new Uint8Array(0);
+  checks.note('head-session', head.session === sessionHash(encBytes), { controller });
+  checks.note('head-fresh', isFresh(head.time), { controller });
+  const root = fromHex(head.root);
+  if (checkpoint === null) checks.skip('head-checkpoint');
+  else {
+    const same = head.size === checkpoint.size && equal(root, checkpoint.root);
+    checks.note('head-checkpoint', same, { controller });
+  }
+
+  const subject = answer.subjects.find((each) => each.subject === head.subject);
+  const entries = (subject?.entries ?? []).toSorted((a, b) => a.number - b.number);
+  checkNumbers(checks, head, view, subject?.controller === controller, entries);
+  const bodies = await openBodies(checks, head, view, entries);
+  const proven = await proveLeaves(checks, head, root, entries, proofs);
+  // A chain of no entries has nothing that could fail these.
+  for (const id of ['bodies-open', 'commitments', 'inclusion'] as const) checks.note(id, true);
+  const undelivered = new Set(view.undelivered);
+  const links: { index: number; leafHash: Uint8Array }[] = [];
+  const read = entries.map((entry, i): VerifiedEntry => {
+    const body = bodies[i] ?? null;
+    const { found, included } = proven[i] ?? { found: null, included: false };
+    if (found !== null) links.push({ index: entry.index, leafHash: found.leafHash });
+    const committed = checkCommitment(checks, head, entry, body, found);
+    return {
+      number: entry.number,
+      index: entry.index,
+      statement: body?.statement ?? null,
+      sound: body !== null && included && committed,
+      delivered: body?.statement.kind !== 'undelivered' && !undelivered.has(entry.number),
+      body: entry.body,
+      commitment: body && hex(body.commitment),
+      leafHash: found && hex(found.leafHash),
+      proof: found?.proof.map(hex) ?? null,
+    };
+  });
+  const claim = { subject: fromHex(head.subject), count: head.number, head: fromHex(head.chain) };
+  checks.note('chain', verifyChain({ ...claim, links }), { controller });
+  return {
+    controller,
+    subject: head.subject,
+    number: head.number,
+    completeTo: head.time,
+    protected: view.protected,
+    entries: read,
+  };
+}
+
+/** That the entries are 1 to the head's number, each once. */
+function checkNumbers(
+  checks: CheckList,
+  head: Head,
+  view: SubjectView,
+  present: boolean,
+  entries: readonly AnswerEntry[],
+): void {
+  const { controller } = head;
+  const known = new Set(entries.map((entry) => entry.number));
+  const whole = present || head.number === 0;
+  // A chain longer than one view covers cannot be told to be complete, and so is not.
+  const bounded = view.first === 1 && head.number <= VIEW_ENTRIES_MAX;
+  const exact = known.size === entries.length && entries.length === head.number;
+  checks.note('numbers', whole && bounded, { reason: 'missing', controller });
+  for (let number = 1; number <= Math.min(head.number, VIEW_ENTRIES_MAX); number++) {
+    if (!known.has(number))
+      checks.note('numbers', false, { reason: 'missing', controller, number });
+  }
+  checks.note('numbers', exact, {
+    reason: entries.length < head.number ? 'missing' : 'wrong',
+    controller,
+  });
+}
+
+interface OpenedBody {
+  readonly statement: Statement;
+  readonly commitment: Uint8Array;
+}
+
+async function openBodies(
+  checks: CheckList,
+  { controller, subject }: Head,
+  view: SubjectView,
+  entries: readonly AnswerEntry[],
+): Promise<readonly (OpenedBody | null)[]> {
+  const keys = readOr(() => fromBase64(view.bodyKeys)) ?? new Uint8Array(0);
+  const bodies: (OpenedBody | null)[] = [];
+  for (const { number, body } of entries) {
+    const start = (number - view.first) * BODY_KEY_BYTES;
+    const key = start < 0 ? new Uint8Array(0) : keys.subarray(start, start + BODY_KEY_BYTES);
+    const reason = key.length === BODY_KEY_BYTES ? 'wrong' : 'missing';
+    const opened = reason === 'wrong' ? await openBody(key, body, bodyAad(subject, number)) : null;
+    const fits =
+      opened !== null &&
+      opened.statement.subject === subject &&
+      opened.statement.controller === controller &&
+      opened.statement.number === number;
+    checks.note('bodies-open', fits, { reason, controller, number });
+    bodies.push(fits ? opened : null);
+  }
+  return bodies;
+}
+
+async function openBody(
+  key: Uint8Array,
+  sealed: string,
+  aad: Uint8Array,
+): Promise<OpenedBody | null> {
+  try {
+    const body = await openByWebCrypto(key, fromBase64(sealed), aad);
+    return { statement: decodeBody(body), commitment: commitTo(body) };
+  } catch (error) {
+    if (error instanceof CoreError) return null;
+    throw error;
+  }
+}
+
+/** That the statement is the one that the log's leaf commits to: the leaf's bytes follow from it alone. */
+function checkCommitment(
+  checks: CheckList,
+  { controller }: Head,
+  { number }: AnswerEntry,
+  body: OpenedBody | null,
+  found: LeafProof | null,
+): boolean {
+  if (body === null || found === null) {
+    checks.skip('commitments');
+    return false;
+  }
+  const hour = coarseHour(body.statement.time);
+  const leaf = encodePersonalLeaf({ hour, commitment: body.commitment });
+  const committed = equal(leafHash(leaf), found.leafHash);
+  return checks.note('commitments', committed, { controller, number });
+}
+
+async function proveLeaves(
+  checks: CheckList,
+  { controller, size }: Head,
+  root: Uint8Array,
+  entries: readonly AnswerEntry[],
+  proofs: ProofSource,
+): Promise<readonly { readonly found: LeafProof | null; readonly included: boolean }[]> {
+  const inTree = entries.filter((entry) => entry.index < size);
+  const found = await proofs.prove(
+    inTree.map((entry) => entry.index),
+    size,
+  );
+  const byEntry = new Map(inTree.map((entry, i) => [entry, found[i]]));
+  return entries.map((entry) => {
+    const proof: LeafProof | CheckFailure = byEntry.get(entry) ?? 'wrong';
+    const at: Partial<FailedAt> = { controller, number: entry.number };
+    if (typeof proof === 'string') {
+      checks.note('inclusion', false, { ...at, reason: proof });
+      return { found: null, included: false };
+    }
+    const included = verifyInclusion({ ...proof, index: entry.index, size, root });
+    return { found: proof, included: checks.note('inclusion', included, at) };
+  });
+}
+
+/** That the gateway has added no chain for which the keeper signed no head. */
+function checkNobodyElse(
+  checks: CheckList,
+  answer: HistoryAnswer,
+  chains: readonly VerifiedChain[],
+): void {
+  const headed = new Set(chains.map((chain) => chain.subject));
+  for (const { subject, controller } of answer.subjects) {
+    if (!headed.has(subject))
+      checks.note('head-signature', false, { reason: 'missing', controller });
+  }
+  const subjects = new Set(answer.subjects.map((each) => each.subject));
+  if (subjects.size !== answer.subjects.length) checks.note('numbers', false);
+}
+
+function readOr<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof CoreError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,21 @@
+export type { PublicLeaf, ResourcePosition, TileReader } from '../log/index.ts';
+export { tilePath } from '../log/index.ts';
+export type { RecordRead, Statement, StatementKind } from '../statement.ts';
+export type { HistoryAnswer } from './answer.ts';
+export type { ViewSession } from './ask.ts';
+export { askForView, formatAccessCode, parseAccessCode, readTypedCode } from './ask.ts';
+export type { BundleVerification } from './bundle.ts';
+export { BUNDLE_CHARACTERS_MAX, makeBundle, verifyBundle } from './bundle.ts';
+export { openCheckpoint } from './checkpoint.ts';
+export type { Check, CheckFailure, CheckId, FailedAt } from './checks.ts';
+export { CHECKS } from './checks.ts';
+export type { LogEntry } from './entries.ts';
+export { readLatestEntries } from './entries.ts';
+export type {
+  HistoryMaterial,
+  InstanceKeys,
+  Verification,
+  VerifiedChain,
+  VerifiedEntry,
+} from './history.ts';
+export { HEAD_AGE_MAX_MS, verifyHistory } from './history.ts';

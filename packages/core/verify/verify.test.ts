@@ -1,0 +1,391 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { TileReader } from '../log/index.ts';
+import type { View } from '../view.ts';
+import type { SimulatedAnswer } from './_simulation.ts';
+import { flipBase64, flipBit, Simulation } from './_simulation.ts';
+import type { CheckId, InstanceKeys, Verification, ViewSession } from './index.ts';
+import {
+  askForView,
+  formatAccessCode,
+  HEAD_AGE_MAX_MS,
+  makeBundle,
+  parseAccessCode,
+  readLatestEntries,
+  readTypedCode,
+  verifyBundle,
+  verifyHistory,
+} from './index.ts';
+
+const NOW = Date.UTC(2026, 10, 23, 9, 30);
+const HOUR = 3_600_000;
+
+async function makeSimulation(kind: 'ed25519' | 'p256' = 'ed25519'): Promise<Simulation> {
+  const simulation = await Simulation.create(kind);
+  simulation.addNoise(300, NOW - 30 * HOUR);
+  simulation.addEntry('demo-telecom', { kind: 'disclosure', time: NOW - 20 * HOUR });
+  simulation.addNoise(5, NOW - 19 * HOUR);
+  simulation.addEntry('demo-telecom', { kind: 'refusal', time: NOW - 10 * HOUR });
+  simulation.addEntry('demo-border', { kind: 'miss', time: NOW - 5 * HOUR });
+  simulation.addEntry('demo-telecom', { kind: 'disclosure', time: NOW - HOUR });
+  return simulation;
+}
+
+interface Asked {
+  readonly simulation: Simulation;
+  readonly session: ViewSession;
+  readonly answer: SimulatedAnswer;
+}
+
+type AnswerOptions = Partial<Parameters<Simulation['answer']>[1]>;
+
+async function ask(options: AnswerOptions = {}, known?: Simulation): Promise<Asked> {
+  const simulation = known ?? (await makeSimulation());
+  const session = await askForView(simulation.code, simulation.keeperSealingKey, NOW);
+  const answer = await simulation.answer(session, { now: NOW, ...options });
+  assert.ok(typeof answer === 'object');
+  return { simulation, session, answer };
+}
+
+function tilesOf(simulation: Simulation): TileReader {
+  return { readTile: async (position) => simulation.tile(position) };
+}
+
+async function judge(
+  { simulation, session, answer }: Asked,
+  changes: Partial<Parameters<typeof verifyHistory>[0]> = {},
+): Promise<Verification> {
+  const tiles = tilesOf(simulation);
+  return verifyHistory({ answer, session, keys: simulation.keys, tiles, now: NOW, ...changes });
+}
+
+function failed({ checks }: Verification): readonly CheckId[] {
+  return checks.filter((check) => check.state === 'failed').map((check) => check.id);
+}
+
+function assertFails(verification: Verification, ...ids: readonly CheckId[]): void {
+  assert.equal(verification.verified, false);
+  assert.deepEqual(failed(verification), ids);
+}
+
+test('an unaltered history passes every check and gives its statements', async () => {
+  for (const kind of ['ed25519', 'p256'] as const) {
+    const verification = await judge(await ask({}, await makeSimulation(kind)));
+    assert.deepEqual(failed(verification), []);
+    assert.equal(verification.verified, true);
+    assert.deepEqual(
+      verification.chains.map(({ controller, entries }) => [
+        controller,
+        ...entries.map((entry) => entry.statement?.kind),
+      ]),
+      [
+        ['demo-telecom', 'disclosure', 'refusal', 'disclosure', 'sign-in'],
+        ['demo-border', 'miss', 'sign-in'],
+      ],
+    );
+  }
+});
+
+test('a wrong log key fails the checkpoint, and nothing is verified', async () => {
+  const asked = await ask();
+  const { logKey } = (await Simulation.create()).keys;
+  const verification = await judge(asked, { keys: { ...asked.simulation.keys, logKey } });
+  assertFails(verification, 'checkpoint-signature');
+  assert.equal(
+    verification.checks.find((each) => each.id === 'head-checkpoint')?.state,
+    'not-checked',
+  );
+});
+
+test('a wrong keeper key fails the heads', async () => {
+  const asked = await ask();
+  const { keeperKey } = (await Simulation.create()).keys;
+  assertFails(
+    await judge(asked, { keys: { ...asked.simulation.keys, keeperKey } }),
+    'head-signature',
+  );
+  for (const broken of ['', 'ed25519:', 'p256:AAAA', 'rsa:AAAA', `p256:${'A'.repeat(86)}A=`]) {
+    const keys: InstanceKeys = { ...asked.simulation.keys, keeperKey: broken };
+    assertFails(await judge(asked, { keys }), 'head-signature');
+  }
+});
+
+test('a head that hides the last entry fails its signature, the numbers and the chain', async () => {
+  const asked = await ask({ alterHead: (head) => ({ ...head, number: head.number - 1 }) });
+  assertFails(await judge(asked), 'head-signature', 'numbers', 'chain');
+});
+
+test('an altered head that keeps everything countable still fails its signature', async () => {
+  const asked = await ask({ alterHead: (head) => ({ ...head, time: head.time + 1 }) });
+  assertFails(await judge(asked), 'head-signature');
+});
+
+test('a head of another session is refused although its signature is good', async () => {
+  const simulation = await makeSimulation();
+  const old: View[] = [];
+  const keep = (view: View): View => {
+    old.push(view);
+    return view;
+  };
+  await ask({ alterView: keep }, simulation);
+  const asked = await ask({ signIn: false, alterView: () => old[0] as View }, simulation);
+  assertFails(await judge(asked), 'head-session');
+});
+
+test('a head of another time is refused', async () => {
+  const asked = await ask();
+  assertFails(await judge(asked, { now: NOW + HEAD_AGE_MAX_MS + 1 }), 'head-fresh');
+  assertFails(await judge(asked, { now: NOW - HEAD_AGE_MAX_MS - 1 }), 'head-fresh');
+});
+
+test('a checkpoint of another tree fails against the head', async () => {
+  const asked = await ask();
+  asked.simulation.addNoise(1, NOW);
+  const answer = { ...asked.answer, checkpoint: asked.simulation.checkpoint() };
+  assertFails(await judge({ ...asked, answer }), 'head-checkpoint');
+});
+
+test('an answer sealed to another session does not open', async () => {
+  const simulation = await makeSimulation();
+  const first = await ask({}, simulation);
+  const second = await ask({}, simulation);
+  assertFails(await judge({ ...first, answer: second.answer }), 'view-opens');
+});
+
+test('a left-out entry fails the numbers, and says which', async () => {
+  const asked = await ask();
+  asked.answer.subjects[0]?.entries.splice(1, 1);
+  const verification = await judge(asked);
+  assertFails(verification, 'numbers', 'chain');
+  const [first] = verification.checks.find((check) => check.id === 'numbers')?.failures ?? [];
+  assert.deepEqual(first, { reason: 'missing', controller: 'demo-telecom', number: 2 });
+});
+
+test('a left-out chain fails the numbers', async () => {
+  const asked = await ask();
+  asked.answer.subjects.pop();
+  assertFails(await judge(asked), 'numbers', 'chain');
+});
+
+test('a chain that the keeper does not know of fails the heads', async () => {
+  const asked = await ask({ alterView: (view) => ({ ...view, subjects: view.subjects.slice(1) }) });
+  assertFails(await judge(asked), 'head-signature');
+});
+
+test('a renumbered entry fails: its body opens under its own number only', async () => {
+  const asked = await ask();
+  const entries = asked.answer.subjects[0]?.entries ?? [];
+  const [one, two] = entries;
+  assert.ok(one !== undefined && two !== undefined);
+  one.number = 2;
+  two.number = 1;
+  assertFails(await judge(asked), 'bodies-open', 'chain');
+});
+
+test('an entry told twice fails the numbers', async () => {
+  const asked = await ask();
+  const entries = asked.answer.subjects[0]?.entries ?? [];
+  entries.push({ ...(entries[0] as { number: number; index: number; body: string }) });
+  assertFails(await judge(asked), 'numbers', 'chain');
+});
+
+test('a moved leaf index fails commitment and chain; one outside the tree fails inclusion', async () => {
+  const moved = await ask();
+  const first = moved.answer.subjects[0]?.entries[0];
+  assert.ok(first !== undefined);
+  first.index -= 1;
+  assertFails(await judge(moved), 'commitments', 'chain');
+  first.index = moved.simulation.size;
+  assertFails(await judge(moved), 'inclusion', 'chain');
+});
+
+test('a flipped bit anywhere in a sealed body fails that body, and says which', async () => {
+  const asked = await ask();
+  const entry = asked.answer.subjects[0]?.entries[1];
+  assert.ok(entry !== undefined);
+  const { body } = entry;
+  for (const at of [0, 40, Buffer.from(body, 'base64').length - 1]) {
+    entry.body = flipBase64(body, at);
+    const verification = await judge(asked);
+    assertFails(verification, 'bodies-open');
+    const [failure] =
+      verification.checks.find((check) => check.id === 'bodies-open')?.failures ?? [];
+    assert.equal(failure?.number, 2);
+  }
+});
+
+test('a flipped bit in a tile fails inclusion, wherever in it her proofs need it', async () => {
+  const asked = await ask({ signIn: false });
+  // Her four entries stand at 300, 306, 307 and 308, in the second tile of level 0: all of it is needed.
+  for (const at of [0, 31, 32 * 43 + 5, 32 * 44, 32 * 52 + 31]) {
+    const readTile: TileReader['readTile'] = async (position) => {
+      const bytes = asked.simulation.tile(position);
+      return position.level === 0 && position.index === 1 ? flipBit(bytes, at) : bytes;
+    };
+    const verification = await judge(asked, { tiles: { readTile } });
+    assert.equal(verification.verified, false);
+    assert.ok(failed(verification).includes('inclusion'));
+  }
+});
+
+test('tiles that do not come, or come short, fail inclusion and say why', async () => {
+  const asked = await ask();
+  const reasons = async (readTile: TileReader['readTile']) => {
+    const verification = await judge(asked, { tiles: { readTile } });
+    assertFails(verification, 'inclusion', 'chain');
+    const { failures } = verification.checks.find((check) => check.id === 'inclusion') ?? {};
+    return new Set(failures?.map((failure) => failure.reason));
+  };
+  const gone = () => Promise.reject(new TypeError('failed to fetch'));
+  assert.deepEqual(await reasons(gone), new Set(['unavailable']));
+  assert.deepEqual(await reasons(async () => new Uint8Array(31)), new Set(['wrong']));
+});
+
+test('too few body keys, a truncated view and a view that begins late are failures', async () => {
+  const change = (alter: (subject: View['subjects'][number]) => View['subjects'][number]) =>
+    ask({ alterView: (view) => ({ ...view, subjects: view.subjects.map(alter) }) });
+  const short = await change((subject) => ({
+    ...subject,
+    bodyKeys: subject.bodyKeys.slice(0, 40),
+  }));
+  assertFails(await judge(short), 'bodies-open');
+  const late = await change((subject) => ({ ...subject, first: 2 }));
+  assertFails(await judge(late), 'numbers', 'bodies-open');
+});
+
+test('what was never answered is told apart', async () => {
+  const verification = await judge(await ask({ undelivered: [3] }));
+  assert.equal(verification.verified, true);
+  const delivered = verification.chains[0]?.entries.map((entry) => entry.delivered);
+  assert.deepEqual(delivered, [true, true, false, true]);
+});
+
+test('hostile answers are failed checks, never exceptions', async () => {
+  const asked = await ask();
+  const json = fc.jsonValue({ maxDepth: 3 });
+  const member = fc.constantFrom('view', 'checkpoint', 'subjects');
+  await fc.assert(
+    fc.asyncProperty(json, member, async (value, name) => {
+      assert.equal((await judge(asked, { answer: value })).verified, false);
+      const answer = { ...asked.answer, [name]: value };
+      assert.equal((await judge(asked, { answer })).verified, false);
+      const [first, ...others] = asked.answer.subjects;
+      const subjects = [{ ...first, entries: value }, ...others];
+      assert.equal((await judge(asked, { answer: { ...asked.answer, subjects } })).verified, false);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('a bundle passes offline, long after, and tells its keys', async () => {
+  const asked = await ask();
+  const verification = await judge(asked);
+  assert.ok(verification.material !== null);
+  const file = makeBundle({ ...verification, material: verification.material }, NOW);
+  const again = await verifyBundle(file, asked.simulation.keys, NOW + 365 * 24 * HOUR);
+  assert.deepEqual(failed(again), []);
+  assert.equal(again.verified, true);
+  assert.equal(again.made, NOW);
+  assert.deepEqual(again.claimedKeys, asked.simulation.keys);
+  assert.deepEqual(
+    again.chains.map((chain) => chain.entries.map((entry) => entry.statement)),
+    verification.chains.map((chain) => chain.entries.map((entry) => entry.statement)),
+  );
+  const others = (await Simulation.create()).keys;
+  assertFails(await verifyBundle(file, others, NOW), 'head-signature', 'checkpoint-signature');
+  assertFails(await verifyBundle(file, asked.simulation.keys, NOW - HOUR), 'head-fresh');
+});
+
+test('every altered part of a bundle fails a check', async () => {
+  const asked = await ask();
+  const verification = await judge(asked);
+  assert.ok(verification.material !== null);
+  const file = makeBundle({ ...verification, material: verification.material }, NOW);
+  const zero = '0'.repeat(64);
+  type Parts = { [name: string]: never } & {
+    view: string;
+    enc: string;
+    checkpoint: string;
+    subjects: { entries: { leafHash: string; proof: string[]; index: number; body: string }[] }[];
+  };
+  const altered = async (alter: (parts: Parts) => void): Promise<Verification> => {
+    const parts = JSON.parse(file) as Parts;
+    alter(parts);
+    return verifyBundle(JSON.stringify(parts), asked.simulation.keys, NOW);
+  };
+  const entry = (parts: Parts) =>
+    parts.subjects[0]?.entries[0] as Parts['subjects'][0]['entries'][0];
+  const cases: readonly (readonly [(parts: Parts) => void, ...CheckId[]])[] = [
+    [
+      (parts) => void Object.assign(entry(parts), { leafHash: zero }),
+      'commitments',
+      'inclusion',
+      'chain',
+    ],
+    [(parts) => void entry(parts).proof.splice(3, 1, zero), 'inclusion'],
+    [(parts) => void entry(parts).proof.pop(), 'inclusion'],
+    [
+      (parts) => void Object.assign(entry(parts), { body: flipBase64(entry(parts).body, 3) }),
+      'bodies-open',
+    ],
+    [(parts) => void parts.subjects[0]?.entries.pop(), 'numbers', 'chain'],
+    [(parts) => void Object.assign(parts, { enc: flipBase64(parts.enc, 3) }), 'head-session'],
+    [(parts) => void Object.assign(parts, { view: parts.view.slice(0, -1) }), 'view-opens'],
+    [
+      (parts) => void Object.assign(parts, { checkpoint: parts.checkpoint.slice(1) }),
+      'checkpoint-signature',
+    ],
+  ];
+  for (const [alter, ...ids] of cases) assertFails(await altered(alter), ...ids);
+});
+
+test('what is no bundle is refused as a document', async () => {
+  const keys = (await Simulation.create()).keys;
+  for (const file of ['', '{', '[]', 'null', '{"type":"amanat/v1 history bundle"}']) {
+    await assert.rejects(verifyBundle(file, keys, NOW), { code: 'bad-document' });
+  }
+});
+
+test('a wrong code gets no answer', async () => {
+  const simulation = await makeSimulation();
+  const session = await askForView('0'.repeat(32), simulation.keeperSealingKey, NOW);
+  assert.equal(await simulation.answer(session, { now: NOW }), 'unknown-code');
+});
+
+test('an access code is read however it was typed', () => {
+  const code = '0123456789abcdef0123456789abcdef';
+  assert.equal(formatAccessCode(code), '0123 4567 89ab cdef 0123 4567 89ab cdef');
+  const typed = [
+    formatAccessCode(code),
+    code.toUpperCase(),
+    ' 0123-4567–89AB cdef\n0123.4567 89ab\tcdef ',
+    '\u202a۰۱۲۳ ۴۵۶۷ ۸۹ab cdef ٠١٢٣ ٤٥٦٧ ٨٩ab cdef\u202c',
+    'o123 4567 89ab cdef 0l23 4567 89ab cdef',
+  ];
+  for (const each of typed) assert.equal(parseAccessCode(each), code);
+  for (const each of ['', '0123', `${code}0`, `${code.slice(1)}g`, ' '.repeat(300)]) {
+    assert.equal(parseAccessCode(each), null);
+  }
+  assert.equal(readTypedCode('0123 4'), '01234');
+  fc.assert(
+    fc.property(fc.string(), (each) => void parseAccessCode(each)),
+    { numRuns: 200 },
+  );
+});
+
+test('the latest entries come newest first, across bundles', async () => {
+  const simulation = await makeSimulation();
+  simulation.addPublic({ type: 'note', text: 'a' });
+  const read = async (position: Parameters<Simulation['resource']>[0]) =>
+    simulation.resource(position);
+  const { size } = simulation;
+  const entries = await readLatestEntries({ read, size, before: size, count: 80 });
+  assert.equal(entries.length, 80);
+  assert.equal(entries[0]?.leaf?.kind, 'public');
+  assert.deepEqual(
+    entries.map((entry) => entry.index),
+    Array.from({ length: 80 }, (_, i) => size - 1 - i),
+  );
+  assert.deepEqual(await readLatestEntries({ read, size: 0, before: 0, count: 5 }), []);
+});

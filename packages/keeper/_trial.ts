@@ -1,0 +1,340 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { base64, fromBase64, hex, utf8 } from '@amanat/core/bytes';
+import type { JsonObject } from '@amanat/core/canonical';
+import type { Declaration, DocumentOf, Request, Selector, Signed } from '@amanat/core/grants';
+import { selectorsRoot, signingInput, writeDocument } from '@amanat/core/grants';
+import type { SigningKey } from '@amanat/core/keys';
+import { generateSigningKey, sign } from '@amanat/core/keys';
+import {
+  CompactRange,
+  encodePublicLeaf,
+  formatCheckpoint,
+  formatNote,
+  formatVerifierKey,
+  leafHash,
+  noteKey,
+  noteMessage,
+} from '@amanat/core/log';
+import type { RecordRead } from '@amanat/core/statement';
+import type { KeeperKeys } from './create.ts';
+import { createKeeper, KEEPER_FILES, pinGenesis } from './create.ts';
+import { packLeaves } from './frame.ts';
+import { Keeper } from './keeper.ts';
+import type { Asked, MessageName, Messages, Prepared, Resolved } from './protocol.ts';
+import { passphraseFile } from './providers/passphrase-file.ts';
+
+export const PURPOSE = 'https://w3id.org/dpv#EnforceSecurity';
+export const LEGAL_BASIS = 'https://w3id.org/dpv#LegalObligation';
+export const HOLDING = 'sim-registrations';
+export const CNIC = '0123412345671';
+const PASSPHRASE = utf8('a trial passphrase');
+const NAME = { en: 'trial', ur: 'trial' };
+const CONTACT = { email: 'office@example.org', phone: null, address: null };
+
+/** A keeper in a folder of its own, a log that its test plays, and people who may sign. */
+export class Trial {
+  readonly dir = mkdtempSync(join(tmpdir(), 'amanat-keeper-'));
+  readonly administrators = [generateSigningKey('ed25519'), generateSigningKey('p256')] as const;
+  readonly registrar = generateSigningKey('ed25519');
+  readonly officer = generateSigningKey('ed25519');
+  readonly approver = generateSigningKey('p256');
+  readonly importer = generateSigningKey('ed25519');
+  readonly logKey = generateSigningKey('ed25519');
+  readonly range = CompactRange.empty();
+  now = Date.UTC(2026, 10, 23, 9);
+  keys!: KeeperKeys;
+  genesis = '';
+  keeper!: Keeper;
+  importIndex = 0;
+  #sequence = 1;
+
+  static async begin(): Promise<Trial> {
+    const trial = new Trial();
+    trial.keys = await createKeeper({
+      dir: trial.dir,
+      passphrase: PASSPHRASE,
+      cost: { memory: 64, passes: 1 },
+    });
+    trial.genesis = trial.#genesis();
+    pinGenesis({ dir: trial.dir, document: trial.genesis });
+    await trial.reopen();
+    return trial;
+  }
+
+  /** A trial with an agency, its people, a holding, grants, and an import that may draw. */
+  static async ready(): Promise<Trial> {
+    const trial = await Trial.begin();
+    await trial.appendPublic({ document: trial.genesis, signatures: [] });
+    await trial.declare();
+    await trial.appendPublic(trial.byAdministrators(trial.agency()));
+    await trial.certify(trial.officer, 'officer', 'o-1', 'line-a');
+    await trial.certify(trial.approver, 'approver', 'a-1', 'line-b');
+    await trial.certify(trial.importer, 'importer', 'i-1', 'registry', 'demo-telecom');
+    await trial.appendPublic(trial.byAdministrators(trial.grants()));
+    trial.importIndex = trial.range.size;
+    await trial.appendPublic(trial.signed(trial.importer, trial.importBegun(1000)));
+    return trial;
+  }
+
+  /** Opens the keeper, or opens it again, as after a crash. */
+  async reopen(): Promise<void> {
+    if (this.keeper !== undefined) this.keeper.close();
+    this.keeper = await Keeper.open({
+      database: join(this.dir, KEEPER_FILES.database),
+      root: passphraseFile(join(this.dir, KEEPER_FILES.root), PASSPHRASE),
+      wall: () => this.now,
+    });
+  }
+
+  end(): void {
+    this.keeper.close();
+    rmSync(this.dir, { recursive: true });
+  }
+
+  /** Writes the passphrase where a keeper's process reads it. */
+  passphraseFile(): string {
+    const path = join(this.dir, 'passphrase');
+    writeFileSync(path, PASSPHRASE, { mode: 0o600 });
+    return path;
+  }
+
+  async ask<N extends MessageName>(
+    name: N,
+    body: Messages[N]['ask'],
+    attachment: Buffer = Buffer.alloc(0),
+  ): Promise<{ answer: Messages[N]['answer']; attachment: Buffer }> {
+    const reply = await this.keeper.answer(name, body as unknown as JsonObject, attachment);
+    return {
+      answer: reply.answer as Messages[N]['answer'],
+      attachment: reply.attachment ?? Buffer.alloc(0),
+    };
+  }
+
+  async resolve(...asks: readonly Asked[]): Promise<readonly Resolved[]> {
+    return (await this.ask('resolve', { asks })).answer.asks;
+  }
+
+  async prepare(
+    id: number,
+    records: readonly RecordRead[] = [],
+    abandoned = false,
+  ): Promise<Prepared> {
+    const { answer } = await this.ask('prepare', { lookUps: [{ id, records, abandoned }] });
+    return answer.lookUps[0] as Prepared;
+  }
+
+  /** Appends leaves to the log, and has the keeper follow. */
+  async append(leaves: readonly Uint8Array[], wanted: readonly number[] = []) {
+    for (const leaf of leaves) this.range.append(leafHash(leaf));
+    return this.ask(
+      'commit',
+      { checkpoint: this.checkpoint(), leaves: leaves.length, wanted },
+      packLeaves(leaves),
+    );
+  }
+
+  async appendPublic(signed: Signed): Promise<void> {
+    await this.append([publicLeaf(signed)]);
+  }
+
+  checkpoint(
+    range: CompactRange = this.range,
+    origin = 'example.org/log',
+    key = this.logKey,
+  ): string {
+    const text = formatCheckpoint({ origin, size: range.size, root: range.root() });
+    const note = noteKey('example.org/log', rawKey(key));
+    return formatNote(text, [{ key: note, signature: sign(key, noteMessage(text)) }]);
+  }
+
+  signed(key: SigningKey, document: object): Signed {
+    const text = writeDocument(document as DocumentOf<'agency'>);
+    return {
+      document: text,
+      signatures: [{ key: key.public.id, signature: base64(sign(key, signingInput(text))) }],
+    };
+  }
+
+  byAdministrators(document: object): Signed {
+    const [first, second] = this.administrators.map((key) => this.signed(key, document));
+    return {
+      document: (first as Signed).document,
+      signatures: [...(first as Signed).signatures, ...(second as Signed).signatures],
+    };
+  }
+
+  async certify(
+    key: SigningKey,
+    role: string,
+    person: string,
+    line: string,
+    agency = 'demo-police',
+  ) {
+    await this.appendPublic(
+      this.byAdministrators({
+        type: 'certificate',
+        key: key.public.text,
+        version: 1,
+        person,
+        agency,
+        line,
+        role,
+        subjectsPerDay: 100,
+        notAfter: this.now + 365 * 86_400_000,
+        time: this.now,
+      }),
+    );
+  }
+
+  async declare(changes: Partial<Declaration> = {}): Promise<void> {
+    await this.appendPublic(this.byAdministrators({ ...declaration(), ...changes }));
+  }
+
+  agency() {
+    return {
+      type: 'agency',
+      agency: 'demo-police',
+      version: 1,
+      name: NAME,
+      contact: CONTACT,
+      subjectsPerDay: 1000,
+      time: this.now,
+    };
+  }
+
+  grants(changes: object = {}) {
+    const row = {
+      id: 'police-owner',
+      effect: 'permit',
+      agency: 'demo-police',
+      purpose: PURPOSE,
+      legalBasis: LEGAL_BASIS,
+      holding: HOLDING,
+      groups: ['identity', 'number'],
+      subjectsMax: 10,
+      secondPersonOver: 3,
+      hours: null,
+      subjectsPerDay: 50,
+      ...changes,
+    };
+    return { type: 'grants', version: 1, utcOffsetMinutes: 300, rows: [row], time: this.now };
+  }
+
+  importBegun(rowLimit: number) {
+    return {
+      type: 'import-begun',
+      holding: HOLDING,
+      rowLimit,
+      commitment: hex(randomBytes(32)),
+      nonce: hex(randomBytes(16)),
+      time: this.now,
+    };
+  }
+
+  selector(value: string = CNIC, type: 'cnic' | 'msisdn' = 'cnic'): Selector {
+    return { type, value, salt: hex(randomBytes(16)) };
+  }
+
+  /** A request of the officer's, as it reaches the keeper. */
+  request(
+    changes: Partial<Request> = {},
+    selectors: readonly Selector[] = [this.selector()],
+    key: SigningKey = this.officer,
+  ): Extract<Asked, { kind: 'request' }> {
+    const document = {
+      type: 'request' as const,
+      purpose: PURPOSE,
+      legalBasis: LEGAL_BASIS,
+      authority: 'order of a court',
+      case: 'case-1',
+      selectors: { count: selectors.length, root: selectorsRoot(selectors) },
+      holdings: [{ holding: HOLDING, groups: ['identity'] }],
+      sequence: this.#sequence++,
+      nonce: hex(randomBytes(16)),
+      time: this.now,
+      ...changes,
+    };
+    return { kind: 'request', signed: this.signed(key, document), selectors, approval: null };
+  }
+
+  /** Draws keys for one row, as an import does. */
+  async draw(row = 1, value: string = CNIC, msisdn = '+923980000001') {
+    const { answer, attachment } = await this.ask('draw', {
+      import: this.importIndex,
+      rows: [
+        {
+          row,
+          primary: { type: 'cnic', value },
+          secondary: [{ type: 'msisdn', value: msisdn }],
+          recordKey: hex(Buffer.alloc(32, 1)),
+          digest: hex(Buffer.alloc(32, 2)),
+          eventDate: '2026-01-01',
+        },
+      ],
+    });
+    const [drawn] = answer.rows;
+    return { drawn, attachment };
+  }
+
+  #genesis(): string {
+    return writeDocument({
+      type: 'genesis',
+      origin: 'example.org/log',
+      mode: 'trial',
+      logKey: formatVerifierKey(noteKey('example.org/log', rawKey(this.logKey))),
+      ...this.keys,
+      administrators: this.administrators.map((key) => key.public.text),
+      registrar: this.registrar.public.text,
+      activationSeconds: 0,
+      time: this.now,
+    });
+  }
+}
+
+export function publicLeaf(signed: Signed): Uint8Array {
+  const signatures = signed.signatures.map(({ key, signature }) => ({
+    key,
+    signature: fromBase64(signature),
+  }));
+  return encodePublicLeaf({ document: signed.document, signatures });
+}
+
+function rawKey(key: SigningKey): Uint8Array {
+  return fromBase64(key.public.text.slice('ed25519:'.length));
+}
+
+export function declaration(): Declaration {
+  const field = (name: string, type: string, group: string, identifier: string | null) => ({
+    name,
+    title: NAME,
+    type,
+    category: 'https://w3id.org/dpv/pd#Identifying',
+    group,
+    identifier,
+    required: true,
+    values: null,
+  });
+  return {
+    type: 'declaration',
+    holding: HOLDING,
+    version: 1,
+    title: NAME,
+    controller: { id: 'demo-telecom', name: NAME, contact: CONTACT },
+    purposes: [PURPOSE],
+    legalBases: [LEGAL_BASIS],
+    recipients: ['demo-police'],
+    primaryIdentifier: 'cnic',
+    recordKey: ['msisdn'],
+    eventDate: 'activated',
+    retentionMonths: 60,
+    reviewDate: '2027-06-30',
+    fields: [
+      field('cnic', 'cnic', 'identity', 'primary'),
+      field('msisdn', 'msisdn', 'number', 'secondary'),
+      field('activated', 'date', 'status', null),
+    ],
+  } as Declaration;
+}

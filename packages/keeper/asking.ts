@@ -1,0 +1,492 @@
+import { fromBase64, hex, utf8 } from '@amanat/core/bytes';
+import type { Json, JsonObject } from '@amanat/core/canonical';
+import { canonicalText } from '@amanat/core/canonical';
+import { CoreError } from '@amanat/core/errors';
+import type { CertifiedKey, Register, Request, Signed } from '@amanat/core/grants';
+import {
+  chargedDay,
+  decide,
+  documentHash,
+  readDocument,
+  selectorProof,
+  selectorsRoot,
+  signingInput,
+} from '@amanat/core/grants';
+import type { Exporter, SealingKey } from '@amanat/core/keys';
+import {
+  deriveKey,
+  openSealed,
+  SEAL_NONCE_BYTES,
+  seal,
+  secretKey,
+  verify,
+} from '@amanat/core/keys';
+import { readViewAsk, VIEW_ANSWER, VIEW_INFO } from '@amanat/core/view';
+import type { Budgets } from './budgets.ts';
+import { agencyName, officerName, refusalsName, rowName } from './budgets.ts';
+import { sha256 } from './hash.ts';
+import type { KeyRing } from './key-ring.ts';
+import { keyedId } from './key-ring.ts';
+import type { Draft, LookUps } from './look-ups.ts';
+import { readAsked } from './messages.ts';
+import type { AskDecision, Asked, AskRejection, Identifier, LookUp, Resolved } from './protocol.ts';
+import type { KeeperStore } from './store.ts';
+import type { Subjects } from './subjects.ts';
+import { isNormalised } from './subjects.ts';
+
+/** How long a signed document may be used after its time; with a second person there is time to ask. */
+const VALID_MS = 5 * 60_000;
+const VALID_APPROVED_MS = 72 * 3_600_000;
+/** How far ahead of the keeper's clock a document's time may be. */
+const AHEAD_MS_MAX = 60_000;
+/** Refusals an hour that enter the subject's chain; later ones are only counted. */
+const REFUSALS_ENTERED_MAX = 10;
+/** Look-ups without an entry that may be pending at once: what a hacked gateway could learn unlogged, and only for a while. */
+const PENDING_MAX = 8192;
+const VIEWS_MAX = 4096;
+
+/** A person's own view, between her ask and its answer. In memory alone: a restart means asking again. */
+export interface ViewSession {
+  readonly session: string;
+  readonly answerKey: Uint8Array;
+  /** Her subject at each controller that knows her, and the sign-in's look-up there. */
+  readonly subjects: readonly {
+    readonly id: number;
+    readonly subject: Buffer;
+    readonly controller: string;
+  }[];
+}
+
+/** A view ask opened, or why it is not. */
+type OpenedView =
+  | { readonly code: Uint8Array; readonly session: string; readonly exporter: Exporter }
+  | { readonly rejected: AskRejection };
+
+export interface AskingDeps {
+  readonly store: KeeperStore;
+  readonly ring: KeyRing;
+  readonly register: Register;
+  readonly subjects: Subjects;
+  readonly budgets: Budgets;
+  readonly lookUps: LookUps;
+  readonly sealing: SealingKey;
+}
+
+/** Decides what is asked about people, and opens a look-up for each subject. */
+export class Asking {
+  readonly #deps: AskingDeps;
+  readonly #views = new Map<number, ViewSession>();
+  readonly #openedViews = new WeakMap<Asked, OpenedView>();
+  #nextAsk = 1;
+
+  constructor(deps: AskingDeps) {
+    this.#deps = deps;
+  }
+
+  /** Reads and opens what takes time, before the transaction in which {@link resolve} stands. */
+  async open(values: readonly JsonObject[]): Promise<readonly (Asked | null)[]> {
+    const asks = values.map(readOrNull);
+    for (const asked of asks) {
+      if (asked?.kind !== 'view') continue;
+      this.#openedViews.set(asked, await openView(this.#deps.sealing, asked));
+    }
+    return asks;
+  }
+
+  /** Resolves asks in their order, in the caller's transaction, as of `now`. */
+  resolve(asks: readonly (Asked | null)[], now: number): readonly Resolved[] {
+    const answers = asks.map((asked) => {
+      if (asked === null) return rejected('malformed');
+      if (this.#deps.lookUps.size >= PENDING_MAX) return rejected('too-many-open');
+      try {
+        return this.#resolveOne(asked, now);
+      } catch (error) {
+        if (error instanceof CoreError) return rejected('malformed');
+        throw error;
+      }
+    });
+    this.#deps.lookUps.persistNextId();
+    return answers;
+  }
+
+  /** The session of a view ask. */
+  view(ask: number): ViewSession | null {
+    return this.#views.get(ask) ?? null;
+  }
+
+  /** The session has been answered, once. */
+  endView(ask: number): void {
+    this.#views.delete(ask);
+  }
+
+  #resolveOne(asked: Asked, now: number): Resolved {
+    switch (asked.kind) {
+      case 'request':
+        return this.#resolveRequest(asked, now);
+      case 'code':
+        return this.#resolveCode(asked.signed, now);
+      case 'protection':
+        return this.#resolveProtection(asked.signed, now);
+      case 'view':
+        return this.#resolveView(asked, now);
+    }
+  }
+
+  #resolveRequest(asked: Extract<Asked, { kind: 'request' }>, now: number): Resolved {
+    const { signed, selectors, approval } = asked;
+    const { register, subjects, budgets } = this.#deps;
+    const request = readDocument(signed.document, 'request');
+    const officer = this.#signer(signed, 'officer', now);
+    if (typeof officer === 'string') return rejected(officer);
+    const late = checkTime(request.time, now, approval === null ? VALID_MS : VALID_APPROVED_MS);
+    if (late !== null) return rejected(late);
+    if (
+      request.selectors.count !== selectors.length ||
+      request.selectors.root !== selectorsRoot(selectors)
+    ) {
+      return rejected('selectors-differ');
+    }
+    if (!selectors.every(isNormalised)) return rejected('malformed');
+    if (approval !== null) {
+      const refused = this.#checkApproval(approval, signed, officer, now);
+      if (refused !== null) return rejected(refused);
+    }
+    const spent = this.#spendSequence(officer, request, signed.document, approval !== null);
+    if (spent !== null) return rejected(spent);
+
+    const declarations = register.declarations(now);
+    const byController = groupByController(
+      request.holdings,
+      (holding) => declarations.get(holding)?.controller.id,
+    );
+    const asksAbout = selectors.flatMap((selector, index) =>
+      [...byController].map(([controller, reads]) => {
+        const subject = subjects.resolve(controller, selector);
+        return { controller, reads, subject, selector, index };
+      }),
+    );
+    const table = register.grants(now);
+    const { person, agency, subjectsPerDay } = officer.certificate;
+    const name = `${agency}/${person}`;
+    const day = chargedDay(now, table);
+    const decision = decide(table, declarations, {
+      agency,
+      purpose: request.purpose,
+      legalBasis: request.legalBasis,
+      holdings: request.holdings,
+      subjects: selectors.length,
+      time: now,
+      protected: asksAbout.some(({ subject }) => subjects.isProtected(subject)),
+      approved: approval !== null,
+      usedToday: {
+        officer: budgets.used(day, officerName(name)),
+        agency: budgets.used(day, agencyName(agency)),
+        rows: budgets.usedRows(day, name),
+      },
+      limits: {
+        officer: subjectsPerDay,
+        agency: register.agency(agency, now)?.subjectsPerDay ?? 0,
+      },
+    });
+    if (decision.outcome === 'allowed') {
+      // Charged here and not at the entry: from here on the gateway knows whom the request means.
+      budgets.charge(day, officerName(name), selectors.length);
+      budgets.charge(day, agencyName(agency), selectors.length);
+      for (const row of decision.rules) budgets.charge(day, rowName(name, row), selectors.length);
+    } else if (decision.outcome === 'refused' && this.#onlyCounted(name, now)) {
+      return { outcome: 'resolved', ask: this.#nextAsk++, decision, lookUps: [] };
+    }
+    this.#setAwaiting(officer, request, decision.outcome === 'second-person');
+    const opened = asksAbout.map(({ controller, reads, subject, selector, index }) => {
+      const evidence = {
+        request: signed,
+        approval,
+        selector,
+        proof: selectorProof(selectors, index),
+      };
+      return this.#openLookUp(subject, evidence, {
+        kind: DRAFT_KINDS[decision.outcome],
+        controller,
+        agency,
+        officer: hex(keyedId(this.#deps.ring.secret('handle'), name, subject)),
+        approved: approval === null ? null : 'approved',
+        purpose: request.purpose,
+        legalBasis: request.legalBasis,
+        refusal: decision.outcome === 'refused' ? decision.code : null,
+        reads,
+        codeHash: null,
+      });
+    });
+    return this.#resolved(decision, opened);
+  }
+
+  #resolveCode(signed: Signed, now: number): Resolved {
+    const code = readDocument(signed.document, 'code');
+    const { register, subjects } = this.#deps;
+    const registrar = register.registrar;
+    if (registrar === null) return rejected('unknown-key');
+    if (!register.signedBy(signed, registrar)) return rejected('bad-signature');
+    return this.#resolveForAllControllers(signed, code, now, (controller) => ({
+      subject: subjects.resolve(controller, code.identifier),
+      draft: { ...EMPTY_DRAFT, kind: 'code', controller, codeHash: code.codeHash },
+    }));
+  }
+
+  #resolveProtection(signed: Signed, now: number): Resolved {
+    const protection = readDocument(signed.document, 'protection');
+    if (!this.#deps.register.signedByAdministrators(signed)) return rejected('bad-signature');
+    const kind = protection.protected ? 'protected' : 'unprotected';
+    return this.#resolveForAllControllers(signed, protection, now, (controller) => ({
+      subject: this.#deps.subjects.resolve(controller, protection.identifier),
+      draft: { ...EMPTY_DRAFT, kind, controller },
+    }));
+  }
+
+  /** What concerns a person whoever keeps her records: one look-up in each controller's name. */
+  #resolveForAllControllers(
+    signed: Signed,
+    document: { readonly time: number; readonly identifier: Identifier },
+    now: number,
+    lookUp: (controller: string) => { subject: Buffer; draft: Omit<Draft, 'evidence'> },
+  ): Resolved {
+    const late = checkTime(document.time, now, VALID_MS);
+    if (late !== null) return rejected(late);
+    if (!isNormalised(document.identifier)) return rejected('malformed');
+    const controllers = this.#controllers(now);
+    if (controllers.length === 0) return rejected('nothing-declared');
+    if (!this.#spendHash(hex(documentHash(signed.document)), document.time + VALID_MS)) {
+      return rejected('replayed');
+    }
+    const opened = controllers.map((controller) => {
+      const { subject, draft } = lookUp(controller);
+      return this.#openLookUp(subject, { document: signed }, draft);
+    });
+    return this.#resolved({ outcome: 'allowed', rules: [] }, opened);
+  }
+
+  #resolveView(asked: Extract<Asked, { kind: 'view' }>, now: number): Resolved {
+    const opened = this.#openedViews.get(asked);
+    if (opened === undefined) return rejected('malformed');
+    if ('rejected' in opened) return rejected(opened.rejected);
+    const ask = readViewAsk(opened.code);
+    const late = checkTime(ask.time, now, VALID_MS);
+    if (late !== null) return rejected(late);
+    if (this.#views.size >= VIEWS_MAX) return rejected('too-many-open');
+    const codeHash = sha256(utf8(ask.code));
+    const found = this.#controllers(now).flatMap((controller) => {
+      const row = this.#deps.store.get(
+        'SELECT subject FROM codes WHERE lookup = ?',
+        codeLookUp(codeHash, controller),
+      );
+      if (row === undefined) return [];
+      return { controller, subject: Buffer.from(row.subject as Uint8Array) };
+    });
+    if (found.length === 0) return rejected('unknown-code');
+    if (!this.#spendHash(opened.session, ask.time + VALID_MS)) return rejected('replayed');
+    const lookUps = found.map(({ controller, subject }) =>
+      this.#openLookUp(subject, null, { ...EMPTY_DRAFT, kind: 'sign-in', controller }),
+    );
+    this.#views.set(this.#nextAsk, {
+      session: opened.session,
+      answerKey: opened.exporter(VIEW_ANSWER),
+      subjects: found.map((each, index) => ({ ...each, id: (lookUps[index] as LookUp).id })),
+    });
+    return this.#resolved({ outcome: 'allowed', rules: [] }, lookUps);
+  }
+
+  /** The one signer's certified key, if it may act in this role now. */
+  #signer(signed: Signed, role: 'officer' | 'approver', now: number): CertifiedKey | AskRejection {
+    const [signature] = signed.signatures;
+    if (signature === undefined || signed.signatures.length !== 1) return 'malformed';
+    const certified = this.#deps.register.key(signature.key, now);
+    if (typeof certified === 'string') return certified;
+    if (!verify(certified.key, signingInput(signed.document), fromBase64(signature.signature))) {
+      return 'bad-signature';
+    }
+    const suspended = this.#deps.store.get(
+      'SELECT version FROM suspended WHERE key = ?',
+      certified.key.id,
+    );
+    if (Number(suspended?.version ?? 0) >= certified.certificate.version) return 'suspended-key';
+    return certified.certificate.role === role ? certified : 'wrong-role';
+  }
+
+  /** I8: the second person is another person, of the same agency, in another line of command. */
+  #checkApproval(
+    signed: Signed,
+    request: Signed,
+    officer: CertifiedKey,
+    now: number,
+  ): AskRejection | null {
+    const approval = readDocument(signed.document, 'approval');
+    const approver = this.#signer(signed, 'approver', now);
+    if (typeof approver === 'string') {
+      return approver === 'bad-signature' ? 'bad-approval' : 'approver-unknown';
+    }
+    if (approval.request !== hex(documentHash(request.document))) return 'bad-approval';
+    if (checkTime(approval.time, now, VALID_APPROVED_MS) !== null) return 'bad-approval';
+    if (approver.certificate.agency !== officer.certificate.agency) return 'approver-unknown';
+    if (approver.certificate.person === officer.certificate.person) return 'approver-same-person';
+    return approver.certificate.line === officer.certificate.line ? 'approver-same-line' : null;
+  }
+
+  /**
+   * I3: each request of a key has a number of its own. Two requests under one number mean that the key
+   * is in two places: it is suspended until the administrators certify it anew.
+   */
+  #spendSequence(
+    officer: CertifiedKey,
+    request: Request,
+    document: string,
+    approved: boolean,
+  ): AskRejection | null {
+    const { store } = this.#deps;
+    const hash = hex(documentHash(document));
+    const row = store.get(
+      'SELECT hash, awaiting FROM spent WHERE key = ? AND sequence = ?',
+      officer.key.id,
+      request.sequence,
+    );
+    if (row !== undefined && row.hash !== hash) {
+      store.run(
+        'INSERT OR REPLACE INTO suspended VALUES (?, ?)',
+        officer.key.id,
+        officer.certificate.version,
+      );
+      return 'sequence-reused';
+    }
+    if (row !== undefined && !(row.awaiting === 1 && approved)) return 'replayed';
+    store.run(
+      'INSERT OR REPLACE INTO spent VALUES (?, ?, ?, 0, ?)',
+      officer.key.id,
+      request.sequence,
+      hash,
+      request.time + VALID_APPROVED_MS + AHEAD_MS_MAX,
+    );
+    return null;
+  }
+
+  #setAwaiting(officer: CertifiedKey, request: Request, awaiting: boolean): void {
+    if (!awaiting) return;
+    this.#deps.store.run(
+      'UPDATE spent SET awaiting = 1 WHERE key = ? AND sequence = ?',
+      officer.key.id,
+      request.sequence,
+    );
+  }
+
+  #spendHash(hash: string, expires: number): boolean {
+    return (
+      this.#deps.store.run('INSERT OR IGNORE INTO spent_hashes VALUES (?, ?)', hash, expires) === 1
+    );
+  }
+
+  /** Past so many an hour a person's refusals would flood other people's chains. */
+  #onlyCounted(name: string, now: number): boolean {
+    const hour = new Date(now).toISOString().slice(0, 13);
+    this.#deps.budgets.charge(hour, refusalsName(name), 1);
+    return this.#deps.budgets.used(hour, refusalsName(name)) > REFUSALS_ENTERED_MAX;
+  }
+
+  #controllers(now: number): readonly string[] {
+    const declarations = this.#deps.register.declarations(now).values();
+    return [...new Set([...declarations].map(({ controller }) => controller.id))];
+  }
+
+  #openLookUp(
+    subject: Buffer,
+    evidence: Json | object | null,
+    draft: Omit<Draft, 'evidence'>,
+  ): LookUp {
+    const { ring, subjects, lookUps } = this.#deps;
+    const { viewKey } = subjects.keys(subject);
+    let sealed: Buffer | null = null;
+    let evidenceHash: string | null = null;
+    if (evidence !== null) {
+      const bytes = utf8(canonicalText(evidence as Json));
+      const hash = sha256(bytes);
+      evidenceHash = hex(hash);
+      const key = secretKey(deriveKey(viewKey, 'amanat/v1 evidence', hash));
+      sealed = seal(key, bytes, hash, ring.random(SEAL_NONCE_BYTES));
+    }
+    const { id } = lookUps.open(subject, { ...draft, evidence: evidenceHash }, sealed);
+    return {
+      id,
+      subject: hex(subject),
+      controller: draft.controller,
+      reads: draft.kind === 'disclosure' ? draft.reads : [],
+    };
+  }
+
+  #resolved(decision: AskDecision, lookUps: readonly LookUp[]): Resolved {
+    return { outcome: 'resolved', ask: this.#nextAsk++, decision, lookUps };
+  }
+}
+
+const DRAFT_KINDS = {
+  allowed: 'disclosure',
+  refused: 'refusal',
+  'second-person': 'second-person',
+} as const;
+
+const EMPTY_DRAFT = {
+  agency: null,
+  officer: null,
+  approved: null,
+  purpose: null,
+  legalBasis: null,
+  refusal: null,
+  reads: [],
+  codeHash: null,
+} as const;
+
+/** Where a code is kept: by controller, so that keeper.db does not join a person's subjects (I13). */
+export function codeLookUp(codeHash: Uint8Array, controller: string): Buffer {
+  return Buffer.from(sha256(Buffer.concat([codeHash, utf8(controller)])));
+}
+
+function readOrNull(value: JsonObject): Asked | null {
+  try {
+    return readAsked(value);
+  } catch (error) {
+    if (error instanceof CoreError) return null;
+    throw error;
+  }
+}
+
+async function openView(
+  sealing: SealingKey,
+  asked: Extract<Asked, { kind: 'view' }>,
+): Promise<OpenedView> {
+  try {
+    const enc = fromBase64(asked.enc);
+    const sealed = { enc, ciphertext: fromBase64(asked.ciphertext) };
+    const { plaintext, exporter } = await openSealed(sealing, VIEW_INFO, sealed);
+    return { code: plaintext, session: hex(sha256(enc)), exporter };
+  } catch (error) {
+    if (error instanceof CoreError) return { rejected: 'malformed' };
+    throw error;
+  }
+}
+
+function checkTime(time: number, now: number, validMs: number): AskRejection | null {
+  if (time > now + AHEAD_MS_MAX) return 'clock-ahead';
+  return time < now - validMs ? 'stale' : null;
+}
+
+function rejected(code: AskRejection): Resolved {
+  return { outcome: 'rejected', code };
+}
+
+function groupByController(
+  holdings: Request['holdings'],
+  controllerOf: (holding: string) => string | undefined,
+): ReadonlyMap<string, Request['holdings']> {
+  const groups = new Map<string, Request['holdings'][number][]>();
+  for (const read of holdings) {
+    const controller = controllerOf(read.holding);
+    if (controller === undefined) continue;
+    groups.set(controller, [...(groups.get(controller) ?? []), read]);
+  }
+  return groups;
+}

@@ -1,0 +1,120 @@
+import type { Socket } from 'node:net';
+import { createConnection } from 'node:net';
+import type { Frame } from './frame.ts';
+import { encodeFrame, FrameReader } from './frame.ts';
+import type { KeeperRefusal, MessageName, Messages } from './protocol.ts';
+
+export { createKeeper, pinGenesis } from './create.ts';
+export { packLeaves } from './frame.ts';
+export * from './protocol.ts';
+
+/** The keeper cannot be reached, or went away before it answered: nothing was released to us. */
+export class KeeperUnavailable extends Error {
+  override name = 'KeeperUnavailable';
+}
+
+/** The keeper refused the whole message. */
+export class KeeperRefused extends Error {
+  override name = 'KeeperRefused';
+  readonly code: KeeperRefusal;
+
+  constructor(code: KeeperRefusal, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** An answer and the bytes beside it. */
+export interface Answered<N extends MessageName> {
+  readonly answer: Messages[N]['answer'];
+  readonly attachment: Buffer;
+}
+
+/** What the gateway needs of a keeper; {@link KeeperClient} is one. */
+export interface KeeperPort {
+  ask<N extends MessageName>(
+    name: N,
+    body: Messages[N]['ask'],
+    attachment?: Uint8Array,
+  ): Promise<Answered<N>>;
+}
+
+interface Waiting {
+  readonly resolve: (frame: Frame) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const WAITING_MAX = 1024;
+
+/**
+ * One connection to the keeper. Questions may be asked before earlier ones are answered; answers come in
+ * order. Connects at the first question, and again at the next one after a loss.
+ */
+export class KeeperClient implements KeeperPort {
+  readonly #path: string;
+  #socket: Socket | null = null;
+  #waiting: Waiting[] = [];
+  #nextId = 1;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /**
+   * Asks one question.
+   * @throws KeeperUnavailable where no answer came, KeeperRefused where the keeper refused the message.
+   */
+  async ask<N extends MessageName>(
+    name: N,
+    body: Messages[N]['ask'],
+    attachment?: Uint8Array,
+  ): Promise<Answered<N>> {
+    if (this.#waiting.length >= WAITING_MAX)
+      throw new KeeperUnavailable('too many questions at once');
+    const id = this.#nextId++;
+    const frame = await new Promise<Frame>((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#connected().write(encodeFrame({ id, name, body }, attachment));
+    });
+    const reply = frame.json as
+      | { id: number; answer: Messages[N]['answer'] }
+      | { id: number; refused: KeeperRefusal; detail: string };
+    if ('refused' in reply) throw new KeeperRefused(reply.refused, reply.detail);
+    return { answer: reply.answer, attachment: frame.attachment };
+  }
+
+  /** Ends the connection; unanswered questions fail. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#lose(new KeeperUnavailable('connection closed'));
+  }
+
+  #connected(): Socket {
+    if (this.#socket !== null) return this.#socket;
+    const socket = createConnection({ path: this.#path });
+    const reader = new FrameReader();
+    const lose = (error: Error) => {
+      if (this.#socket === socket) this.#lose(error);
+    };
+    socket.on('data', (chunk: Buffer) => {
+      try {
+        for (const frame of reader.push(chunk)) this.#waiting.shift()?.resolve(frame);
+      } catch (cause) {
+        lose(new KeeperUnavailable('keeper does not speak frames', { cause }));
+      }
+    });
+    socket.on('error', (cause) =>
+      lose(new KeeperUnavailable('keeper cannot be reached', { cause })),
+    );
+    socket.on('close', () => lose(new KeeperUnavailable('keeper closed the connection')));
+    this.#socket = socket;
+    return socket;
+  }
+
+  #lose(error: Error): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#socket?.destroy();
+    this.#socket = null;
+    for (const each of waiting) each.reject(error);
+  }
+}

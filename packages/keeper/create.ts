@@ -1,0 +1,74 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { base64, utf8 } from '@amanat/core/bytes';
+import { readDocument } from '@amanat/core/grants';
+import { exportSigningKey, generateSealingKey, generateSigningKey } from '@amanat/core/keys';
+import { KeyRing } from './key-ring.ts';
+import type { Argon2Cost } from './providers/passphrase-file.ts';
+import { createPassphraseFile } from './providers/passphrase-file.ts';
+import { KeeperStore } from './store.ts';
+
+/** The files of a keeper's folder. */
+export const KEEPER_FILES = {
+  database: 'keeper.db',
+  root: 'root.json',
+  lock: 'keeper.lock',
+} as const;
+
+/** A new keeper's public keys, as its genesis document names them. */
+export interface KeeperKeys {
+  readonly keeperKey: string;
+  readonly keeperSealingKey: string;
+}
+
+/**
+ * Makes a keeper: its folder, root key, first generation, and its own signing and sealing keys.
+ * It serves nobody until {@link pinGenesis} has told it whom to trust. Throws where one is there already.
+ */
+export async function createKeeper(options: {
+  readonly dir: string;
+  readonly passphrase: Uint8Array;
+  /** Less than the default only where the passphrase protects nothing, as in tests. */
+  readonly cost?: Argon2Cost;
+}): Promise<KeeperKeys> {
+  mkdirSync(options.dir, { recursive: true, mode: 0o700 });
+  const root = createPassphraseFile(
+    join(options.dir, KEEPER_FILES.root),
+    options.passphrase,
+    options.cost,
+  );
+  const store = KeeperStore.create(join(options.dir, KEEPER_FILES.database));
+  try {
+    const signing = generateSigningKey('ed25519');
+    const sealing = await generateSealingKey();
+    store.transaction(() => {
+      const ring = KeyRing.begin(store, root);
+      ring.putSecret('signing', utf8(exportSigningKey(signing)));
+      ring.putSecret('sealing', sealing.pkcs8);
+      sealing.pkcs8.fill(0);
+    });
+    return { keeperKey: signing.public.text, keeperSealingKey: base64(sealing.publicKey) };
+  } finally {
+    store.close();
+  }
+}
+
+/**
+ * Pins the document that names the log, the administrators and the registrar. Once, by whoever sets the
+ * keeper up: the log's first leaf must be this very text.
+ * @throws CoreError 'bad-document'; Error where another is pinned.
+ */
+export function pinGenesis(options: { readonly dir: string; readonly document: string }): void {
+  readDocument(options.document, 'genesis');
+  const store = KeeperStore.open(join(options.dir, KEEPER_FILES.database));
+  try {
+    store.transaction(() => {
+      if (store.get("SELECT 1 FROM meta WHERE name = 'genesis'") !== undefined) {
+        throw new Error('keeper has its genesis already');
+      }
+      store.run("INSERT INTO meta VALUES ('genesis', ?)", options.document);
+    });
+  } finally {
+    store.close();
+  }
+}

@@ -1,0 +1,134 @@
+import { fromHex, hex } from '@amanat/core/bytes';
+import type { Declaration, Register } from '@amanat/core/grants';
+import { deriveRecordKey } from '@amanat/core/keys';
+import type { KeyRing } from './key-ring.ts';
+import { keyedDigest, keyedId } from './key-ring.ts';
+import type { DrawnRow, DrawRow, Messages, RefusedRow } from './protocol.ts';
+import { Refusal } from './refusal.ts';
+import type { KeeperStore } from './store.ts';
+import type { Subjects } from './subjects.ts';
+import { isNormalised } from './subjects.ts';
+
+const NONCE_BYTES = 16;
+const KEY_BYTES = 32;
+
+export interface DrawingDeps {
+  readonly store: KeeperStore;
+  readonly ring: KeyRing;
+  readonly register: Register;
+  readonly subjects: Subjects;
+}
+
+/** Gives keys to write with, for the rows of an import that its importer announced in the log. */
+export class Drawing {
+  readonly #deps: DrawingDeps;
+
+  constructor(deps: DrawingDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Draws for one batch, in the caller's transaction.
+   * @throws Refusal 'unknown-import' or 'row-limit'
+   */
+  draw(
+    { import: index, rows }: Messages['draw']['ask'],
+    now: number,
+  ): { answer: Messages['draw']['answer']; attachment: Buffer } {
+    const announced = this.#deps.register.import(index);
+    const holding = announced?.document.holding ?? '';
+    const declaration = this.#deps.register.declaration(holding, now);
+    if (announced === null || announced.ended || declaration === null) {
+      throw new Refusal('unknown-import', 'no such import is open');
+    }
+    this.#countRows(index, rows.length, announced.document.rowLimit);
+    const groups = [...new Set(declaration.fields.map((field) => field.group))];
+    const attachment = Buffer.alloc(rows.length * groups.length * (NONCE_BYTES + KEY_BYTES));
+    let at = 0;
+    const drawn = rows.map((row): DrawnRow | RefusedRow => {
+      const answer = this.#drawRow(index, declaration, row, now);
+      if ('refused' in answer) return answer;
+      const { subjectKey, name } = answer;
+      const periodKey = this.#deps.ring.periodKey(name.holding, name.expiryMonth);
+      for (const group of groups) {
+        const nonce = this.#deps.ring.random(NONCE_BYTES);
+        at += nonce.copy(attachment, at);
+        at += deriveRecordKey(subjectKey, periodKey, { ...name, group }, nonce).copy(
+          attachment,
+          at,
+        );
+      }
+      return {
+        row: row.row,
+        subject: name.subject,
+        record: name.record,
+        digest: answer.digest,
+        expiryMonth: name.expiryMonth,
+      };
+    });
+    return { answer: { rows: drawn }, attachment: attachment.subarray(0, at) };
+  }
+
+  /** Bounds how many guesses an importing gateway can confirm, redraws after a crash included. */
+  #countRows(index: number, rows: number, limit: number): void {
+    const row = this.#deps.store.get('SELECT drawn FROM imports WHERE idx = ?', index);
+    const drawn = Number(row?.drawn ?? 0) + rows;
+    if (drawn > limit) throw new Refusal('row-limit', 'more rows than the import announced');
+    this.#deps.store.run('INSERT OR REPLACE INTO imports VALUES (?, ?)', index, drawn);
+  }
+
+  #drawRow(index: number, declaration: Declaration, row: DrawRow, now: number) {
+    const refuse = (refused: RefusedRow['refused']): RefusedRow => ({ row: row.row, refused });
+    const { ring, subjects } = this.#deps;
+    const controller = declaration.controller.id;
+    const identifiers = [row.primary, ...row.secondary];
+    if (row.primary.type !== declaration.primaryIdentifier || !identifiers.every(isNormalised)) {
+      return refuse('bad-identifier');
+    }
+    const expiryMonth = addMonths(row.eventDate, now, declaration.retentionMonths);
+    if (expiryMonth === null) return refuse('bad-date');
+    if (expiryMonth < monthOf(now)) return refuse('retention-over');
+    const subject = subjects.ofPrimary(controller, row.primary);
+    // All or none: a row that is refused binds nothing.
+    const [first, ...more] = row.secondary;
+    if (more.length > 0 && !row.secondary.every((id) => subjects.isFree(controller, id, subject))) {
+      return refuse('bound-to-another');
+    }
+    if (first !== undefined && !subjects.bind(controller, first, subject)) {
+      return refuse('bound-to-another');
+    }
+    for (const identifier of more) subjects.bind(controller, identifier, subject);
+    const record = keyedId(
+      ring.secret(`record/${controller}`),
+      declaration.holding,
+      subject,
+      fromHex(row.recordKey),
+    );
+    const digest = keyedDigest(ring.secret(`digest/${controller}`), record, fromHex(row.digest));
+    return {
+      subjectKey: subjects.keys(subject).subjectKey,
+      digest: hex(digest),
+      name: {
+        holding: declaration.holding,
+        expiryMonth,
+        subject: hex(subject),
+        record: hex(record),
+        import: index,
+        row: row.row,
+      },
+    };
+  }
+}
+
+function monthOf(time: number): string {
+  return new Date(time).toISOString().slice(0, 7);
+}
+
+/** The month in which retention ends; null where the event lies in the future. */
+function addMonths(eventDate: string | null, now: number, months: number): string | null {
+  const from = eventDate === null ? new Date(now) : new Date(`${eventDate}T00:00:00Z`);
+  // A day of grace, because an event's day is told by the clock of the place where it happened.
+  if (from.getTime() > now + 86_400_000) return null;
+  const end = new Date(Date.UTC(from.getUTCFullYear(), from.getUTCMonth() + months, 1));
+  return end.toISOString().slice(0, 7);
+}

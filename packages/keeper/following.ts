@@ -1,0 +1,227 @@
+import { base64, fromHex, hex } from '@amanat/core/bytes';
+import { CoreError } from '@amanat/core/errors';
+import type { Register, Signed } from '@amanat/core/grants';
+import { signedLeaf } from '@amanat/core/grants';
+import type { PublicKey } from '@amanat/core/keys';
+import { deriveRecordKey, parsePublicKey, verify } from '@amanat/core/keys';
+import type { Leaf, NoteKey } from '@amanat/core/log';
+import {
+  CompactRange,
+  chainStart,
+  leafHash,
+  nextChainHash,
+  openNote,
+  parseCheckpoint,
+  parseLeaf,
+  parseVerifierKey,
+} from '@amanat/core/log';
+
+import { codeLookUp } from './asking.ts';
+import type { KeyRing } from './key-ring.ts';
+import type { LookUps, PendingLookUp } from './look-ups.ts';
+import type { Messages, Released } from './protocol.ts';
+import { Refusal } from './refusal.ts';
+import type { KeeperStore } from './store.ts';
+import type { Subjects } from './subjects.ts';
+
+export interface FollowingDeps {
+  readonly store: KeeperStore;
+  readonly ring: KeyRing;
+  readonly register: Register;
+  readonly subjects: Subjects;
+  readonly lookUps: LookUps;
+  /** The pinned document: the log's first leaf. */
+  readonly genesis: string;
+}
+
+/** Follows the log: every leaf in tree order, once. The only place from which record keys leave. */
+export class Following {
+  readonly #deps: FollowingDeps;
+  readonly #logKey: NoteKey;
+  readonly #logPublicKey: PublicKey;
+  readonly #origin: string;
+  #range: CompactRange;
+
+  constructor(deps: FollowingDeps, log: { readonly key: string; readonly origin: string }) {
+    this.#deps = deps;
+    this.#logKey = parseVerifierKey(log.key);
+    this.#logPublicKey = parsePublicKey(`ed25519:${base64(this.#logKey.publicKey)}`);
+    this.#origin = log.origin;
+    this.#range = readRange(deps.store);
+  }
+
+  get size(): number {
+    return this.#range.size;
+  }
+
+  get root(): Uint8Array {
+    return this.#range.root();
+  }
+
+  /**
+   * Takes in the leaves up to a signed checkpoint that extends everything before it (I1), in the caller's
+   * transaction, and releases what the wanted statements name (I2). What this range held before is not
+   * touched unless all of it is right.
+   * @throws Refusal 'bad-checkpoint', 'not-an-extension' or 'not-genesis'
+   */
+  commit(
+    ask: Messages['commit']['ask'],
+    leaves: readonly Buffer[],
+    now: number,
+  ): { answer: Messages['commit']['answer']; attachment: Buffer } {
+    const checkpoint = this.#openCheckpoint(ask.checkpoint);
+    const range = CompactRange.from(this.#range.size, this.#range.hashes());
+    const hashes = leaves.map((leaf) => {
+      const hash = leafHash(leaf);
+      range.append(hash);
+      return Buffer.from(hash.buffer, hash.byteOffset, hash.length);
+    });
+    if (checkpoint.size !== range.size || hex(checkpoint.root) !== hex(range.root())) {
+      throw new Refusal(
+        'not-an-extension',
+        'checkpoint does not extend the tree the keeper has seen',
+      );
+    }
+    const first = leaves[0];
+    if (this.#range.size === 0 && first !== undefined) this.#checkGenesis(first);
+
+    const wanted = new Set(ask.wanted);
+    const released: Released[] = [];
+    const keys: Buffer[] = [];
+    for (const [offset, leaf] of leaves.entries()) {
+      const index = this.#range.size + offset;
+      const hash = hashes[offset] as Buffer;
+      const lookUp = this.#deps.lookUps.findLeaf(hash);
+      if (lookUp !== null) {
+        const entered = this.#enter(lookUp, index, hash, wanted);
+        if (entered === null) continue;
+        released.push({ id: lookUp.id, keys: entered.length });
+        keys.push(...entered);
+      } else {
+        this.#takePublic(index, leaf, now);
+      }
+    }
+    this.#range = range;
+    writeRange(this.#deps.store, range);
+    return { answer: { size: range.size, released }, attachment: Buffer.concat(keys) };
+  }
+
+  #openCheckpoint(note: string) {
+    try {
+      const opened = openNote(note, [this.#logKey], (_key, message, signature) =>
+        verify(this.#logPublicKey, message, signature),
+      );
+      const checkpoint = parseCheckpoint(opened.text);
+      if (checkpoint.origin !== this.#origin) {
+        throw new Refusal('bad-checkpoint', 'checkpoint is of another log');
+      }
+      return checkpoint;
+    } catch (cause) {
+      if (!(cause instanceof CoreError)) throw cause;
+      throw new Refusal('bad-checkpoint', 'checkpoint is not signed by the log', { cause });
+    }
+  }
+
+  #checkGenesis(leaf: Buffer): void {
+    const parsed = parseOrNull(leaf);
+    if (parsed?.kind !== 'public' || parsed.document !== this.#deps.genesis) {
+      throw new Refusal('not-genesis', 'the first leaf is not the document pinned at init');
+    }
+  }
+
+  /** Gives a look-up its number if its turn has come; gives its keys if they are wanted. */
+  #enter(
+    lookUp: PendingLookUp,
+    index: number,
+    hash: Buffer,
+    wanted: ReadonlySet<number>,
+  ): readonly Buffer[] | null {
+    const { lookUps, subjects, store } = this.#deps;
+    const { subject, draft } = lookUp;
+    const { position, number, kind, records } = lookUp.prepare as NonNullable<
+      PendingLookUp['prepare']
+    >;
+    lookUps.voidBefore(position);
+    // Voided with an earlier sibling just now: this leaf is inert, and the look-up open again.
+    if (lookUp.prepare === null) return null;
+    const { number: last, chain } = subjects.chain(subject);
+    if (number !== last + 1) {
+      lookUps.void(lookUp);
+      return null;
+    }
+    subjects.setChain(subject, number, nextChainHash(chain ?? chainStart(subject), index, hash));
+    lookUps.enter(lookUp);
+    if (kind === 'code' && draft.codeHash !== null) {
+      const code = codeLookUp(fromHex(draft.codeHash), draft.controller);
+      store.run('INSERT OR REPLACE INTO codes VALUES (?, ?)', code, subject);
+    }
+    if (kind === 'protected' || kind === 'unprotected') {
+      subjects.setProtected(subject, kind === 'protected');
+    }
+    if (kind !== 'disclosure') return null;
+    if (!wanted.has(lookUp.id)) {
+      store.run('INSERT INTO undelivered VALUES (?, ?)', subject, number);
+      return null;
+    }
+    const { subjectKey } = subjects.keys(subject);
+    return records.flatMap(({ groups, ...name }) =>
+      groups.map(({ group, nonce }) =>
+        deriveRecordKey(
+          subjectKey,
+          this.#deps.ring.periodKey(name.holding, name.expiryMonth),
+          { ...name, subject: hex(subject), group },
+          fromHex(nonce),
+        ),
+      ),
+    );
+  }
+
+  #takePublic(index: number, bytes: Buffer, now: number): void {
+    const leaf = parseOrNull(bytes);
+    // A leaf that no reader knows, or that is about nobody known, stays in the tree and means nothing.
+    if (leaf?.kind !== 'public') return;
+    const signed = signedLeaf(leaf);
+    if (this.#deps.register.apply(index, signed, now) !== null) return;
+    this.#deps.store.run(
+      'INSERT INTO documents VALUES (?, ?, ?, ?)',
+      index,
+      now,
+      signed.document,
+      JSON.stringify(signed.signatures),
+    );
+  }
+}
+
+/** Builds the register again from what the keeper took in. */
+export function replayDocuments(store: KeeperStore, register: Register): void {
+  for (const row of store.all('SELECT * FROM documents ORDER BY idx')) {
+    const signed: Signed = {
+      document: String(row.document),
+      signatures: JSON.parse(String(row.signatures)) as Signed['signatures'],
+    };
+    const refused = register.apply(Number(row.idx), signed, Number(row.time));
+    if (refused !== null)
+      throw new Error('keeper database holds a document that never took effect');
+  }
+}
+
+function parseOrNull(bytes: Buffer): Leaf | null {
+  try {
+    return parseLeaf(bytes);
+  } catch (error) {
+    if (error instanceof CoreError) return null;
+    throw error;
+  }
+}
+
+function readRange(store: KeeperStore): CompactRange {
+  const row = store.get("SELECT value FROM meta WHERE name = 'range'");
+  if (row === undefined) return CompactRange.empty();
+  const { size, hashes } = JSON.parse(String(row.value)) as { size: number; hashes: string[] };
+  return CompactRange.from(size, hashes.map(fromHex));
+}
+
+function writeRange(store: KeeperStore, range: CompactRange): void {
+  const value = JSON.stringify({ size: range.size, hashes: range.hashes().map(hex) });
+  store.run("INSERT OR REPLACE INTO meta VALUES ('range', ?)", value);
+}

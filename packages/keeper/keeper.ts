@@ -1,0 +1,205 @@
+import { fromBase64, fromUtf8, hex } from '@amanat/core/bytes';
+import type { JsonObject } from '@amanat/core/canonical';
+import { CoreError } from '@amanat/core/errors';
+import { Register, readDocument } from '@amanat/core/grants';
+import { importSealingKey, importSigningKey } from '@amanat/core/keys';
+import { Asking } from './asking.ts';
+import { Budgets } from './budgets.ts';
+import { KeeperClock } from './clock.ts';
+import { Drawing } from './drawing.ts';
+import { Following, replayDocuments } from './following.ts';
+import { FrameError, unpackLeaves } from './frame.ts';
+import { KeyRing } from './key-ring.ts';
+import { LookUps } from './look-ups.ts';
+import { readers } from './messages.ts';
+import { Preparing } from './preparing.ts';
+import type { KeeperStatus, MessageName, Messages } from './protocol.ts';
+import type { RootKeyProvider } from './providers/root-key.ts';
+import { Refusal } from './refusal.ts';
+import { KeeperStore } from './store.ts';
+import { Subjects } from './subjects.ts';
+import { Viewing } from './viewing.ts';
+
+/** Spent hashes and counters are tidied away this often. */
+const TIDY_MS = 60_000;
+
+/** What a message is answered with. */
+export interface KeeperAnswer {
+  readonly answer: Messages[MessageName]['answer'];
+  readonly attachment?: Buffer;
+}
+
+/**
+ * The keeper: it holds the keys, follows the log, and releases a record's key only for an entry that it
+ * has itself found there. One message at a time, each in one durable transaction.
+ */
+export class Keeper {
+  readonly #store: KeeperStore;
+  readonly #clock: KeeperClock;
+  readonly #ring: KeyRing;
+  readonly #budgets: Budgets;
+  readonly #lookUps: LookUps;
+  readonly #drawing: Drawing;
+  readonly #asking: Asking;
+  readonly #preparing: Preparing;
+  readonly #following: Following;
+  readonly #viewing: Viewing;
+  readonly #origin: string;
+  #tidied = 0;
+
+  private constructor(parts: {
+    store: KeeperStore;
+    clock: KeeperClock;
+    ring: KeyRing;
+    register: Register;
+    sealing: Awaited<ReturnType<typeof importSealingKey>>;
+    genesis: string;
+  }) {
+    const { store, ring, register, genesis } = parts;
+    const { origin, logKey } = readDocument(genesis, 'genesis');
+    const subjects = new Subjects(store, ring);
+    const budgets = new Budgets(store);
+    const lookUps = new LookUps(store);
+    const signing = importSigningKey(fromUtf8(ring.secretBytes('signing')));
+    const shared = { store, ring, register, subjects, budgets, lookUps };
+    this.#store = store;
+    this.#clock = parts.clock;
+    this.#ring = ring;
+    this.#budgets = budgets;
+    this.#lookUps = lookUps;
+    this.#origin = origin;
+    this.#drawing = new Drawing(shared);
+    this.#asking = new Asking({ ...shared, sealing: parts.sealing });
+    this.#preparing = new Preparing(shared);
+    this.#following = new Following({ ...shared, genesis }, { key: logKey, origin });
+    this.#viewing = new Viewing({
+      ...shared,
+      asking: this.#asking,
+      following: this.#following,
+      signing,
+    });
+  }
+
+  /**
+   * Opens a keeper that has its genesis.
+   * @throws RootKeyError where the root key does not unlock; Error where the database is not a keeper's.
+   */
+  static async open(options: {
+    readonly database: string;
+    readonly root: RootKeyProvider;
+    readonly wall: () => number;
+  }): Promise<Keeper> {
+    const store = KeeperStore.open(options.database);
+    try {
+      const pinned = store.get("SELECT value FROM meta WHERE name = 'genesis'");
+      if (pinned === undefined) throw new Error('keeper has no genesis: init has not finished');
+      const genesis = String(pinned.value);
+      const ring = new KeyRing(store, options.root);
+      const register = new Register();
+      replayDocuments(store, register);
+      const { keeperSealingKey } = readDocument(genesis, 'genesis');
+      const pkcs8 = ring.secretBytes('sealing');
+      const sealing = await importSealingKey(fromBase64(keeperSealingKey), pkcs8);
+      pkcs8.fill(0);
+      const clock = new KeeperClock(store, options.wall);
+      return new Keeper({ store, clock, ring, register, sealing, genesis });
+    } catch (error) {
+      store.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Answers one message. The caller asks one at a time.
+   * @throws Refusal where the message is refused and nothing changed. Anything else means that memory
+   * and database may differ: the process must end.
+   */
+  async answer(name: string, body: JsonObject, attachment: Buffer): Promise<KeeperAnswer> {
+    const now = this.#clock.now();
+    switch (name) {
+      case 'draw': {
+        const ask = read(readers.draw, body);
+        return this.#durably(() => this.#drawing.draw(ask, now));
+      }
+      case 'resolve': {
+        const ask = read(readers.resolve, body);
+        const asks = await this.#asking.open(ask.asks);
+        return this.#durably(() => {
+          this.#tidy(now);
+          return { answer: { asks: this.#asking.resolve(asks, now) } };
+        });
+      }
+      case 'prepare': {
+        const ask = read(readers.prepare, body);
+        return this.#durably(() => ({ answer: this.#preparing.prepare(ask, now) }));
+      }
+      case 'commit': {
+        const ask = read(readers.commit, body);
+        const leaves = readLeaves(attachment, ask.leaves);
+        return this.#durably(() => this.#following.commit(ask, leaves, now));
+      }
+      case 'view': {
+        const ask = read(readers.view, body);
+        return { answer: this.#viewing.view(ask, now) };
+      }
+      case 'status':
+        read(readers.status, body);
+        return { answer: this.#status(now) };
+      default:
+        throw new Refusal('unknown-message', 'the keeper answers no such message');
+    }
+  }
+
+  close(): void {
+    this.#store.close();
+  }
+
+  #status(now: number): KeeperStatus {
+    return {
+      origin: this.#origin,
+      size: this.#following.size,
+      root: hex(this.#following.root),
+      time: now,
+      generation: this.#ring.generation,
+      witnessed: false,
+      open: [...this.#lookUps.all()].map(({ id, subject }) => ({ id, subject: hex(subject) })),
+    };
+  }
+
+  /** Durable before it is answered (I11). A refusal may only come before the first change. */
+  #durably<T>(work: () => T): T {
+    return this.#store.transaction(() => {
+      const result = work();
+      this.#clock.persist();
+      return result;
+    });
+  }
+
+  #tidy(now: number): void {
+    if (now - this.#tidied < TIDY_MS) return;
+    this.#tidied = now;
+    this.#store.run('DELETE FROM spent WHERE expires < ?', now);
+    this.#store.run('DELETE FROM spent_hashes WHERE expires < ?', now);
+    // Two days back, whatever the offset of the table's clock.
+    this.#budgets.forgetBefore(new Date(now - 2 * 86_400_000).toISOString().slice(0, 10));
+  }
+}
+
+function read<T>(reader: (value: JsonObject, path: string) => T, body: JsonObject): T {
+  try {
+    return reader(body, '');
+  } catch (error) {
+    if (error instanceof CoreError) throw new Refusal('malformed', error.message, { cause: error });
+    throw error;
+  }
+}
+
+function readLeaves(attachment: Buffer, count: number): Buffer[] {
+  try {
+    return unpackLeaves(attachment, count);
+  } catch (error) {
+    if (error instanceof FrameError)
+      throw new Refusal('malformed', error.message, { cause: error });
+    throw error;
+  }
+}

@@ -1,0 +1,190 @@
+import type { KeyObject } from 'node:crypto';
+import { createHmac, randomFillSync } from 'node:crypto';
+import { lengthPrefixed, utf8 } from '@amanat/core/bytes';
+import { open, SEAL_NONCE_BYTES, seal, secretKey } from '@amanat/core/keys';
+import type { RootKeyProvider } from './providers/root-key.ts';
+import type { KeeperStore } from './store.ts';
+
+const KEY_BYTES = 32;
+const POOL_BYTES = 16_384;
+const ID_BYTES = 16;
+
+/** What a subject's slot holds, unwrapped. */
+export interface SubjectKeys {
+  readonly subjectKey: Buffer;
+  readonly viewKey: Buffer;
+}
+
+/** Unwraps and creates keys. The root key wraps generations; the present generation wraps all others. */
+export class KeyRing {
+  readonly #store: KeeperStore;
+  readonly #generations = new Map<number, KeyObject>();
+  readonly #secrets = new Map<string, KeyObject>();
+  readonly #periods = new Map<string, Buffer>();
+  readonly generation: number;
+  readonly #pool = Buffer.alloc(POOL_BYTES);
+  #poolAt = POOL_BYTES;
+
+  /** @throws RootKeyError where the root key does not unlock. */
+  constructor(store: KeeperStore, root: RootKeyProvider) {
+    this.#store = store;
+    const rootKey = root.unlock();
+    const rows = store.all(
+      "SELECT name, generation, wrapped FROM secrets WHERE name LIKE 'generation/%'",
+    );
+    for (const row of rows) {
+      const raw = open(rootKey, row.wrapped as Uint8Array, aad('secret', String(row.name)));
+      this.#generations.set(Number(row.generation), secretKey(raw));
+      raw.fill(0);
+    }
+    this.generation = Math.max(0, ...this.#generations.keys());
+  }
+
+  /** Writes the first generation of a new keeper. */
+  static begin(store: KeeperStore, root: RootKeyProvider): KeyRing {
+    const name = 'generation/1';
+    const random = new Uint8Array(KEY_BYTES + SEAL_NONCE_BYTES);
+    randomFillSync(random);
+    const wrapped = seal(
+      root.unlock(),
+      random.subarray(0, KEY_BYTES),
+      aad('secret', name),
+      random.subarray(KEY_BYTES),
+    );
+    random.fill(0);
+    store.run('INSERT INTO secrets VALUES (?, 1, ?)', name, wrapped);
+    return new KeyRing(store, root);
+  }
+
+  /** Random bytes from a pool: one system call for many nonces. A copy, the pool's bytes wiped. */
+  random(bytes: number): Buffer {
+    if (this.#poolAt + bytes > POOL_BYTES) {
+      randomFillSync(this.#pool);
+      this.#poolAt = 0;
+    }
+    const taken = Buffer.from(this.#pool.subarray(this.#poolAt, this.#poolAt + bytes));
+    this.#pool.fill(0, this.#poolAt, this.#poolAt + bytes);
+    this.#poolAt += bytes;
+    return taken;
+  }
+
+  /** Stores a secret that was made elsewhere, such as a private key. */
+  putSecret(name: string, secret: Uint8Array): void {
+    this.#store.run(
+      'INSERT INTO secrets VALUES (?, ?, ?)',
+      name,
+      this.generation,
+      this.#wrap(secret, aad('secret', name)),
+    );
+  }
+
+  /** The bytes of a secret that is there. */
+  secretBytes(name: string): Buffer {
+    const row = this.#store.get('SELECT generation, wrapped FROM secrets WHERE name = ?', name);
+    if (row === undefined) throw new Error('keeper lacks a key of its own');
+    return this.#unwrap(row.generation, row.wrapped, aad('secret', name));
+  }
+
+  /** A long-lived symmetric key by name, drawn at its first use. Inside a transaction of the caller's. */
+  secret(name: string): KeyObject {
+    const known = this.#secrets.get(name);
+    if (known !== undefined) return known;
+    const row = this.#store.get('SELECT 1 FROM secrets WHERE name = ?', name);
+    if (row === undefined) this.putSecret(name, this.random(KEY_BYTES));
+    const key = secretKey(this.secretBytes(name));
+    this.#secrets.set(name, key);
+    return key;
+  }
+
+  /** Forgets what a rolled-back transaction may have drawn. */
+  forget(): void {
+    this.#secrets.clear();
+    this.#periods.clear();
+  }
+
+  /** The period key of a holding's expiry month, drawn at its first use. */
+  periodKey(holding: string, month: string): Buffer {
+    const name = `${holding} ${month}`;
+    const known = this.#periods.get(name);
+    if (known !== undefined) return known;
+    const about = aad('period', holding, month);
+    const row = this.#store.get(
+      'SELECT generation, wrapped FROM periods WHERE holding = ? AND month = ?',
+      holding,
+      month,
+    );
+    let key: Buffer;
+    if (row === undefined) {
+      key = this.random(KEY_BYTES);
+      const wrapped = this.#wrap(key, about);
+      this.#store.run(
+        'INSERT INTO periods VALUES (?, ?, ?, ?)',
+        holding,
+        month,
+        this.generation,
+        wrapped,
+      );
+    } else {
+      key = this.#unwrap(row.generation, row.wrapped, about);
+    }
+    this.#periods.set(name, key);
+    return key;
+  }
+
+  /** A subject's keys, or null where she is not known. */
+  findSubject(subject: Buffer): SubjectKeys | null {
+    const row = this.#store.get(
+      'SELECT generation, subject_key, view_key FROM subjects WHERE subject = ?',
+      subject,
+    );
+    if (row === undefined) return null;
+    return {
+      subjectKey: this.#unwrap(row.generation, row.subject_key, aad('subject', subject)),
+      viewKey: this.#unwrap(row.generation, row.view_key, aad('view', subject)),
+    };
+  }
+
+  /** Draws a new subject's keys. */
+  addSubject(subject: Buffer): SubjectKeys {
+    const keys = { subjectKey: this.random(KEY_BYTES), viewKey: this.random(KEY_BYTES) };
+    this.#store.run(
+      'INSERT INTO subjects VALUES (?, ?, ?, ?, 0, NULL, 0)',
+      subject,
+      this.generation,
+      this.#wrap(keys.subjectKey, aad('subject', subject)),
+      this.#wrap(keys.viewKey, aad('view', subject)),
+    );
+    return keys;
+  }
+
+  #wrap(key: Uint8Array, about: Uint8Array): Buffer {
+    return seal(this.#generationKey(this.generation), key, about, this.random(SEAL_NONCE_BYTES));
+  }
+
+  #unwrap(generation: unknown, wrapped: unknown, about: Uint8Array): Buffer {
+    return open(this.#generationKey(Number(generation)), wrapped as Uint8Array, about);
+  }
+
+  #generationKey(generation: number): KeyObject {
+    const key = this.#generations.get(generation);
+    if (key === undefined) throw new Error('keeper lacks the generation that wraps a key');
+    return key;
+  }
+}
+
+/** 16 bytes of HMAC-SHA-256: how every keyed id is made. */
+export function keyedId(key: KeyObject, ...parts: readonly (string | Uint8Array)[]): Buffer {
+  return keyedDigest(key, ...parts).subarray(0, ID_BYTES);
+}
+
+/** HMAC-SHA-256 over the length-prefixed parts. */
+export function keyedDigest(key: KeyObject, ...parts: readonly (string | Uint8Array)[]): Buffer {
+  const bytes = parts.map((part) => (typeof part === 'string' ? utf8(part) : part));
+  return createHmac('sha256', key)
+    .update(lengthPrefixed(...bytes))
+    .digest();
+}
+
+function aad(...names: readonly (string | Uint8Array)[]): Uint8Array {
+  return lengthPrefixed(...names.map((name) => (typeof name === 'string' ? utf8(name) : name)));
+}

@@ -1,0 +1,185 @@
+import type { Json } from '@amanat/core/canonical';
+import { canonicalText } from '@amanat/core/canonical';
+import type { RecordRead, StatementKind } from '@amanat/core/statement';
+import type { KeeperStore } from './store.ts';
+
+/** What is known of a look-up when it is resolved: its statement, but for records, number and time. */
+export interface Draft {
+  /** A disclosure becomes a miss where no record is named. */
+  readonly kind: StatementKind;
+  readonly controller: string;
+  readonly agency: string | null;
+  readonly officer: string | null;
+  readonly approved: 'approved' | null;
+  readonly purpose: string | null;
+  readonly legalBasis: string | null;
+  readonly refusal: string | null;
+  readonly reads: readonly { readonly holding: string; readonly groups: readonly string[] }[];
+  readonly evidence: string | null;
+  /** The hash of the code that is handed out, of kind `code`. */
+  readonly codeHash: string | null;
+}
+
+/** What the keeper waits to see in the log. */
+export interface Prepare {
+  /** Orders all prepares: leaves must stand in the log in this order, or are void. */
+  readonly position: number;
+  readonly number: number;
+  readonly leafHash: Buffer;
+  readonly kind: StatementKind;
+  readonly records: readonly RecordRead[];
+}
+
+/** A look-up without an entry: open, or prepared. */
+export interface PendingLookUp {
+  readonly id: number;
+  readonly subject: Buffer;
+  readonly draft: Draft;
+  readonly evidence: Buffer | null;
+  prepare: Prepare | null;
+}
+
+/**
+ * Look-ups that have no entry yet, in memory and in the database alike. Callers stand in a transaction;
+ * where one fails the process ends, so that memory never outlives what is durable.
+ */
+export class LookUps {
+  readonly #store: KeeperStore;
+  readonly #byId = new Map<number, PendingLookUp>();
+  readonly #byLeaf = new Map<string, PendingLookUp>();
+  /** Prepared ones by position, which is the order of insertion. */
+  readonly #prepared = new Map<number, PendingLookUp>();
+  readonly #bySubject = new Map<string, PendingLookUp[]>();
+  #nextId = 1;
+  #nextPosition = 1;
+
+  constructor(store: KeeperStore) {
+    this.#store = store;
+    const next = store.get("SELECT value FROM meta WHERE name = 'next-look-up'");
+    this.#nextId = Number(next?.value ?? 1);
+    for (const row of store.all('SELECT * FROM look_ups ORDER BY position, id')) {
+      const lookUp: PendingLookUp = {
+        id: Number(row.id),
+        subject: Buffer.from(row.subject as Uint8Array),
+        draft: JSON.parse(String(row.draft)) as Draft,
+        evidence: row.evidence === null ? null : Buffer.from(row.evidence as Uint8Array),
+        prepare: null,
+      };
+      this.#byId.set(lookUp.id, lookUp);
+      if (row.position !== null) {
+        const { kind, records } = JSON.parse(String(row.records)) as Prepare;
+        this.#index(lookUp, {
+          position: Number(row.position),
+          number: Number(row.number),
+          leafHash: Buffer.from(row.leaf_hash as Uint8Array),
+          kind,
+          records,
+        });
+      }
+    }
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  all(): Iterable<PendingLookUp> {
+    return this.#byId.values();
+  }
+
+  find(id: number): PendingLookUp | null {
+    return this.#byId.get(id) ?? null;
+  }
+
+  /** The prepared look-up whose leaf this is. */
+  findLeaf(leafHash: Buffer): PendingLookUp | null {
+    return this.#byLeaf.get(leafHash.toString('latin1')) ?? null;
+  }
+
+  /** How many of a subject's are prepared: the next takes the number after theirs. */
+  preparedCount(subject: Buffer): number {
+    return this.#bySubject.get(subject.toString('latin1'))?.length ?? 0;
+  }
+
+  open(subject: Buffer, draft: Draft, evidence: Buffer | null): PendingLookUp {
+    const lookUp: PendingLookUp = { id: this.#nextId++, subject, draft, evidence, prepare: null };
+    this.#store.run(
+      'INSERT INTO look_ups (id, subject, draft, evidence) VALUES (?, ?, ?, ?)',
+      lookUp.id,
+      subject,
+      JSON.stringify(draft),
+      evidence,
+    );
+    this.#byId.set(lookUp.id, lookUp);
+    return lookUp;
+  }
+
+  /** Makes the next id durable, so that none is given twice. Once a transaction. */
+  persistNextId(): void {
+    this.#store.run("INSERT OR REPLACE INTO meta VALUES ('next-look-up', ?)", this.#nextId);
+  }
+
+  prepare(lookUp: PendingLookUp, prepare: Omit<Prepare, 'position'>): void {
+    const placed = { ...prepare, position: this.#nextPosition };
+    this.#store.run(
+      'UPDATE look_ups SET position = ?, number = ?, leaf_hash = ?, records = ? WHERE id = ?',
+      placed.position,
+      placed.number,
+      placed.leafHash,
+      canonicalText({ kind: placed.kind, records: placed.records } as unknown as Json),
+      lookUp.id,
+    );
+    this.#index(lookUp, placed);
+  }
+
+  /** Takes back a prepare, and with it the later ones of the same subject, whose numbers hung on it. */
+  void(lookUp: PendingLookUp): void {
+    const siblings = this.#bySubject.get(lookUp.subject.toString('latin1')) ?? [];
+    for (const each of siblings.slice(siblings.indexOf(lookUp))) {
+      this.#unindex(each);
+      this.#store.run(
+        'UPDATE look_ups SET position = NULL, number = NULL, leaf_hash = NULL, records = NULL WHERE id = ?',
+        each.id,
+      );
+    }
+  }
+
+  /** Voids what the log has passed by: every prepare before this position. */
+  voidBefore(position: number): void {
+    for (const [at, lookUp] of this.#prepared) {
+      if (at >= position) return;
+      // An earlier turn may have voided it with a sibling.
+      if (lookUp.prepare?.position === at) this.void(lookUp);
+    }
+  }
+
+  /** The look-up has its entry. */
+  enter(lookUp: PendingLookUp): void {
+    this.#unindex(lookUp);
+    this.#byId.delete(lookUp.id);
+    this.#store.run('DELETE FROM look_ups WHERE id = ?', lookUp.id);
+  }
+
+  #index(lookUp: PendingLookUp, prepare: Prepare): void {
+    lookUp.prepare = prepare;
+    this.#nextPosition = prepare.position + 1;
+    this.#prepared.set(prepare.position, lookUp);
+    this.#byLeaf.set(prepare.leafHash.toString('latin1'), lookUp);
+    const subject = lookUp.subject.toString('latin1');
+    const siblings = this.#bySubject.get(subject);
+    if (siblings === undefined) this.#bySubject.set(subject, [lookUp]);
+    else siblings.push(lookUp);
+  }
+
+  #unindex(lookUp: PendingLookUp): void {
+    const { prepare } = lookUp;
+    if (prepare === null) return;
+    lookUp.prepare = null;
+    this.#prepared.delete(prepare.position);
+    this.#byLeaf.delete(prepare.leafHash.toString('latin1'));
+    const subject = lookUp.subject.toString('latin1');
+    const siblings = (this.#bySubject.get(subject) ?? []).filter((each) => each !== lookUp);
+    if (siblings.length === 0) this.#bySubject.delete(subject);
+    else this.#bySubject.set(subject, siblings);
+  }
+}

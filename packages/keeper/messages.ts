@@ -1,0 +1,83 @@
+import type { JsonObject } from '@amanat/core/canonical';
+import { readSelector } from '@amanat/core/grants';
+import {
+  boolean,
+  date,
+  hexText,
+  integer,
+  list,
+  nullable,
+  object,
+  oneOf,
+  text,
+} from '@amanat/core/shape';
+import { readRecordRead } from '@amanat/core/statement';
+import type { Asked, Messages } from './protocol.ts';
+import { BATCH_MAX } from './protocol.ts';
+
+const DOCUMENT_CHARACTERS_MAX = 65_535;
+const SELECTORS_MAX = 1000;
+const RECORDS_MAX = 4096;
+
+const signed = object({
+  document: text(DOCUMENT_CHARACTERS_MAX),
+  signatures: list(object({ key: hexText(16), signature: text(88) }), 1, 4),
+});
+
+const kinds = {
+  request: object({
+    kind: oneOf('request'),
+    signed,
+    selectors: list(readSelector, 1, SELECTORS_MAX),
+    approval: nullable(signed),
+  }),
+  code: object({ kind: oneOf('code'), signed }),
+  protection: object({ kind: oneOf('protection'), signed }),
+  view: object({ kind: oneOf('view'), enc: text(88), ciphertext: text(1024) }),
+};
+
+/** Reads one ask strictly. @throws CoreError 'bad-document' */
+export function readAsked(value: JsonObject): Asked {
+  const kind = oneOf('request', 'code', 'protection', 'view')(value.kind, 'kind');
+  return kinds[kind](value, '');
+}
+
+const identifier = object({ type: oneOf('cnic', 'msisdn'), value: text(32) });
+
+/** Readers of what each message holds. Asks and records are read one by one, so that one bad one harms no other. */
+export const readers = {
+  draw: object({
+    import: integer(0),
+    rows: list(
+      object({
+        row: integer(1),
+        primary: identifier,
+        secondary: list(identifier, 0, 4),
+        recordKey: hexText(32),
+        digest: hexText(32),
+        eventDate: nullable(date),
+      }),
+      1,
+      BATCH_MAX,
+    ),
+  }),
+  resolve: object({ asks: list((value) => value as JsonObject, 1, BATCH_MAX) }),
+  prepare: object({
+    lookUps: list(
+      object({
+        id: integer(1),
+        records: list((value, path) => readRecordRead(value, path), 0, RECORDS_MAX),
+        abandoned: boolean,
+      }),
+      1,
+      BATCH_MAX,
+    ),
+  }),
+  commit: object({
+    checkpoint: text(16_384),
+    leaves: integer(0, BATCH_MAX),
+    wanted: list(integer(1), 0, BATCH_MAX),
+  }),
+  view: object({ ask: integer(1) }),
+  status: object({}),
+} satisfies { [N in keyof Messages]: unknown };

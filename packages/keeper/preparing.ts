@@ -1,0 +1,137 @@
+import { base64, hex } from '@amanat/core/bytes';
+import { CoreError } from '@amanat/core/errors';
+import type { Register } from '@amanat/core/grants';
+import { deriveKey, SEAL_NONCE_BYTES, seal, secretKey } from '@amanat/core/keys';
+import { coarseHour, encodePersonalLeaf, leafHash } from '@amanat/core/log';
+import type { RecordRead, Statement, StatementKind } from '@amanat/core/statement';
+import { commitTo, encodeBody } from '@amanat/core/statement';
+import { bodyAad } from '@amanat/core/view';
+import type { KeyRing } from './key-ring.ts';
+import type { Draft, LookUps, PendingLookUp } from './look-ups.ts';
+import type { Messages, Prepared, PrepareItem, PrepareRefusal } from './protocol.ts';
+import type { Subjects } from './subjects.ts';
+
+const NONCE_BYTES = 32;
+
+/** The body key of a subject's n-th entry: what her view is given, and the operator never. */
+export function bodyKey(viewKey: Uint8Array, number: number): Buffer {
+  return deriveKey(viewKey, 'amanat/v1 body', String(number));
+}
+
+export interface PreparingDeps {
+  readonly ring: KeyRing;
+  readonly register: Register;
+  readonly subjects: Subjects;
+  readonly lookUps: LookUps;
+}
+
+/** Writes the statements of look-ups, gives them their numbers, and what the log is to hold of each. */
+export class Preparing {
+  readonly #deps: PreparingDeps;
+
+  constructor(deps: PreparingDeps) {
+    this.#deps = deps;
+  }
+
+  /** Prepares look-ups in their order, in the caller's transaction. */
+  prepare({ lookUps }: Messages['prepare']['ask'], now: number): Messages['prepare']['answer'] {
+    return { lookUps: lookUps.map((item) => this.#prepareOne(item, now)) };
+  }
+
+  #prepareOne(item: PrepareItem, now: number): Prepared {
+    const lookUp = this.#deps.lookUps.find(item.id);
+    if (lookUp === null) return { id: item.id, refused: 'unknown-look-up' };
+    const refused = this.#checkRecords(lookUp.draft, item, now);
+    if (refused !== null) return { id: item.id, refused };
+    // Asked again: the leaf that was prepared before is void from here on.
+    if (lookUp.prepare !== null) this.#deps.lookUps.void(lookUp);
+    try {
+      return this.#write(lookUp, item, now);
+    } catch (error) {
+      // Too long for a document: the gateway may still give the look-up up.
+      if (error instanceof CoreError) return { id: item.id, refused: 'malformed' };
+      throw error;
+    }
+  }
+
+  #write(lookUp: PendingLookUp, item: PrepareItem, now: number): Prepared {
+    const { ring, subjects, lookUps } = this.#deps;
+    const { subject, draft } = lookUp;
+    const number = subjects.chain(subject).number + lookUps.preparedCount(subject) + 1;
+    const kind = kindOf(draft, item);
+    const statement: Statement = {
+      type: 'statement',
+      kind,
+      controller: draft.controller,
+      subject: hex(subject),
+      number,
+      time: now,
+      agency: draft.agency,
+      officer: draft.officer,
+      approved: draft.approved,
+      purpose: draft.purpose,
+      legalBasis: draft.legalBasis,
+      refusal: draft.refusal,
+      reads: draft.reads,
+      records: item.records,
+      evidence: draft.evidence,
+    };
+    const body = encodeBody(ring.random(NONCE_BYTES), statement);
+    const leaf = encodePersonalLeaf({ hour: coarseHour(now), commitment: commitTo(body) });
+    const { viewKey } = subjects.keys(subject);
+    const sealed = seal(
+      secretKey(bodyKey(viewKey, number)),
+      body,
+      bodyAad(statement.subject, number),
+      ring.random(SEAL_NONCE_BYTES),
+    );
+    lookUps.prepare(lookUp, {
+      number,
+      leafHash: Buffer.from(leafHash(leaf)),
+      kind,
+      records: item.records,
+    });
+    return {
+      id: lookUp.id,
+      kind,
+      subject: statement.subject,
+      number,
+      leaf: base64(leaf),
+      body: base64(sealed),
+      evidence: lookUp.evidence === null ? null : base64(lookUp.evidence),
+    };
+  }
+
+  /** I2: only what was asked for may be named, each record and group once. */
+  #checkRecords(draft: Draft, item: PrepareItem, now: number): PrepareRefusal | null {
+    if (item.records.length === 0) return null;
+    if (item.abandoned || draft.kind !== 'disclosure') return 'not-asked-for';
+    const asked = new Map(draft.reads.map((read) => [read.holding, new Set(read.groups)]));
+    const named = new Set<string>();
+    for (const record of item.records) {
+      const groups = asked.get(record.holding);
+      const declaration = this.#deps.register.declaration(record.holding, now);
+      if (groups === undefined || declaration?.controller.id !== draft.controller) {
+        return 'not-asked-for';
+      }
+      if (!isOnce(named, `${record.holding} ${record.record}`)) return 'malformed';
+      if (!namesOnly(record, groups)) return 'not-asked-for';
+    }
+    return null;
+  }
+}
+
+function kindOf(draft: Draft, item: PrepareItem): StatementKind {
+  if (item.abandoned) return 'undelivered';
+  return draft.kind === 'disclosure' && item.records.length === 0 ? 'miss' : draft.kind;
+}
+
+function namesOnly(record: RecordRead, groups: ReadonlySet<string>): boolean {
+  const named = new Set<string>();
+  return record.groups.every(({ group }) => groups.has(group) && isOnce(named, group));
+}
+
+function isOnce(seen: Set<string>, name: string): boolean {
+  const { size } = seen;
+  return seen.add(name).size > size;
+}

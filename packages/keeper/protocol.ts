@@ -1,0 +1,208 @@
+import type {
+  GrantRefusal,
+  KeyRefusal,
+  SecondPersonReason,
+  Selector,
+  Signed,
+} from '@amanat/core/grants';
+import type { RecordRead, StatementKind } from '@amanat/core/statement';
+
+/**
+ * What gateway and keeper say to one another, over a Unix socket. A frame is
+ * uint32 length of the rest ‖ uint32 length of the JSON ‖ JSON (UTF-8) ‖ attachment.
+ * Questions carry an id and are answered in order. Keys and nonces travel in the attachment.
+ */
+export const FRAME_BYTES_MAX = 32 * 1024 * 1024;
+/** Most rows, asks, look-ups or leaves in one message. */
+export const BATCH_MAX = 4096;
+
+export interface Identifier {
+  readonly type: 'cnic' | 'msisdn';
+  /** Normalised: 13 digits, or E.164 with its plus. */
+  readonly value: string;
+}
+
+/** One row of an import, for which keys are drawn. */
+export interface DrawRow {
+  /** Number of the row in the import, from 1. */
+  readonly row: number;
+  readonly primary: Identifier;
+  readonly secondary: readonly Identifier[];
+  /** SHA-256 (hex) over the record-key fields: tells this subject's records apart. */
+  readonly recordKey: string;
+  /** SHA-256 (hex) over the whole row: comes back keyed, to tell whether a row changed. */
+  readonly digest: string;
+  /** The date that retention counts from, `YYYY-MM-DD`; null for the import's own. */
+  readonly eventDate: string | null;
+}
+
+export type DrawRefusal = 'bound-to-another' | 'retention-over' | 'bad-identifier' | 'bad-date';
+
+/** A drawn row. Its keys are in the attachment: per group, in the declaration's order of groups, nonce (16) ‖ key (32). */
+export interface DrawnRow {
+  readonly row: number;
+  readonly subject: string;
+  readonly record: string;
+  /** Keyed digest, 32 bytes in hexadecimal. */
+  readonly digest: string;
+  readonly expiryMonth: string;
+}
+
+export interface RefusedRow {
+  readonly row: number;
+  readonly refused: DrawRefusal;
+}
+
+/** Something asked about a person, signed by whoever may ask it. */
+export type Asked =
+  | {
+      readonly kind: 'request';
+      readonly signed: Signed;
+      readonly selectors: readonly Selector[];
+      readonly approval: Signed | null;
+    }
+  | { readonly kind: 'code'; readonly signed: Signed }
+  | { readonly kind: 'protection'; readonly signed: Signed }
+  | { readonly kind: 'view'; readonly enc: string; readonly ciphertext: string };
+
+/** Why an ask gets no entry: whoever sent it has not shown any authority, or has been answered already. */
+export type AskRejection =
+  | KeyRefusal
+  | 'malformed'
+  | 'bad-signature'
+  | 'wrong-role'
+  | 'suspended-key'
+  | 'stale'
+  | 'clock-ahead'
+  | 'replayed'
+  | 'sequence-reused'
+  | 'selectors-differ'
+  | 'bad-approval'
+  | 'approver-same-person'
+  | 'approver-same-line'
+  | 'approver-unknown'
+  | 'unknown-code'
+  | 'nothing-declared'
+  | 'too-many-open';
+
+/** What was decided of an ask. */
+export type AskDecision =
+  | { readonly outcome: 'allowed'; readonly rules: readonly string[] }
+  | {
+      readonly outcome: 'second-person';
+      readonly rules: readonly string[];
+      readonly reasons: readonly SecondPersonReason[];
+    }
+  | {
+      readonly outcome: 'refused';
+      readonly code: GrantRefusal;
+      readonly rule: string | null;
+      readonly holding: string | null;
+    };
+
+/** One subject's part of an ask. It is open until an entry for it is in the log. */
+export interface LookUp {
+  readonly id: number;
+  readonly subject: string;
+  readonly controller: string;
+  /** What may be named for it: empty where nothing is to be released. */
+  readonly reads: readonly { readonly holding: string; readonly groups: readonly string[] }[];
+}
+
+export type Resolved =
+  | { readonly outcome: 'rejected'; readonly code: AskRejection }
+  | {
+      readonly outcome: 'resolved';
+      readonly ask: number;
+      readonly decision: AskDecision;
+      /** In order of the selectors, then of controllers; empty where a refusal was only counted. */
+      readonly lookUps: readonly LookUp[];
+    };
+
+/** The records that the gateway found for a look-up, or that it gives it up. */
+export interface PrepareItem {
+  readonly id: number;
+  readonly records: readonly RecordRead[];
+  readonly abandoned: boolean;
+}
+
+export type PrepareRefusal = 'unknown-look-up' | 'not-asked-for' | 'malformed' | 'too-many-records';
+
+export type Prepared =
+  | { readonly id: number; readonly refused: PrepareRefusal }
+  | {
+      readonly id: number;
+      readonly kind: StatementKind;
+      readonly subject: string;
+      readonly number: number;
+      /** Base64 of the personal leaf, of the sealed body, and of the sealed evidence where there is any. */
+      readonly leaf: string;
+      readonly body: string;
+      readonly evidence: string | null;
+    };
+
+/** Keys released for one look-up; in the attachment, 32 bytes each, in the statement's order of records and groups. */
+export interface Released {
+  readonly id: number;
+  readonly keys: number;
+}
+
+export interface KeeperStatus {
+  readonly origin: string;
+  readonly size: number;
+  readonly root: string;
+  /** The keeper's time, milliseconds since 1970. */
+  readonly time: number;
+  readonly generation: number;
+  /** False until witnesses are configured: every page and answer says so. */
+  readonly witnessed: boolean;
+  /** Look-ups that are open, for the gateway to give up after a restart. */
+  readonly open: readonly { readonly id: number; readonly subject: string }[];
+}
+
+/** Every question that the keeper answers, with its answer. Anything else is refused. */
+export interface Messages {
+  draw: {
+    ask: { readonly import: number; readonly rows: readonly DrawRow[] };
+    answer: { readonly rows: readonly (DrawnRow | RefusedRow)[] };
+  };
+  resolve: {
+    ask: { readonly asks: readonly Asked[] };
+    answer: { readonly asks: readonly Resolved[] };
+  };
+  prepare: {
+    ask: { readonly lookUps: readonly PrepareItem[] };
+    answer: { readonly lookUps: readonly Prepared[] };
+  };
+  commit: {
+    /** The leaves from the keeper's size to the checkpoint's, in the attachment as an entry bundle. */
+    ask: {
+      readonly checkpoint: string;
+      readonly leaves: number;
+      readonly wanted: readonly number[];
+    };
+    answer: { readonly size: number; readonly released: readonly Released[] };
+  };
+  view: {
+    ask: { readonly ask: number };
+    /** Base64, under the key exported from the browser's own sealing. */
+    answer: { readonly sealed: string };
+  };
+  status: { ask: Record<never, never>; answer: KeeperStatus };
+}
+
+export type MessageName = keyof Messages;
+
+/** Why the keeper refuses a whole message. */
+export type KeeperRefusal =
+  | 'malformed'
+  | 'unknown-message'
+  | 'too-large'
+  | 'unknown-import'
+  | 'row-limit'
+  | 'not-an-extension'
+  | 'bad-checkpoint'
+  | 'not-genesis'
+  | 'not-entered'
+  | 'clock-behind'
+  | 'store-unavailable';

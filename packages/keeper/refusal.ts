@@ -1,0 +1,12 @@
+import type { KeeperRefusal } from './protocol.ts';
+
+/** The keeper refuses a whole message. An expected answer: nothing was changed. */
+export class Refusal extends Error {
+  override name = 'Refusal';
+  readonly code: KeeperRefusal;
+
+  constructor(code: KeeperRefusal, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

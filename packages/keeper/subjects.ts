@@ -1,0 +1,95 @@
+import type { KeyRing, SubjectKeys } from './key-ring.ts';
+import { keyedId } from './key-ring.ts';
+import type { Identifier } from './protocol.ts';
+import type { KeeperStore } from './store.ts';
+
+/** A subject's place in her chain. `chain` is null before the first entry. */
+export interface ChainState {
+  readonly number: number;
+  readonly chain: Buffer | null;
+}
+
+const FORMS = { cnic: /^\d{13}$/, msisdn: /^\+\d{8,15}$/ } as const;
+
+/** Whether an identifier is in its normalised form. */
+export function isNormalised(identifier: Identifier): boolean {
+  return FORMS[identifier.type].test(identifier.value);
+}
+
+/** Who is meant: identifiers to subject ids, by each controller's own keys (I13), and their slots. */
+export class Subjects {
+  readonly #store: KeeperStore;
+  readonly #ring: KeyRing;
+
+  constructor(store: KeeperStore, ring: KeyRing) {
+    this.#store = store;
+    this.#ring = ring;
+  }
+
+  /** The subject of a primary identifier: HMAC(controller's index key, identifier). */
+  ofPrimary(controller: string, identifier: Identifier): Buffer {
+    return keyedId(this.#ring.secret(`index/${controller}/${identifier.type}`), identifier.value);
+  }
+
+  /**
+   * The subject that an identifier of either kind means. A number bound to nobody is a subject of its
+   * own, so that a miss has a chain to stand on.
+   */
+  resolve(controller: string, identifier: Identifier): Buffer {
+    const id = this.ofPrimary(controller, identifier);
+    if (identifier.type === 'cnic') return id;
+    const row = this.#store.get('SELECT subject FROM bindings WHERE lookup = ?', id);
+    return row === undefined ? id : Buffer.from(row.subject as Uint8Array);
+  }
+
+  /** Binds a secondary identifier. Gives false where it is another subject's. */
+  bind(controller: string, identifier: Identifier, subject: Buffer): boolean {
+    const lookup = this.ofPrimary(controller, identifier);
+    const added = this.#store.run('INSERT OR IGNORE INTO bindings VALUES (?, ?)', lookup, subject);
+    return added === 1 || this.#boundTo(lookup, subject);
+  }
+
+  /** Whether {@link bind} would succeed. */
+  isFree(controller: string, identifier: Identifier, subject: Buffer): boolean {
+    const lookup = this.ofPrimary(controller, identifier);
+    const row = this.#store.get('SELECT subject FROM bindings WHERE lookup = ?', lookup);
+    return row === undefined || subject.equals(row.subject as Uint8Array);
+  }
+
+  /** A subject's keys, drawn at her first mention. */
+  keys(subject: Buffer): SubjectKeys {
+    return this.#ring.findSubject(subject) ?? this.#ring.addSubject(subject);
+  }
+
+  isProtected(subject: Buffer): boolean {
+    const row = this.#store.get('SELECT protected FROM subjects WHERE subject = ?', subject);
+    return row?.protected === 1;
+  }
+
+  setProtected(subject: Buffer, value: boolean): void {
+    this.#store.run('UPDATE subjects SET protected = ? WHERE subject = ?', value ? 1 : 0, subject);
+  }
+
+  chain(subject: Buffer): ChainState {
+    const row = this.#store.get('SELECT number, chain FROM subjects WHERE subject = ?', subject);
+    const chain = row?.chain ?? null;
+    return {
+      number: Number(row?.number ?? 0),
+      chain: chain === null ? null : Buffer.from(chain as Uint8Array),
+    };
+  }
+
+  setChain(subject: Buffer, number: number, chain: Uint8Array): void {
+    this.#store.run(
+      'UPDATE subjects SET number = ?, chain = ? WHERE subject = ?',
+      number,
+      chain,
+      subject,
+    );
+  }
+
+  #boundTo(lookup: Buffer, subject: Buffer): boolean {
+    const row = this.#store.get('SELECT subject FROM bindings WHERE lookup = ?', lookup);
+    return row !== undefined && subject.equals(row.subject as Uint8Array);
+  }
+}
