@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { test } from 'node:test';
+import { readConfig } from './config.ts';
+import { InstanceLock } from './lock.ts';
+
+const GOOD = {
+  mode: 'trial',
+  origin: 'log.test.example',
+  port: 8080,
+  publishSeconds: 600,
+  allowSynthetic: false,
+};
+
+function folder(t: TestContext): string {
+  const dir = mkdtempSync(join(tmpdir(), 'amanat-config-'));
+  t.after(() => rmSync(dir, { recursive: true }));
+  return dir;
+}
+
+test('a missing, malformed or contradictory setting is refused by name', (t) => {
+  const dir = folder(t);
+  assert.throws(() => readConfig(dir), { code: 'no-instance' });
+  const refused = (value: unknown, named: RegExp) => {
+    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    writeFileSync(join(dir, 'config.json'), text);
+    assert.throws(() => readConfig(dir), { code: 'bad-config', message: named });
+  };
+  refused('{', /not json/);
+  refused('[]', /object/);
+  refused({ ...GOOD, prot: 1 }, /prot: expected no such member/);
+  refused({ ...GOOD, port: 0 }, /port/);
+  refused({ ...GOOD, port: '8080' }, /port/);
+  refused({ ...GOOD, mode: 'production' }, /mode/);
+  refused({ ...GOOD, origin: 'Log With Spaces' }, /origin/);
+  refused({ ...GOOD, allowSynthetic: true }, /allowSynthetic/);
+  refused({ ...GOOD, mode: 'demo' }, /allowSynthetic/);
+  refused('x'.repeat(70_000), /too long/);
+});
+
+test('good settings are read as they are', (t) => {
+  const dir = folder(t);
+  writeFileSync(join(dir, 'config.json'), JSON.stringify(GOOD));
+  assert.deepEqual(readConfig(dir), GOOD);
+});
+
+test('a folder that is held is refused, and free again once its holder is killed', async (t) => {
+  const path = join(folder(t), 'gateway.lock');
+  const script = `
+    const { InstanceLock } = await import(${JSON.stringify(join(import.meta.dirname, 'lock.ts'))});
+    globalThis.held = new InstanceLock(process.argv[1]);
+    console.log('held');
+    setInterval(() => {}, 1000);`;
+  const argv = ['--input-type=module', '-e', script, path];
+  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGKILL'));
+  await new Promise((resolve) => child.stdout.once('data', resolve));
+  assert.throws(() => new InstanceLock(path), { code: 'already-served' });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await ended;
+  const lock = new InstanceLock(path);
+  lock.release();
+  new InstanceLock(path).release();
+});

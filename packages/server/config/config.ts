@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Json } from '@amanat/core/canonical';
+import type { Read } from '@amanat/core/shape';
+import { boolean, integer, object, oneOf, text } from '@amanat/core/shape';
+
+const CONFIG_BYTES_MAX = 65_536;
+
+const config = object({
+  mode: oneOf('demo', 'trial'),
+  /** The log's origin, the first line of its checkpoints. */
+  origin: text(120, /^[a-z0-9.-]+(\/[a-z0-9._-]+)*$/, 'a log origin'),
+  /** On the loopback interface; whoever is to reach it from outside goes through a proxy that ends TLS. */
+  port: integer(1, 65_535),
+  /** How often tiles and checkpoint are published; 0: at once. */
+  publishSeconds: integer(0, 3_600),
+  /** Whether identifiers must be of the synthetic ranges. */
+  allowSynthetic: boolean,
+});
+
+/** An instance's settings, DIR/config.json. Secrets are apart from it. */
+export type Config = Read<typeof config>;
+
+/** What is wrong with an instance's folder. */
+export type ConfigErrorCode = 'no-instance' | 'bad-config' | 'already-served';
+
+/** What reading an instance's settings throws. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+  readonly code: ConfigErrorCode;
+
+  constructor(code: ConfigErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/**
+ * Reads an instance's settings strictly: an unknown or missing one is refused by name.
+ * @throws ConfigError 'no-instance', 'bad-config'
+ */
+export function readConfig(dir: string): Config {
+  const found = parse(readText(join(dir, 'config.json')));
+  // Made-up people in a store of real ones, or the other way round, would be found out much too late.
+  if (found.allowSynthetic !== (found.mode === 'demo')) {
+    throw new ConfigError(
+      'bad-config',
+      'config.json: allowSynthetic is for the mode demo, and only there',
+    );
+  }
+  return found;
+}
+
+function readText(path: string): string {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (cause) {
+    throw new ConfigError('no-instance', 'there is no instance here: config.json cannot be read', {
+      cause,
+    });
+  }
+  if (bytes.length > CONFIG_BYTES_MAX)
+    throw new ConfigError('bad-config', 'config.json is too long');
+  return bytes.toString('utf8');
+}
+
+function parse(source: string): Config {
+  try {
+    return config(JSON.parse(source) as Json, '');
+  } catch (cause) {
+    const why = cause instanceof SyntaxError ? 'not json' : (cause as Error).message;
+    throw new ConfigError('bad-config', `config.json: ${why}`, { cause });
+  }
+}

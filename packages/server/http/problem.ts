@@ -1,0 +1,43 @@
+import { Type } from '@sinclair/typebox';
+import type { FastifyReply } from 'fastify';
+
+/** What every answer says until witnesses are configured. */
+export const UNWITNESSED = { witnessed: false, witnessing: 'not yet witnessed' } as const;
+
+/** The members of {@link UNWITNESSED}, for an answer's schema. */
+export const unwitnessedSchema = {
+  witnessed: Type.Boolean(),
+  witnessing: Type.String({ description: 'Whether independent witnesses have cosigned the log.' }),
+};
+
+/** A problem (RFC 9457), with a code for programs and a remedy for people. */
+export const problemSchema = Type.Object({
+  type: Type.String(),
+  title: Type.String(),
+  status: Type.Integer(),
+  detail: Type.String(),
+  code: Type.String(),
+  remedy: Type.String(),
+  ...unwitnessedSchema,
+});
+
+/** What a code means, and what whoever meets it can do. The pages translate by code. */
+export interface Meaning {
+  readonly status: number;
+  readonly title: string;
+  readonly remedy: string;
+}
+
+/** Answers with a problem. The detail may name a member of what was sent, never its value. */
+export function sendProblem(
+  reply: FastifyReply,
+  code: string,
+  { status, title, remedy }: Meaning,
+  detail: string = title,
+): FastifyReply {
+  const problem = { type: `urn:amanat:problem:${code}`, title, status, detail, code, remedy };
+  return reply
+    .code(status)
+    .type('application/problem+json')
+    .send({ ...problem, ...UNWITNESSED });
+}

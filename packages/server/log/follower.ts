@@ -1,0 +1,80 @@
+import type { CompactRange } from '@amanat/core/log';
+import { leafHash } from '@amanat/core/log';
+import type { KeeperPort, KeeperStatus } from '@amanat/keeper/client';
+import { KeeperUnavailable, packLeaves } from '@amanat/keeper/client';
+import { readReleased, takeBytes } from './commit.ts';
+import type { LogKey } from './key.ts';
+import { signCheckpoint } from './key.ts';
+import type { Head } from './publisher.ts';
+import { BATCH_BYTES_MAX, BATCH_LEAVES_MAX } from './queue.ts';
+import type { LogStore } from './store.ts';
+
+/** How long the keeper may take to answer before it counts as lost. */
+const KEEPER_TIMEOUT_MS = 20_000;
+
+/** Has the keeper follow the log, under checkpoints that it signs for it. */
+export class Follower {
+  readonly #keeper: KeeperPort;
+  readonly #key: LogKey;
+
+  constructor(keeper: KeeperPort, key: LogKey) {
+    this.#keeper = keeper;
+    this.#key = key;
+  }
+
+  /** The tree's head, signed. */
+  sign(range: CompactRange): Head {
+    const { size } = range;
+    return { size, checkpoint: signCheckpoint(this.#key, { size, root: range.root() }) };
+  }
+
+  /** What the keeper says of itself. @throws what its client throws; KeeperUnavailable where no answer comes in time */
+  async status(): Promise<KeeperStatus> {
+    const { answer } = await inTime(this.#keeper.ask('status', {}));
+    return answer;
+  }
+
+  /**
+   * Has the keeper take in leaves up to `head`; gives the keys released for the look-ups wanted, by look-up.
+   * @throws what its client throws; KeeperUnavailable where no answer comes in time
+   */
+  async commit(
+    head: Head,
+    leaves: readonly Uint8Array[],
+    wanted: readonly number[],
+  ): Promise<ReadonlyMap<number, Buffer>> {
+    const body = { checkpoint: head.checkpoint, leaves: leaves.length, wanted };
+    const asked = this.#keeper.ask('commit', body, packLeaves(leaves));
+    const { answer, attachment } = await inTime(asked);
+    if (answer.size !== head.size) throw new Error('the keeper stands at another size');
+    return readReleased(answer.released, attachment);
+  }
+
+  /** Has the keeper follow from `range`, where it stands, to `size`, in chunks, with nothing released. */
+  async catchUp(store: LogStore, range: CompactRange, size: number): Promise<Head> {
+    let head = this.sign(range);
+    while (range.size < size) {
+      const page = store.leaves(range.size, Math.min(size, range.size + BATCH_LEAVES_MAX));
+      const leaves = takeBytes(page, BATCH_BYTES_MAX);
+      if (leaves.length === 0) throw new Error('the store lacks a part of the log');
+      for (const leaf of leaves) range.append(leafHash(leaf));
+      head = this.sign(range);
+      await this.commit(head, leaves, []);
+    }
+    return head;
+  }
+}
+
+/** The answer, unless it is late. A late answer is not looked at: the keeper then counts as lost. */
+async function inTime<T>(asked: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const lost = () => reject(new KeeperUnavailable('the keeper does not answer'));
+    timer = setTimeout(lost, KEEPER_TIMEOUT_MS);
+  });
+  try {
+    return await Promise.race([asked, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

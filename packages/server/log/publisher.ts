@@ -1,0 +1,217 @@
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { equal } from '@amanat/core/bytes';
+import { verify } from '@amanat/core/keys';
+import type { TilePosition } from '@amanat/core/log';
+import {
+  encodeEntryBundle,
+  encodeTile,
+  HASH_LENGTH,
+  openNote,
+  parseCheckpoint,
+  TILE_WIDTH,
+  tilePath,
+  tilesBetween,
+} from '@amanat/core/log';
+import type { LogKey } from './key.ts';
+import type { LogStore } from './store.ts';
+import { rangeAt, tileHashes } from './tree.ts';
+
+const CHECKPOINT = 'checkpoint';
+/** Tiles that are written at the same time. */
+const CONCURRENT_WRITES_MAX = 8;
+
+/** A tree that the keeper has followed to, and the checkpoint that says so. */
+export interface Head {
+  readonly size: number;
+  readonly checkpoint: string;
+}
+
+export interface PublisherDeps {
+  readonly store: LogStore;
+  /** The folder that is served as it is: `checkpoint` and `tile/`. */
+  readonly directory: string;
+  readonly key: LogKey;
+  /** At most this often; 0: at once. Intervals keep arrival times from linking entries. */
+  readonly intervalSeconds: number;
+  /** Told when a publication fails; the next one makes up for it. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/**
+ * Writes the log's static files. They are derived from the store: each appears whole under its name
+ * (written aside, synced, renamed), the checkpoint after every tile it needs; what is missing is written again.
+ */
+export class Publisher {
+  readonly #deps: PublisherDeps;
+  #head: Head | null = null;
+  #publishedSize = 0;
+  #running: Promise<void> | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #checkedFiles = false;
+  /** Folders with new names that are not synced yet. */
+  readonly #touched = new Set<string>();
+  #closed = false;
+
+  constructor(deps: PublisherDeps) {
+    this.#deps = deps;
+  }
+
+  /** Tells of a newer tree, which is published when its time comes. */
+  offer(head: Head): void {
+    this.#head = head;
+    if (this.#closed) return;
+    if (this.#deps.intervalSeconds === 0) {
+      this.#publishInBackground();
+    } else if (!this.#checkedFiles) {
+      // What the last run left unpublished or half-done is not for the next interval.
+      this.#publishInBackground();
+    } else {
+      this.#timer ??= setTimeout(() => {
+        this.#timer = null;
+        this.#publishInBackground();
+      }, this.#deps.intervalSeconds * 1000).unref();
+    }
+  }
+
+  /** Publishes up to the newest tree offered so far. @throws whatever the file system throws */
+  async flush(): Promise<void> {
+    const wanted = this.#head;
+    // The run under way may have begun with an older tree: at most one more is needed.
+    while (wanted !== null && !(this.#checkedFiles && this.#publishedSize >= wanted.size)) {
+      await this.#publishNext();
+    }
+  }
+
+  /** Ends after what is under way; publishes nothing more by itself. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.#running?.catch(() => {});
+  }
+
+  #publishInBackground(): void {
+    if (this.#running !== null) return;
+    this.#publishNext().then(
+      () => {
+        const isBehind = this.#head !== null && this.#head.size > this.#publishedSize;
+        if (isBehind && this.#deps.intervalSeconds === 0 && !this.#closed) {
+          this.#publishInBackground();
+        }
+      },
+      (error: unknown) => this.#deps.onFailure(error),
+    );
+  }
+
+  #publishNext(): Promise<void> {
+    this.#running ??= this.#publish().finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  async #publish(): Promise<void> {
+    const head = this.#head;
+    if (head === null) return;
+    const isFirst = !this.#checkedFiles;
+    // The first time every tile is looked at, and those that are there keep as they are, if they are of this tree.
+    const keepsFiles = isFirst && (await this.#isOurs(head.size));
+    const oldSize = isFirst ? 0 : this.#publishedSize;
+    await this.#writeTiles(tilesBetween({ oldSize, newSize: head.size }), head.size, keepsFiles);
+    for (const folder of this.#touched) await syncFolder(folder);
+    this.#touched.clear();
+    await writeWhole(join(this.#deps.directory, CHECKPOINT), Buffer.from(head.checkpoint));
+    await syncFolder(this.#deps.directory);
+    this.#publishedSize = head.size;
+    this.#checkedFiles = true;
+  }
+
+  /** Whether the checkpoint in the folder is of a tree that the store's begins with. */
+  async #isOurs(size: number): Promise<boolean> {
+    try {
+      const note = await readFile(join(this.#deps.directory, CHECKPOINT), 'utf8');
+      const { text } = openNote(note, [this.#deps.key.note], (_key, message, signature) =>
+        verify(this.#deps.key.signing.public, message, signature),
+      );
+      const published = parseCheckpoint(text);
+      const isPart = published.size <= size;
+      return isPart && equal(rangeAt(this.#deps.store, published.size).root(), published.root);
+    } catch {
+      // None, or not one of ours: then nothing beside it is believed either.
+      return false;
+    }
+  }
+
+  async #writeTiles(tiles: Iterable<TilePosition>, size: number, keepsFiles: boolean) {
+    const queue = tiles[Symbol.iterator]();
+    let failed = false;
+    const writeInTurn = async (): Promise<void> => {
+      for (let next = queue.next(); next.done !== true && !failed; next = queue.next()) {
+        try {
+          await this.#writeTile(next.value, size, keepsFiles);
+        } catch (error) {
+          failed = true;
+          throw error;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: CONCURRENT_WRITES_MAX }, writeInTurn));
+  }
+
+  async #writeTile(tile: TilePosition, size: number, keepsFiles: boolean): Promise<void> {
+    const { store, directory } = this.#deps;
+    const path = join(directory, tilePath(tile));
+    const isThere = keepsFiles && (await fileSize(path)) === tile.width * HASH_LENGTH;
+    if (!isThere) {
+      await this.#write(path, encodeTile(tileHashes(store, { ...tile, size })));
+      await dropPartials(path, tile.width);
+    }
+    if (tile.level !== 0) return;
+    const bundlePath = join(directory, tilePath({ ...tile, level: 'entries' }));
+    if (keepsFiles && (await fileSize(bundlePath)) > 0) return;
+    const from = tile.index * TILE_WIDTH;
+    await this.#write(bundlePath, encodeEntryBundle(store.leaves(from, from + tile.width)));
+    await dropPartials(bundlePath, tile.width);
+  }
+
+  async #write(path: string, bytes: Uint8Array): Promise<void> {
+    await writeWhole(path, bytes);
+    this.#touched.add(dirname(path));
+  }
+}
+
+/** Partial tiles may go once the full one is there (tlog-tiles). */
+async function dropPartials(path: string, width: number): Promise<void> {
+  if (width === TILE_WIDTH) await rm(`${path}.p`, { recursive: true, force: true });
+}
+
+async function fileSize(path: string): Promise<number> {
+  return stat(path).then(
+    (found) => found.size,
+    () => -1,
+  );
+}
+
+/** The file appears whole or not at all. */
+async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const aside = `${path}.new`;
+  const file = await open(aside, 'w', 0o644);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(aside, path);
+}
+
+/** A new name is durable only once its folder is. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,47 @@
+/** A leaf as the store takes it. */
+export interface LeafToStore {
+  readonly bytes: Uint8Array;
+  /** What goes into the ledger with an entry about a person. */
+  readonly entry: {
+    readonly subject: string;
+    readonly number: number;
+    readonly body: Uint8Array;
+    readonly evidence: Uint8Array | null;
+  } | null;
+  /** When an entry about organisations was taken, in milliseconds; null for one about a person. */
+  readonly publicTime: number | null;
+}
+
+/** The root of a complete subtree of 256^level leaves, level 1 and up: what tiles above the lowest are made of. */
+export interface StoredNode {
+  readonly level: number;
+  readonly index: number;
+  readonly hash: Uint8Array;
+}
+
+/** An entry of a subject's ledger: her number, where its leaf stands, and the sealed body. */
+export interface LedgerEntry {
+  readonly number: number;
+  readonly index: number;
+  readonly body: Uint8Array;
+}
+
+/** What the log needs of a store. Every method throws StorageError where the store is at fault. */
+export interface LogStore {
+  /** Leaves stored. */
+  size(): number;
+  /** Stores leaves from `from` on, and the nodes they complete, in one transaction: all of it durable, or none. */
+  append(from: number, leaves: readonly LeafToStore[], nodes: readonly StoredNode[]): void;
+  /** The bytes of leaves `from` up to but without `to`, in order. */
+  leaves(from: number, to: number): Uint8Array[];
+  /** The hashes of the level's nodes `from` up to but without `to`, in order. */
+  nodes(level: number, from: number, to: number): Uint8Array[];
+  /** The entries about organisations from index `from` on, in order, with the time each was taken. */
+  publicLeaves(
+    from: number,
+  ): Iterable<{ readonly index: number; readonly bytes: Uint8Array; readonly time: number }>;
+  /** A subject's entries from her number `first` on, at most `max`. */
+  entriesOf(subject: string, first: number, max: number): LedgerEntry[];
+  /** Writes something durable, to learn whether the store takes writes again. */
+  probe(time: number): void;
+}

@@ -1,0 +1,44 @@
+import type { EntryRefusal } from '@amanat/core/grants';
+import type { Meaning } from '../http/problem.ts';
+
+const meaning = (title: string, remedy: string): Meaning => ({ status: 422, title, remedy });
+const OTHER_ROUTE = 'this document is not handed in here';
+
+/** What each refusal of a document means, and what to do. */
+export const entryRefusals: Readonly<Record<EntryRefusal, Meaning>> = {
+  malformed: meaning(
+    'the document is not in its form',
+    'mend the member that the detail names, and have it signed again',
+  ),
+  'no-genesis': meaning('this instance has no genesis entry', 'make an instance with amanat init'),
+  'second-genesis': meaning('an instance has one genesis entry', OTHER_ROUTE),
+  'not-two-administrators': meaning(
+    'the document is not signed by the two administrators',
+    'have both administrators sign this very text, each with their own key',
+  ),
+  'not-the-importer': meaning(
+    'the signer is no importer of this holding’s controller',
+    'sign with a key that is enrolled as this controller’s importer',
+  ),
+  'unsigned-expected': meaning('such an entry is the gateway’s own', OTHER_ROUTE),
+  'version-not-next': meaning(
+    'the version is not the one after the latest',
+    'read the latest version, write the document with the next one, and have it signed again',
+  ),
+  'key-taken': meaning(
+    'the key is certified for another person',
+    'make a new key for this person: a key is never shared and never handed on',
+  ),
+  replayed: meaning('this document was entered before', 'sign a new one'),
+  'undeclared-holding': meaning('no such holding is declared', 'declare the holding first'),
+  'unknown-agency': meaning(
+    'the certificate names an agency, or a controller, that is not known',
+    'add the agency, or declare a holding of the controller, first',
+  ),
+  'unknown-import': meaning('there is no such open import', OTHER_ROUTE),
+  'unknown-key': meaning('the key was never certified', 'check the key’s id'),
+  'primary-changed': meaning(
+    'a holding’s controller cannot change',
+    'declare a holding of another name for the other controller',
+  ),
+};
