@@ -19,6 +19,7 @@ import {
   noteMessage,
 } from '@amanat/core/log';
 import type { RecordRead } from '@amanat/core/statement';
+import type { KeeperPort } from './client.ts';
 import type { KeeperKeys } from './create.ts';
 import { createKeeper, KEEPER_FILES, pinGenesis } from './create.ts';
 import { packLeaves } from './frame.ts';
@@ -26,8 +27,8 @@ import { Keeper } from './keeper.ts';
 import type { Asked, MessageName, Messages, Prepared, Resolved } from './protocol.ts';
 import { passphraseFile } from './providers/passphrase-file.ts';
 
-export const PURPOSE = 'https://w3id.org/dpv#EnforceSecurity';
-export const LEGAL_BASIS = 'https://w3id.org/dpv#LegalObligation';
+const PURPOSE = 'https://w3id.org/dpv#EnforceSecurity';
+const LEGAL_BASIS = 'https://w3id.org/dpv#LegalObligation';
 export const HOLDING = 'sim-registrations';
 export const CNIC = '0123412345671';
 const PASSPHRASE = utf8('a trial passphrase');
@@ -43,7 +44,9 @@ export class Trial {
   readonly approver = generateSigningKey('p256');
   readonly importer = generateSigningKey('ed25519');
   readonly logKey = generateSigningKey('ed25519');
-  readonly range = CompactRange.empty();
+  range = CompactRange.empty();
+  /** Where questions go instead of the trial's own keeper: to one in a process of its own. */
+  port: KeeperPort | null = null;
   now = Date.UTC(2026, 10, 23, 9);
   keys!: KeeperKeys;
   genesis = '';
@@ -51,8 +54,10 @@ export class Trial {
   importIndex = 0;
   #sequence = 1;
 
-  static async begin(): Promise<Trial> {
+  /** @param now the trial's time; a keeper in a process of its own keeps the machine's. */
+  static async begin(now?: number): Promise<Trial> {
     const trial = new Trial();
+    if (now !== undefined) trial.now = now;
     trial.keys = await createKeeper({
       dir: trial.dir,
       passphrase: PASSPHRASE,
@@ -65,17 +70,25 @@ export class Trial {
   }
 
   /** A trial with an agency, its people, a holding, grants, and an import that may draw. */
-  static async ready(): Promise<Trial> {
-    const trial = await Trial.begin();
+  static async ready(
+    options: {
+      readonly now?: number;
+      readonly subjectsPerDay?: number;
+      readonly rows?: number;
+    } = {},
+  ): Promise<Trial> {
+    const trial = await Trial.begin(options.now);
+    const subjectsPerDay = options.subjectsPerDay ?? 50;
     await trial.appendPublic({ document: trial.genesis, signatures: [] });
     await trial.declare();
     await trial.appendPublic(trial.byAdministrators(trial.agency()));
     await trial.certify(trial.officer, 'officer', 'o-1', 'line-a');
     await trial.certify(trial.approver, 'approver', 'a-1', 'line-b');
     await trial.certify(trial.importer, 'importer', 'i-1', 'registry', 'demo-telecom');
-    await trial.appendPublic(trial.byAdministrators(trial.grants()));
+    await trial.appendPublic(trial.byAdministrators(trial.grants({ subjectsPerDay })));
     trial.importIndex = trial.range.size;
-    await trial.appendPublic(trial.signed(trial.importer, trial.importBegun(1000)));
+    const begun = trial.importBegun(options.rows ?? 1000);
+    await trial.appendPublic(trial.signed(trial.importer, begun));
     return trial;
   }
 
@@ -106,6 +119,7 @@ export class Trial {
     body: Messages[N]['ask'],
     attachment: Buffer = Buffer.alloc(0),
   ): Promise<{ answer: Messages[N]['answer']; attachment: Buffer }> {
+    if (this.port !== null) return this.port.ask(name, body, attachment);
     const reply = await this.keeper.answer(name, body as unknown as JsonObject, attachment);
     return {
       answer: reply.answer as Messages[N]['answer'],
@@ -182,7 +196,7 @@ export class Trial {
         agency,
         line,
         role,
-        subjectsPerDay: 100,
+        subjectsPerDay: 1000,
         notAfter: this.now + 365 * 86_400_000,
         time: this.now,
       }),

@@ -1,5 +1,5 @@
 import { fromBase64, hex, utf8 } from '@amanat/core/bytes';
-import type { Json, JsonObject } from '@amanat/core/canonical';
+import type { Json } from '@amanat/core/canonical';
 import { canonicalText } from '@amanat/core/canonical';
 import { CoreError } from '@amanat/core/errors';
 import type { CertifiedKey, Register, Request, Signed } from '@amanat/core/grants';
@@ -44,10 +44,14 @@ const REFUSALS_ENTERED_MAX = 10;
 /** Look-ups without an entry that may be pending at once: what a hacked gateway could learn unlogged, and only for a while. */
 const PENDING_MAX = 8192;
 const VIEWS_MAX = 4096;
+/** How long a view waits for its sign-in's entry and for being fetched. */
+const VIEW_MS = 10 * 60_000;
 
 /** A person's own view, between her ask and its answer. In memory alone: a restart means asking again. */
 export interface ViewSession {
   readonly session: string;
+  /** When it is forgotten, answered or not; milliseconds since 1970. */
+  readonly expires: number;
   readonly answerKey: Uint8Array;
   /** Her subject at each controller that knows her, and the sign-in's look-up there. */
   readonly subjects: readonly {
@@ -84,7 +88,7 @@ export class Asking {
   }
 
   /** Reads and opens what takes time, before the transaction in which {@link resolve} stands. */
-  async open(values: readonly JsonObject[]): Promise<readonly (Asked | null)[]> {
+  async open(values: readonly Json[]): Promise<readonly (Asked | null)[]> {
     const asks = values.map(readOrNull);
     for (const asked of asks) {
       if (asked?.kind !== 'view') continue;
@@ -106,17 +110,34 @@ export class Asking {
       }
     });
     this.#deps.lookUps.persistNextId();
+    this.#deps.budgets.persist();
     return answers;
   }
 
-  /** The session of a view ask. */
-  view(ask: number): ViewSession | null {
+  /** The session of a view ask, unless it came too late for it. */
+  view(ask: number, now: number): ViewSession | null {
+    this.#forgetViews(now);
     return this.#views.get(ask) ?? null;
+  }
+
+  /** Ends the session whose sign-in this look-up is: it is given up, and a later ask has to sign in anew. */
+  giveUpView(lookUp: number): void {
+    for (const [ask, { subjects }] of this.#views) {
+      if (subjects.some(({ id }) => id === lookUp)) this.#views.delete(ask);
+    }
   }
 
   /** The session has been answered, once. */
   endView(ask: number): void {
     this.#views.delete(ask);
+  }
+
+  /** Sessions that nobody came for. The oldest come first, so that the first one in time ends the walk. */
+  #forgetViews(now: number): void {
+    for (const [ask, { expires }] of this.#views) {
+      if (expires > now) return;
+      this.#views.delete(ask);
+    }
   }
 
   #resolveOne(asked: Asked, now: number): Resolved {
@@ -181,7 +202,7 @@ export class Asking {
       usedToday: {
         officer: budgets.used(day, officerName(name)),
         agency: budgets.used(day, agencyName(agency)),
-        rows: budgets.usedRows(day, name),
+        row: (id) => budgets.used(day, rowName(name, id)),
       },
       limits: {
         officer: subjectsPerDay,
@@ -226,17 +247,24 @@ export class Asking {
     const registrar = register.registrar;
     if (registrar === null) return rejected('unknown-key');
     if (!register.signedBy(signed, registrar)) return rejected('bad-signature');
-    return this.#resolveForAllControllers(signed, code, now, (controller) => ({
-      subject: subjects.resolve(controller, code.identifier),
-      draft: { ...EMPTY_DRAFT, kind: 'code', controller, codeHash: code.codeHash },
-    }));
+    return this.#resolveForAllControllers(
+      signed,
+      code,
+      { now, validMs: VALID_MS },
+      (controller) => ({
+        subject: subjects.resolve(controller, code.identifier),
+        draft: { ...EMPTY_DRAFT, kind: 'code', controller, codeHash: code.codeHash },
+      }),
+    );
   }
 
   #resolveProtection(signed: Signed, now: number): Resolved {
     const protection = readDocument(signed.document, 'protection');
     if (!this.#deps.register.signedByAdministrators(signed)) return rejected('bad-signature');
     const kind = protection.protected ? 'protected' : 'unprotected';
-    return this.#resolveForAllControllers(signed, protection, now, (controller) => ({
+    // Two people sign it, one after the other.
+    const valid = { now, validMs: VALID_APPROVED_MS };
+    return this.#resolveForAllControllers(signed, protection, valid, (controller) => ({
       subject: this.#deps.subjects.resolve(controller, protection.identifier),
       draft: { ...EMPTY_DRAFT, kind, controller },
     }));
@@ -246,15 +274,15 @@ export class Asking {
   #resolveForAllControllers(
     signed: Signed,
     document: { readonly time: number; readonly identifier: Identifier },
-    now: number,
+    { now, validMs }: { readonly now: number; readonly validMs: number },
     lookUp: (controller: string) => { subject: Buffer; draft: Omit<Draft, 'evidence'> },
   ): Resolved {
-    const late = checkTime(document.time, now, VALID_MS);
+    const late = checkTime(document.time, now, validMs);
     if (late !== null) return rejected(late);
     if (!isNormalised(document.identifier)) return rejected('malformed');
     const controllers = this.#controllers(now);
     if (controllers.length === 0) return rejected('nothing-declared');
-    if (!this.#spendHash(hex(documentHash(signed.document)), document.time + VALID_MS)) {
+    if (!this.#spendHash(hex(documentHash(signed.document)), document.time + validMs)) {
       return rejected('replayed');
     }
     const opened = controllers.map((controller) => {
@@ -271,6 +299,7 @@ export class Asking {
     const ask = readViewAsk(opened.code);
     const late = checkTime(ask.time, now, VALID_MS);
     if (late !== null) return rejected(late);
+    this.#forgetViews(now);
     if (this.#views.size >= VIEWS_MAX) return rejected('too-many-open');
     const codeHash = sha256(utf8(ask.code));
     const found = this.#controllers(now).flatMap((controller) => {
@@ -288,6 +317,7 @@ export class Asking {
     );
     this.#views.set(this.#nextAsk, {
       session: opened.session,
+      expires: now + VIEW_MS,
       answerKey: opened.exporter(VIEW_ANSWER),
       subjects: found.map((each, index) => ({ ...each, id: (lookUps[index] as LookUp).id })),
     });
@@ -399,7 +429,7 @@ export class Asking {
     draft: Omit<Draft, 'evidence'>,
   ): LookUp {
     const { ring, subjects, lookUps } = this.#deps;
-    const { viewKey } = subjects.keys(subject);
+    const viewKey = subjects.viewKey(subject);
     let sealed: Buffer | null = null;
     let evidenceHash: string | null = null;
     if (evidence !== null) {
@@ -445,7 +475,7 @@ export function codeLookUp(codeHash: Uint8Array, controller: string): Buffer {
   return Buffer.from(sha256(Buffer.concat([codeHash, utf8(controller)])));
 }
 
-function readOrNull(value: JsonObject): Asked | null {
+function readOrNull(value: Json): Asked | null {
   try {
     return readAsked(value);
   } catch (error) {

@@ -1,43 +1,51 @@
 import type { KeeperStore } from './store.ts';
 
-/** Counters by day (or hour) and name: what officers, agencies and grant rows have used. */
+/** Counters kept in memory at a time; the database has them all. */
+const CACHED_MAX = 100_000;
+
+/**
+ * Counters by day (or hour) and name: what officers, agencies and grant rows have used. What a transaction
+ * charges is written once, by {@link persist}: a batch charges the same few names again and again.
+ */
 export class Budgets {
   readonly #store: KeeperStore;
+  readonly #counts = new Map<string, number>();
+  readonly #changed = new Map<string, { readonly day: string; readonly name: string }>();
 
   constructor(store: KeeperStore) {
     this.#store = store;
   }
 
   used(day: string, name: string): number {
+    const key = `${day} ${name}`;
+    const known = this.#counts.get(key);
+    if (known !== undefined) return known;
     const row = this.#store.get('SELECT count FROM used WHERE day = ? AND name = ?', day, name);
-    return Number(row?.count ?? 0);
-  }
-
-  /** What each grant row has been used for by one person, in a day. */
-  usedRows(day: string, person: string): ReadonlyMap<string, number> {
-    const prefix = rowName(person, '');
-    const rows = this.#store.all(
-      'SELECT name, count FROM used WHERE day = ? AND name >= ? AND name < ?',
-      day,
-      prefix,
-      `${prefix}\u{10ffff}`,
-    );
-    return new Map(rows.map((row) => [String(row.name).slice(prefix.length), Number(row.count)]));
+    const count = Number(row?.count ?? 0);
+    if (this.#counts.size >= CACHED_MAX && this.#changed.size === 0) this.#counts.clear();
+    this.#counts.set(key, count);
+    return count;
   }
 
   charge(day: string, name: string, count: number): void {
-    this.#store.run(
-      `INSERT INTO used VALUES (?, ?, ?)
-       ON CONFLICT (day, name) DO UPDATE SET count = count + excluded.count`,
-      day,
-      name,
-      count,
-    );
+    const key = `${day} ${name}`;
+    this.#counts.set(key, this.used(day, name) + count);
+    this.#changed.set(key, { day, name });
+  }
+
+  /** Writes what was charged, in the transaction that it was charged in. */
+  persist(): void {
+    for (const [key, { day, name }] of this.#changed) {
+      const count = this.#counts.get(key) as number;
+      this.#store.run('INSERT OR REPLACE INTO used VALUES (?, ?, ?)', day, name, count);
+    }
+    this.#changed.clear();
   }
 
   /** Forgets days before this one. */
   forgetBefore(day: string): void {
     this.#store.run('DELETE FROM used WHERE day < ?', day);
+    this.#counts.clear();
   }
 }
 

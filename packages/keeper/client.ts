@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { createConnection } from 'node:net';
 import type { Frame } from './frame.ts';
-import { encodeFrame, FrameReader } from './frame.ts';
+import { encodeFrame, FrameError, FrameReader } from './frame.ts';
 import type { KeeperRefusal, MessageName, Messages } from './protocol.ts';
 
 export { createKeeper, pinGenesis } from './create.ts';
@@ -40,6 +40,7 @@ export interface KeeperPort {
 }
 
 interface Waiting {
+  readonly id: number;
   readonly resolve: (frame: Frame) => void;
   readonly reject: (error: Error) => void;
 }
@@ -72,9 +73,11 @@ export class KeeperClient implements KeeperPort {
     if (this.#waiting.length >= WAITING_MAX)
       throw new KeeperUnavailable('too many questions at once');
     const id = this.#nextId++;
+    // Encoded before it waits: what cannot be sent must not be in the line for answers.
+    const question = encodeFrame({ id, name, body }, attachment);
     const frame = await new Promise<Frame>((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
-      this.#connected().write(encodeFrame({ id, name, body }, attachment));
+      this.#waiting.push({ id, resolve, reject });
+      this.#connected().write(question);
     });
     const reply = frame.json as
       | { id: number; answer: Messages[N]['answer'] }
@@ -97,7 +100,7 @@ export class KeeperClient implements KeeperPort {
     };
     socket.on('data', (chunk: Buffer) => {
       try {
-        for (const frame of reader.push(chunk)) this.#waiting.shift()?.resolve(frame);
+        for (const frame of reader.push(chunk)) this.#take(frame);
       } catch (cause) {
         lose(new KeeperUnavailable('keeper does not speak frames', { cause }));
       }
@@ -108,6 +111,18 @@ export class KeeperClient implements KeeperPort {
     socket.on('close', () => lose(new KeeperUnavailable('keeper closed the connection')));
     this.#socket = socket;
     return socket;
+  }
+
+  /** @throws FrameError where it is no answer to the question that is next in line. */
+  #take(frame: Frame): void {
+    const [next] = this.#waiting;
+    const reply = frame.json;
+    if (next === undefined || typeof reply !== 'object' || reply === null) {
+      throw new FrameError('frame answers nothing');
+    }
+    if (!('id' in reply) || reply.id !== next.id) throw new FrameError('answers are out of order');
+    this.#waiting.shift();
+    next.resolve(frame);
   }
 
   #lose(error: Error): void {

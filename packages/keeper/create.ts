@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { base64, utf8 } from '@amanat/core/bytes';
-import { readDocument } from '@amanat/core/grants';
+import { CoreError } from '@amanat/core/errors';
+import { Register, readDocument } from '@amanat/core/grants';
 import { exportSigningKey, generateSealingKey, generateSigningKey } from '@amanat/core/keys';
 import { KeyRing } from './key-ring.ts';
 import type { Argon2Cost } from './providers/passphrase-file.ts';
@@ -60,6 +61,9 @@ export async function createKeeper(options: {
  */
 export function pinGenesis(options: { readonly dir: string; readonly document: string }): void {
   readDocument(options.document, 'genesis');
+  if (new Register().apply(0, { document: options.document, signatures: [] }, 0) !== null) {
+    throw new CoreError('bad-document', 'genesis names a key that does not parse');
+  }
   const store = KeeperStore.open(join(options.dir, KEEPER_FILES.database));
   try {
     store.transaction(() => {

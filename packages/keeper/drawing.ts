@@ -1,6 +1,6 @@
 import { fromHex, hex } from '@amanat/core/bytes';
 import type { Declaration, Register } from '@amanat/core/grants';
-import { deriveRecordKey } from '@amanat/core/keys';
+import { recordKeys } from '@amanat/core/keys';
 import type { KeyRing } from './key-ring.ts';
 import { keyedDigest, keyedId } from './key-ring.ts';
 import type { DrawnRow, DrawRow, Messages, RefusedRow } from './protocol.ts';
@@ -36,11 +36,10 @@ export class Drawing {
     now: number,
   ): { answer: Messages['draw']['answer']; attachment: Buffer } {
     const announced = this.#deps.register.import(index);
-    const holding = announced?.document.holding ?? '';
-    const declaration = this.#deps.register.declaration(holding, now);
-    if (announced === null || announced.ended || declaration === null) {
+    if (announced === null || announced.ended) {
       throw new Refusal('unknown-import', 'no such import is open');
     }
+    const { declaration } = announced;
     this.#countRows(index, rows.length, announced.document.rowLimit);
     const groups = [...new Set(declaration.fields.map((field) => field.group))];
     const attachment = Buffer.alloc(rows.length * groups.length * (NONCE_BYTES + KEY_BYTES));
@@ -50,13 +49,11 @@ export class Drawing {
       if ('refused' in answer) return answer;
       const { subjectKey, name } = answer;
       const periodKey = this.#deps.ring.periodKey(name.holding, name.expiryMonth);
+      const keyOf = recordKeys(subjectKey, periodKey, name);
       for (const group of groups) {
         const nonce = this.#deps.ring.random(NONCE_BYTES);
         at += nonce.copy(attachment, at);
-        at += deriveRecordKey(subjectKey, periodKey, { ...name, group }, nonce).copy(
-          attachment,
-          at,
-        );
+        at += keyOf(group, nonce).copy(attachment, at);
       }
       return {
         row: row.row,
@@ -106,7 +103,7 @@ export class Drawing {
     );
     const digest = keyedDigest(ring.secret(`digest/${controller}`), record, fromHex(row.digest));
     return {
-      subjectKey: subjects.keys(subject).subjectKey,
+      subjectKey: subjects.subjectKey(subject),
       digest: hex(digest),
       name: {
         holding: declaration.holding,

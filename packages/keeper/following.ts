@@ -124,7 +124,12 @@ export class Following {
 
   #checkGenesis(leaf: Buffer): void {
     const parsed = parseOrNull(leaf);
-    if (parsed?.kind !== 'public' || parsed.document !== this.#deps.genesis) {
+    const isPinned =
+      parsed?.kind === 'public' &&
+      parsed.document === this.#deps.genesis &&
+      // Signed, it would be inert in the register, and a later leaf could take its place.
+      parsed.signatures.length === 0;
+    if (!isPinned) {
       throw new Refusal('not-genesis', 'the first leaf is not the document pinned at init');
     }
   }
@@ -163,7 +168,7 @@ export class Following {
       store.run('INSERT INTO undelivered VALUES (?, ?)', subject, number);
       return null;
     }
-    const { subjectKey } = subjects.keys(subject);
+    const subjectKey = subjects.subjectKey(subject);
     return records.flatMap(({ groups, ...name }) =>
       groups.map(({ group, nonce }) =>
         deriveRecordKey(
@@ -180,6 +185,8 @@ export class Following {
     const leaf = parseOrNull(bytes);
     // A leaf that no reader knows, or that is about nobody known, stays in the tree and means nothing.
     if (leaf?.kind !== 'public') return;
+    // Only the first leaf can be the genesis: it alone was compared with the pinned document.
+    if (index > 0 && this.#deps.register.genesis === null) return;
     const signed = signedLeaf(leaf);
     if (this.#deps.register.apply(index, signed, now) !== null) return;
     this.#deps.store.run(

@@ -70,7 +70,10 @@ export class Keeper {
     this.#origin = origin;
     this.#drawing = new Drawing(shared);
     this.#asking = new Asking({ ...shared, sealing: parts.sealing });
-    this.#preparing = new Preparing(shared);
+    this.#preparing = new Preparing({
+      ...shared,
+      giveUpView: (lookUp) => this.#asking.giveUpView(lookUp),
+    });
     this.#following = new Following({ ...shared, genesis }, { key: logKey, origin });
     this.#viewing = new Viewing({
       ...shared,

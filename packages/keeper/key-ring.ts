@@ -1,25 +1,26 @@
 import type { KeyObject } from 'node:crypto';
-import { createHmac, randomFillSync } from 'node:crypto';
-import { lengthPrefixed, utf8 } from '@amanat/core/bytes';
-import { open, SEAL_NONCE_BYTES, seal, secretKey } from '@amanat/core/keys';
+import { randomFillSync } from 'node:crypto';
+import { encodeNames, MacKey, open, SEAL_NONCE_BYTES, seal, secretKey } from '@amanat/core/keys';
 import type { RootKeyProvider } from './providers/root-key.ts';
 import type { KeeperStore } from './store.ts';
 
 const KEY_BYTES = 32;
-const POOL_BYTES = 16_384;
+const POOL_BYTES = 65_536;
 const ID_BYTES = 16;
 
-/** What a subject's slot holds, unwrapped. */
-export interface SubjectKeys {
-  readonly subjectKey: Buffer;
-  readonly viewKey: Buffer;
-}
+/** A subject's two keys: S, which her records need, and V, which her chain needs. */
+export type SubjectSlot = 'subject' | 'view';
+
+const SLOT_QUERIES: Readonly<Record<SubjectSlot, string>> = {
+  subject: 'SELECT generation, subject_key AS wrapped FROM subjects WHERE subject = ?',
+  view: 'SELECT generation, view_key AS wrapped FROM subjects WHERE subject = ?',
+};
 
 /** Unwraps and creates keys. The root key wraps generations; the present generation wraps all others. */
 export class KeyRing {
   readonly #store: KeeperStore;
   readonly #generations = new Map<number, KeyObject>();
-  readonly #secrets = new Map<string, KeyObject>();
+  readonly #secrets = new Map<string, MacKey>();
   readonly #periods = new Map<string, Buffer>();
   readonly generation: number;
   readonly #pool = Buffer.alloc(POOL_BYTES);
@@ -33,7 +34,7 @@ export class KeyRing {
       "SELECT name, generation, wrapped FROM secrets WHERE name LIKE 'generation/%'",
     );
     for (const row of rows) {
-      const raw = open(rootKey, row.wrapped as Uint8Array, aad('secret', String(row.name)));
+      const raw = open(rootKey, row.wrapped as Uint8Array, encodeNames('secret', String(row.name)));
       this.#generations.set(Number(row.generation), secretKey(raw));
       raw.fill(0);
     }
@@ -48,7 +49,7 @@ export class KeyRing {
     const wrapped = seal(
       root.unlock(),
       random.subarray(0, KEY_BYTES),
-      aad('secret', name),
+      encodeNames('secret', name),
       random.subarray(KEY_BYTES),
     );
     random.fill(0);
@@ -74,7 +75,7 @@ export class KeyRing {
       'INSERT INTO secrets VALUES (?, ?, ?)',
       name,
       this.generation,
-      this.#wrap(secret, aad('secret', name)),
+      this.#wrap(secret, encodeNames('secret', name)),
     );
   }
 
@@ -82,16 +83,16 @@ export class KeyRing {
   secretBytes(name: string): Buffer {
     const row = this.#store.get('SELECT generation, wrapped FROM secrets WHERE name = ?', name);
     if (row === undefined) throw new Error('keeper lacks a key of its own');
-    return this.#unwrap(row.generation, row.wrapped, aad('secret', name));
+    return this.#unwrap(row.generation, row.wrapped, encodeNames('secret', name));
   }
 
   /** A long-lived symmetric key by name, drawn at its first use. Inside a transaction of the caller's. */
-  secret(name: string): KeyObject {
+  secret(name: string): MacKey {
     const known = this.#secrets.get(name);
     if (known !== undefined) return known;
     const row = this.#store.get('SELECT 1 FROM secrets WHERE name = ?', name);
     if (row === undefined) this.putSecret(name, this.random(KEY_BYTES));
-    const key = secretKey(this.secretBytes(name));
+    const key = new MacKey(this.secretBytes(name));
     this.#secrets.set(name, key);
     return key;
   }
@@ -107,7 +108,7 @@ export class KeyRing {
     const name = `${holding} ${month}`;
     const known = this.#periods.get(name);
     if (known !== undefined) return known;
-    const about = aad('period', holding, month);
+    const about = encodeNames('period', holding, month);
     const row = this.#store.get(
       'SELECT generation, wrapped FROM periods WHERE holding = ? AND month = ?',
       holding,
@@ -131,28 +132,21 @@ export class KeyRing {
     return key;
   }
 
-  /** A subject's keys, or null where she is not known. */
-  findSubject(subject: Buffer): SubjectKeys | null {
-    const row = this.#store.get(
-      'SELECT generation, subject_key, view_key FROM subjects WHERE subject = ?',
-      subject,
-    );
-    if (row === undefined) return null;
-    return {
-      subjectKey: this.#unwrap(row.generation, row.subject_key, aad('subject', subject)),
-      viewKey: this.#unwrap(row.generation, row.view_key, aad('view', subject)),
-    };
+  /** One key out of a subject's slots, drawn with the other at her first mention. */
+  subjectSlot(subject: Buffer, slot: SubjectSlot): Buffer {
+    const row = this.#store.get(SLOT_QUERIES[slot], subject);
+    if (row === undefined) return this.#addSubject(subject)[slot];
+    return this.#unwrap(row.generation, row.wrapped, encodeNames(slot, subject));
   }
 
-  /** Draws a new subject's keys. */
-  addSubject(subject: Buffer): SubjectKeys {
-    const keys = { subjectKey: this.random(KEY_BYTES), viewKey: this.random(KEY_BYTES) };
+  #addSubject(subject: Buffer): Record<SubjectSlot, Buffer> {
+    const keys = { subject: this.random(KEY_BYTES), view: this.random(KEY_BYTES) };
     this.#store.run(
       'INSERT INTO subjects VALUES (?, ?, ?, ?, 0, NULL, 0)',
       subject,
       this.generation,
-      this.#wrap(keys.subjectKey, aad('subject', subject)),
-      this.#wrap(keys.viewKey, aad('view', subject)),
+      this.#wrap(keys.subject, encodeNames('subject', subject)),
+      this.#wrap(keys.view, encodeNames('view', subject)),
     );
     return keys;
   }
@@ -173,18 +167,11 @@ export class KeyRing {
 }
 
 /** 16 bytes of HMAC-SHA-256: how every keyed id is made. */
-export function keyedId(key: KeyObject, ...parts: readonly (string | Uint8Array)[]): Buffer {
+export function keyedId(key: MacKey, ...parts: readonly (string | Uint8Array)[]): Buffer {
   return keyedDigest(key, ...parts).subarray(0, ID_BYTES);
 }
 
 /** HMAC-SHA-256 over the length-prefixed parts. */
-export function keyedDigest(key: KeyObject, ...parts: readonly (string | Uint8Array)[]): Buffer {
-  const bytes = parts.map((part) => (typeof part === 'string' ? utf8(part) : part));
-  return createHmac('sha256', key)
-    .update(lengthPrefixed(...bytes))
-    .digest();
-}
-
-function aad(...names: readonly (string | Uint8Array)[]): Uint8Array {
-  return lengthPrefixed(...names.map((name) => (typeof name === 'string' ? utf8(name) : name)));
+export function keyedDigest(key: MacKey, ...parts: readonly (string | Uint8Array)[]): Buffer {
+  return key.digest(encodeNames(...parts));
 }

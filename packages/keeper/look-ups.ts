@@ -52,6 +52,7 @@ export class LookUps {
   readonly #bySubject = new Map<string, PendingLookUp[]>();
   #nextId = 1;
   #nextPosition = 1;
+  #groupsNamed = 0;
 
   constructor(store: KeeperStore) {
     this.#store = store;
@@ -94,6 +95,11 @@ export class LookUps {
   /** The prepared look-up whose leaf this is. */
   findLeaf(leafHash: Buffer): PendingLookUp | null {
     return this.#byLeaf.get(leafHash.toString('latin1')) ?? null;
+  }
+
+  /** How many record groups the prepared ones name: as many keys as one commit could release. */
+  get groupsNamed(): number {
+    return this.#groupsNamed;
   }
 
   /** How many of a subject's are prepared: the next takes the number after theirs. */
@@ -163,6 +169,7 @@ export class LookUps {
   #index(lookUp: PendingLookUp, prepare: Prepare): void {
     lookUp.prepare = prepare;
     this.#nextPosition = prepare.position + 1;
+    this.#groupsNamed += countGroups(prepare.records);
     this.#prepared.set(prepare.position, lookUp);
     this.#byLeaf.set(prepare.leafHash.toString('latin1'), lookUp);
     const subject = lookUp.subject.toString('latin1');
@@ -175,6 +182,7 @@ export class LookUps {
     const { prepare } = lookUp;
     if (prepare === null) return;
     lookUp.prepare = null;
+    this.#groupsNamed -= countGroups(prepare.records);
     this.#prepared.delete(prepare.position);
     this.#byLeaf.delete(prepare.leafHash.toString('latin1'));
     const subject = lookUp.subject.toString('latin1');
@@ -182,4 +190,9 @@ export class LookUps {
     if (siblings.length === 0) this.#bySubject.delete(subject);
     else this.#bySubject.set(subject, siblings);
   }
+}
+
+/** The record groups that a statement names. */
+export function countGroups(records: readonly RecordRead[]): number {
+  return records.reduce((count, { groups }) => count + groups.length, 0);
 }

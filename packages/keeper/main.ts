@@ -24,6 +24,8 @@ async function main(): Promise<void> {
   if (dir === undefined || path === undefined || passphraseAt === undefined) {
     throw new Error('--dir, --socket and --passphrase-file are needed');
   }
+  // Database, journal and socket are for this user alone, from the moment that each is made.
+  process.umask(0o077);
   // Two keepers of one database would each release what the other counts.
   const lock = new FolderLock(join(dir, KEEPER_FILES.lock));
   const passphrase = Buffer.from(readFileSync(passphraseAt, 'utf8').trimEnd());

@@ -1,4 +1,5 @@
-import type { JsonObject } from '@amanat/core/canonical';
+import type { Json } from '@amanat/core/canonical';
+import { CoreError } from '@amanat/core/errors';
 import { readSelector } from '@amanat/core/grants';
 import {
   boolean,
@@ -37,7 +38,10 @@ const kinds = {
 };
 
 /** Reads one ask strictly. @throws CoreError 'bad-document' */
-export function readAsked(value: JsonObject): Asked {
+export function readAsked(value: Json): Asked {
+  if (typeof value !== 'object' || value === null || !('kind' in value)) {
+    throw new CoreError('bad-document', 'ask: expected an object');
+  }
   const kind = oneOf('request', 'code', 'protection', 'view')(value.kind, 'kind');
   return kinds[kind](value, '');
 }
@@ -61,7 +65,7 @@ export const readers = {
       BATCH_MAX,
     ),
   }),
-  resolve: object({ asks: list((value) => value as JsonObject, 1, BATCH_MAX) }),
+  resolve: object({ asks: list((value) => value as Json, 1, BATCH_MAX) }),
   prepare: object({
     lookUps: list(
       object({

@@ -8,10 +8,14 @@ import { commitTo, encodeBody } from '@amanat/core/statement';
 import { bodyAad } from '@amanat/core/view';
 import type { KeyRing } from './key-ring.ts';
 import type { Draft, LookUps, PendingLookUp } from './look-ups.ts';
+import { countGroups } from './look-ups.ts';
 import type { Messages, Prepared, PrepareItem, PrepareRefusal } from './protocol.ts';
 import type { Subjects } from './subjects.ts';
 
 const NONCE_BYTES = 32;
+/** Record groups that one statement may name, and all that are prepared at once: 16 MiB of keys in one commit's answer. */
+const STATEMENT_GROUPS_MAX = 16_384;
+const PREPARED_GROUPS_MAX = 524_288;
 
 /** The body key of a subject's n-th entry: what her view is given, and the operator never. */
 export function bodyKey(viewKey: Uint8Array, number: number): Buffer {
@@ -23,6 +27,8 @@ export interface PreparingDeps {
   readonly register: Register;
   readonly subjects: Subjects;
   readonly lookUps: LookUps;
+  /** Ends the view, if any, that waits for this look-up's entry. */
+  readonly giveUpView: (lookUp: number) => void;
 }
 
 /** Writes the statements of look-ups, gives them their numbers, and what the log is to hold of each. */
@@ -45,6 +51,13 @@ export class Preparing {
     if (refused !== null) return { id: item.id, refused };
     // Asked again: the leaf that was prepared before is void from here on.
     if (lookUp.prepare !== null) this.#deps.lookUps.void(lookUp);
+    const groups = countGroups(item.records);
+    if (
+      groups > STATEMENT_GROUPS_MAX ||
+      this.#deps.lookUps.groupsNamed + groups > PREPARED_GROUPS_MAX
+    ) {
+      return { id: item.id, refused: 'too-many-records' };
+    }
     try {
       return this.#write(lookUp, item, now);
     } catch (error) {
@@ -78,13 +91,15 @@ export class Preparing {
     };
     const body = encodeBody(ring.random(NONCE_BYTES), statement);
     const leaf = encodePersonalLeaf({ hour: coarseHour(now), commitment: commitTo(body) });
-    const { viewKey } = subjects.keys(subject);
+    const viewKey = subjects.viewKey(subject);
     const sealed = seal(
       secretKey(bodyKey(viewKey, number)),
       body,
       bodyAad(statement.subject, number),
       ring.random(SEAL_NONCE_BYTES),
     );
+    // A sign-in that reads as given up in her history must show nothing: she would not know of it.
+    if (kind === 'undelivered' && draft.kind === 'sign-in') this.#deps.giveUpView(lookUp.id);
     lookUps.prepare(lookUp, {
       number,
       leafHash: Buffer.from(leafHash(leaf)),

@@ -75,13 +75,15 @@ export class KeeperSocket {
   }
 
   async #answer(socket: Socket, frame: Frame): Promise<void> {
-    const { id, name, body } = frame.json as { id: unknown; name: unknown; body: JsonObject };
+    const question = readQuestion(frame.json);
+    if (question === null) {
+      // Without an id there is nothing to answer to: the other end does not speak to a keeper.
+      socket.destroy();
+      return;
+    }
+    const { id, name, body } = question;
     try {
-      const { answer, attachment } = await this.#keeper.answer(
-        String(name),
-        body,
-        frame.attachment,
-      );
+      const { answer, attachment } = await this.#keeper.answer(name, body, frame.attachment);
       const reply = encodeFrame({ id, answer }, attachment);
       attachment?.fill(0);
       socket.write(reply, () => reply.fill(0));
@@ -90,4 +92,13 @@ export class KeeperSocket {
       socket.write(encodeFrame({ id, refused: error.code, detail: error.message }));
     }
   }
+}
+
+/** The members of a question, or null: whatever a frame holds, reading it throws nothing. */
+function readQuestion(json: unknown): { id: number; name: string; body: JsonObject } | null {
+  if (typeof json !== 'object' || json === null) return null;
+  const { id, name, body } = json as { id?: unknown; name?: unknown; body?: unknown };
+  if (typeof id !== 'number' || typeof name !== 'string') return null;
+  // The message's own reader looks at the body.
+  return { id, name, body: body as JsonObject };
 }

@@ -1,7 +1,10 @@
+import { closeSync, openSync } from 'node:fs';
 import type { StatementSync } from 'node:sqlite';
 import { DatabaseSync } from 'node:sqlite';
 
 const SCHEMA_VERSION = 1;
+/** Pages of WAL before it is written back, 64 MiB: random inserts then share their pages' writes. */
+const CHECKPOINT_PAGES = 16_384;
 
 /**
  * keeper.db. Everything is durable before it is answered (WAL, synchronous=FULL), and what is deleted or
@@ -56,6 +59,8 @@ export class KeeperStore {
 
   /** Makes a new database. Throws where the file is there. */
   static create(path: string): KeeperStore {
+    // SQLite gives its journals the mode of the database.
+    closeSync(openSync(path, 'a', 0o600));
     const db = connect(path);
     const version = db.prepare('PRAGMA user_version').get() as { user_version: number };
     if (version.user_version !== 0) {
@@ -122,6 +127,6 @@ export class KeeperStore {
 function connect(path: string): DatabaseSync {
   const db = new DatabaseSync(path);
   db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
-    PRAGMA cache_size = -65536; PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY;`);
+    PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -65536; PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY;`);
   return db;
 }

@@ -1,4 +1,4 @@
-import type { KeyRing, SubjectKeys } from './key-ring.ts';
+import type { KeyRing } from './key-ring.ts';
 import { keyedId } from './key-ring.ts';
 import type { Identifier } from './protocol.ts';
 import type { KeeperStore } from './store.ts';
@@ -56,9 +56,14 @@ export class Subjects {
     return row === undefined || subject.equals(row.subject as Uint8Array);
   }
 
-  /** A subject's keys, drawn at her first mention. */
-  keys(subject: Buffer): SubjectKeys {
-    return this.#ring.findSubject(subject) ?? this.#ring.addSubject(subject);
+  /** S: what her records' keys are derived from. */
+  subjectKey(subject: Buffer): Buffer {
+    return this.#ring.subjectSlot(subject, 'subject');
+  }
+
+  /** V: what her chain is sealed under. */
+  viewKey(subject: Buffer): Buffer {
+    return this.#ring.subjectSlot(subject, 'view');
   }
 
   isProtected(subject: Buffer): boolean {

@@ -36,7 +36,7 @@ export class Viewing {
 
   /** @throws Refusal 'not-entered' where the ask is unknown or its entries are not in the log. */
   view({ ask }: Messages['view']['ask'], now: number): Messages['view']['answer'] {
-    const session = this.#deps.asking.view(ask);
+    const session = this.#deps.asking.view(ask, now);
     if (session === null || session.subjects.some(({ id }) => this.#deps.lookUps.find(id))) {
       throw new Refusal('not-entered', 'the sign-in has no entry in the log');
     }
@@ -66,7 +66,7 @@ export class Viewing {
     };
     const text = canonicalText({ ...head });
     const first = Math.max(1, number - VIEW_ENTRIES_MAX + 1);
-    const { viewKey } = subjects.keys(subject);
+    const viewKey = subjects.viewKey(subject);
     const bodyKeys = Array.from({ length: number - first + 1 }, (_, offset) =>
       bodyKey(viewKey, first + offset),
     );

@@ -34,8 +34,8 @@ export interface Ask {
   readonly usedToday: {
     readonly officer: number;
     readonly agency: number;
-    /** By grant row. */
-    readonly rows: ReadonlyMap<string, number>;
+    /** Under a grant row, by its id. */
+    readonly row: (id: string) => number;
   };
   /** Limits of the certificate and of the agency, in subjects a day. */
   readonly limits: { readonly officer: number; readonly agency: number };
@@ -77,8 +77,7 @@ export function decide(
   }
   for (const row of new Set(rules)) {
     if (ask.subjects > row.subjectsMax) return refusal('too-many-subjects', row.id, row.holding);
-    const used = ask.usedToday.rows.get(row.id) ?? 0;
-    if (used + ask.subjects > row.subjectsPerDay) {
+    if (ask.usedToday.row(row.id) + ask.subjects > row.subjectsPerDay) {
       return refusal('budget-spent', row.id, row.holding);
     }
   }

@@ -1,4 +1,4 @@
-import { base64, fromBase64 } from '../bytes.ts';
+import { base64, fromBase64, hex } from '../bytes.ts';
 import { CoreError } from '../errors.ts';
 import type { PublicKey } from '../keys/sign.ts';
 import { parsePublicKey, verify } from '../keys/sign.ts';
@@ -13,7 +13,7 @@ import type {
   PublicDocument,
   Signed,
 } from './documents.ts';
-import { readPublicDocument, signingInput } from './documents.ts';
+import { documentHash, readPublicDocument, signingInput } from './documents.ts';
 
 /** Why a public entry gives nobody anything. It stays in the log, inert. */
 export type EntryRefusal =
@@ -29,7 +29,8 @@ export type EntryRefusal =
   | 'unknown-agency'
   | 'unknown-import'
   | 'unknown-key'
-  | 'primary-changed';
+  | 'primary-changed'
+  | 'replayed';
 
 /** Why a key's signature carries no authority. */
 export type KeyRefusal = 'unknown-key' | 'not-yet-active' | 'revoked-key' | 'expired-key';
@@ -53,6 +54,8 @@ export interface AnnouncedImport {
   readonly index: number;
   readonly document: ImportBegun;
   readonly importer: CertifiedKey;
+  /** As it was in force when the import was announced: its rows are written by this one to the end. */
+  readonly declaration: Declaration;
   ended: boolean;
 }
 
@@ -71,6 +74,8 @@ export class Register {
   readonly #keys = new Map<string, CertifiedKey[]>();
   readonly #revoked = new Map<string, number>();
   readonly #imports = new Map<number, AnnouncedImport>();
+  /** Hashes of the announcements taken: entered again, one would open its whole row limit again. */
+  readonly #announced = new Set<string>();
 
   get genesis(): Genesis | null {
     return this.#genesis;
@@ -182,14 +187,19 @@ export class Register {
     if (document.type === 'genesis') {
       if (this.#genesis !== null) return 'second-genesis';
       if (signed.signatures.length !== 0) return 'unsigned-expected';
-      if (keep) this.#begin(document);
+      this.#begin(document, keep);
       return null;
     }
     if (this.#genesis === null) return 'no-genesis';
     if (document.type === 'import-begun') {
-      const importer = this.#importer(signed, document, time);
-      if (typeof importer === 'string') return importer;
-      if (keep) this.#imports.set(index, { index, document, importer, ended: false });
+      const announced = this.#announcement(signed, document, time);
+      if (typeof announced === 'string') return announced;
+      const hash = hex(documentHash(signed.document));
+      if (this.#announced.has(hash)) return 'replayed';
+      if (keep) {
+        this.#announced.add(hash);
+        this.#imports.set(index, { index, document, ...announced, ended: false });
+      }
       return null;
     }
     if (document.type === 'import-ended' || document.type === 'refusals-counted') {
@@ -235,22 +245,28 @@ export class Register {
   }
 
   /** Its authority is not a signature but that whoever builds a register pins this very document. */
-  #begin(genesis: Genesis): void {
+  #begin(genesis: Genesis, keep: boolean): void {
     const administrators = genesis.administrators.map(parsePublicKey);
-    this.#registrar = parsePublicKey(genesis.registrar);
+    const registrar = parsePublicKey(genesis.registrar);
+    if (!keep) return;
+    this.#registrar = registrar;
     this.#administrators = administrators;
     this.#genesis = genesis;
   }
 
-  #importer(signed: Signed, document: ImportBegun, time: number): CertifiedKey | EntryRefusal {
+  #announcement(
+    signed: Signed,
+    document: ImportBegun,
+    time: number,
+  ): Pick<AnnouncedImport, 'importer' | 'declaration'> | EntryRefusal {
     const [signature] = signed.signatures;
     const declaration = this.declaration(document.holding, time);
     if (declaration === null) return 'undeclared-holding';
-    const certified = signature === undefined ? 'unknown-key' : this.key(signature.key, time);
-    if (typeof certified === 'string') return 'not-the-importer';
-    const { role, agency } = certified.certificate;
+    const importer = signature === undefined ? 'unknown-key' : this.key(signature.key, time);
+    if (typeof importer === 'string') return 'not-the-importer';
+    const { role, agency } = importer.certificate;
     if (role !== 'importer' || agency !== declaration.controller.id) return 'not-the-importer';
-    return this.signedBy(signed, certified.key) ? certified : 'not-the-importer';
+    return this.signedBy(signed, importer.key) ? { importer, declaration } : 'not-the-importer';
   }
 
   #certify(certificate: Certificate, from: number, keep: boolean): EntryRefusal | null {

@@ -1,9 +1,6 @@
-import type { KeyObject } from 'node:crypto';
-import { createHmac } from 'node:crypto';
-import { concat, lengthPrefixed, utf8 } from '../bytes.ts';
+import { concat } from '../bytes.ts';
+import { encodeNames, MacKey } from './mac.ts';
 
-const COUNTER = Uint8Array.of(0, 0, 0, 1);
-const SEPARATOR = Uint8Array.of(0);
 const OUTPUT_BITS = Uint8Array.of(0, 0, 1, 0);
 
 /**
@@ -11,16 +8,16 @@ const OUTPUT_BITS = Uint8Array.of(0, 0, 1, 0);
  * The names are each length-prefixed, so that no two lists of names share a context.
  */
 export function deriveKey(
-  key: KeyObject | Uint8Array,
+  key: MacKey | Uint8Array,
   label: string,
   ...names: readonly (string | Uint8Array)[]
 ): Buffer {
-  const context = lengthPrefixed(
-    ...names.map((name) => (typeof name === 'string' ? utf8(name) : name)),
-  );
-  return createHmac('sha256', key)
-    .update(concat(COUNTER, utf8(label), SEPARATOR, context, OUTPUT_BITS))
-    .digest();
+  const mac = key instanceof MacKey ? key : new MacKey(key);
+  return mac.digest(concat(counterAndLabel(label), encodeNames(...names), OUTPUT_BITS));
+}
+
+function counterAndLabel(label: string): Buffer {
+  return Buffer.from(`\0\0\0\u0001${label}\0`, 'latin1');
 }
 
 /** What a record key is bound to: one field group of one version of one record, encrypted once. */
@@ -40,6 +37,10 @@ export interface RecordName {
 
 /** The names as they enter both the key and the additional data of the ciphertext. */
 export function recordNames(name: RecordName): readonly string[] {
+  return [...versionNames(name), name.group];
+}
+
+function versionNames(name: Omit<RecordName, 'group'>): readonly string[] {
   return [
     name.holding,
     name.expiryMonth,
@@ -47,13 +48,12 @@ export function recordNames(name: RecordName): readonly string[] {
     name.record,
     String(name.import),
     String(name.row),
-    name.group,
   ];
 }
 
 /** Additional authenticated data of a record's ciphertext. */
 export function recordAad(name: RecordName): Uint8Array {
-  return lengthPrefixed(utf8('amanat/v1 record'), ...recordNames(name).map(utf8));
+  return encodeNames('amanat/v1 record', ...recordNames(name));
 }
 
 /**
@@ -66,5 +66,16 @@ export function deriveRecordKey(
   name: RecordName,
   nonce: Uint8Array,
 ): Buffer {
-  return deriveKey(concat(subjectKey, periodKey), 'amanat/v1 record', ...recordNames(name), nonce);
+  return recordKeys(subjectKey, periodKey, name)(name.group, nonce);
+}
+
+/** {@link deriveRecordKey} for every group of one version: what they have in common is encoded once. */
+export function recordKeys(
+  subjectKey: Uint8Array,
+  periodKey: Uint8Array,
+  version: Omit<RecordName, 'group'>,
+): (group: string, nonce: Uint8Array) => Buffer {
+  const mac = new MacKey(concat(subjectKey, periodKey));
+  const head = concat(counterAndLabel('amanat/v1 record'), encodeNames(...versionNames(version)));
+  return (group, nonce) => mac.digest(concat(head, encodeNames(group, nonce), OUTPUT_BITS));
 }

@@ -12,6 +12,7 @@ const KEM_SUITE = concat(utf8('KEM'), KEM_ID);
 const HPKE_SUITE = concat(utf8('HPKE'), KEM_ID, uint16(0x0001), uint16(0x0002));
 const VERSION = utf8('HPKE-v1');
 const NONE = new Uint8Array(0);
+const POINT_BYTES = 65;
 const CURVE = { name: 'ECDH', namedCurve: 'P-256' } as const;
 
 /** An encapsulated key and what was sealed to it. */
@@ -102,6 +103,10 @@ export async function openSealed(
 }
 
 async function importPoint(point: Uint8Array): Promise<WebKey> {
+  // RFC 9180, 7.1.1, has the uncompressed form alone; some WebCryptos read the others too.
+  if (point.length !== POINT_BYTES || point[0] !== 4) {
+    throw new CoreError('bad-key', 'key is no uncompressed point');
+  }
   try {
     return await crypto.subtle.importKey('raw', own(point), CURVE, false, []);
   } catch (cause) {

@@ -1,7 +1,8 @@
 export type { RecordName } from './derive.ts';
-export { deriveKey, deriveRecordKey, recordAad, recordNames } from './derive.ts';
+export { deriveKey, deriveRecordKey, recordAad, recordKeys, recordNames } from './derive.ts';
 export type { Exporter, Sealed, SealingKey } from './hpke.ts';
 export { generateSealingKey, importSealingKey, openSealed, sealTo } from './hpke.ts';
+export { encodeNames, MacKey } from './mac.ts';
 export { open, openOnce, SEAL_NONCE_BYTES, seal, sealOnce, secretKey } from './seal.ts';
 export type { KeyKind, PublicKey, SigningKey } from './sign.ts';
 export {

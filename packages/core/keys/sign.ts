@@ -38,6 +38,16 @@ const P256_SPKI = Uint8Array.of(
   ...[0x30, 0x59, 0x30, 0x13, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 8, 0x2a],
   ...[0x86, 0x48, 0xce, 0x3d, 3, 1, 7, 3, 0x42, 0],
 );
+/** The y of the points whose order is 1, 2, 4 or 8, little endian. */
+const SMALL_ORDER_Y: ReadonlySet<string> = new Set([
+  `01${'00'.repeat(31)}`,
+  `ec${'ff'.repeat(30)}7f`,
+  '00'.repeat(32),
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+]);
+/** p = 2^255 − 19 and what is above it. */
+const NOT_REDUCED = /^(?:e[d-f]|f[0-9a-f])(?:ff){30}7f$/;
 const RAW_BYTES = { ed25519: 32, p256: 65 } as const;
 const SPKI = { ed25519: ED25519_SPKI, p256: P256_SPKI } as const;
 
@@ -53,12 +63,28 @@ export function parsePublicKey(text: string): PublicKey {
     const raw = fromBase64(text.slice(colon + 1));
     if (raw.length !== RAW_BYTES[kind])
       throw new CoreError('bad-key', 'public key has a wrong length');
+    if (!(kind === 'p256' ? isUncompressed(raw) : isSoundPoint(raw)))
+      throw new CoreError('bad-key', 'public key is not in its one form');
     const der = Buffer.from(concat(SPKI[kind], raw));
     object = createPublicKey({ key: der, format: 'der', type: 'spki' });
   } catch (cause) {
     throw new CoreError('bad-key', 'public key does not parse', { cause });
   }
   return { kind, text, id: keyId(text), object };
+}
+
+/** SEC 1 has hybrid forms of the same point: one key must not have two ids. */
+function isUncompressed(raw: Uint8Array): boolean {
+  return raw[0] === 4;
+}
+
+/**
+ * No point of small order, under which anyone's signature may verify, so that its owner could deny every
+ * one; and no second spelling of a point (RFC 8032, 5.1.3).
+ */
+function isSoundPoint(raw: Uint8Array): boolean {
+  const y = hex(Uint8Array.of(...raw.subarray(0, 31), (raw[31] as number) & 0x7f));
+  return !SMALL_ORDER_Y.has(y) && !NOT_REDUCED.test(y);
 }
 
 /** The id by which documents and leaves name a key. */

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { base64, concat, fromBase64, fromHex, fromUtf8, hex, utf8 } from '../bytes.ts';
+import { base64, concat, fromBase64, fromHex, hex } from '../bytes.ts';
 import type { Json } from '../canonical.ts';
 import { canonicalText } from '../canonical.ts';
 import { signingInput } from '../grants/documents.ts';
@@ -9,6 +9,7 @@ import {
   generateSigningKey,
   importSealingKey,
   openSealed,
+  seal,
   sealOnce,
   secretKey,
   sign,
@@ -142,7 +143,7 @@ export class Simulation {
     };
     const plain = encodeBody(randomBytes(32), statement);
     const key = randomBytes(32);
-    const body = sealOnce(secretKey(key), plain, bodyAad(chain.subject, number));
+    const body = seal(secretKey(key), plain, bodyAad(chain.subject, number), randomBytes(12));
     const leaf = encodePersonalLeaf({
       hour: coarseHour(statement.time),
       commitment: commitTo(plain),
@@ -165,12 +166,15 @@ export class Simulation {
       signIn = true,
       alterHead = (head) => head,
       alterView = (view) => view,
+      afterHead = () => {},
     }: {
       readonly now: number;
       readonly undelivered?: readonly number[];
       readonly signIn?: boolean;
       readonly alterHead?: (head: Head) => Head;
       readonly alterView?: (view: View) => View;
+      /** What happens between the keeper's head and the checkpoint of the answer. */
+      readonly afterHead?: () => void;
     },
   ): Promise<SimulatedAnswer | 'unknown-code'> {
     const sealed = { enc: fromBase64(ask.enc), ciphertext: fromBase64(ask.ciphertext) };
@@ -209,6 +213,7 @@ export class Simulation {
         };
       }),
     };
+    afterHead();
     const key = secretKey(exporter(VIEW_ANSWER));
     return {
       view: base64(sealOnce(key, writeView(alterView(view)), new Uint8Array(0))),
@@ -224,9 +229,9 @@ export class Simulation {
     };
   }
 
-  /** The signed checkpoint of the tree as it is. */
-  checkpoint(): string {
-    const text = formatCheckpoint({ origin: ORIGIN, size: this.size, root: this.#range.root() });
+  /** The signed checkpoint of the tree as it is; under another origin, what a log that has two would sign. */
+  checkpoint(origin: string = ORIGIN): string {
+    const text = formatCheckpoint({ origin, size: this.size, root: this.#range.root() });
     const key = noteKey(ORIGIN, fromBase64(this.#logKey.public.text.slice('ed25519:'.length)));
     return formatNote(text, [{ key, signature: sign(this.#logKey, noteMessage(text)) }]);
   }
@@ -275,14 +280,4 @@ export function flipBit(bytes: Uint8Array, at: number): Uint8Array {
 /** The same base64 with one bit changed in the byte at `at`. */
 export function flipBase64(text: string, at: number): string {
   return base64(flipBit(fromBase64(text), at));
-}
-
-/** The same JSON text, altered as a value. */
-export function alterJson(
-  text: string,
-  alter: (value: { [member: string]: Json }) => void,
-): string {
-  const value = JSON.parse(fromUtf8(utf8(text))) as { [member: string]: Json };
-  alter(value);
-  return canonicalText(value);
 }

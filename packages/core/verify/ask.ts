@@ -3,7 +3,7 @@ import { base64, fromBase64, hex } from '../bytes.ts';
 import { sealTo } from '../keys/hpke.ts';
 import type { View } from '../view.ts';
 import { readView, VIEW_ANSWER, VIEW_INFO, writeViewAsk } from '../view.ts';
-import { openByWebCrypto } from './open.ts';
+import { openOnceByWebCrypto } from './open.ts';
 
 const NO_AAD = new Uint8Array(0);
 /** Characters of a sealed view: what the keeper's largest frame could carry. */
@@ -41,7 +41,7 @@ export async function askForView(
     ciphertext: base64(ciphertext),
     async open(sealed) {
       const text = sealed.length > SEALED_VIEW_CHARACTERS_MAX ? '' : sealed;
-      return readView(await openByWebCrypto(exporter(VIEW_ANSWER), fromBase64(text), NO_AAD));
+      return readView(await openOnceByWebCrypto(exporter(VIEW_ANSWER), fromBase64(text), NO_AAD));
     },
   };
 }

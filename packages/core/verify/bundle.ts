@@ -31,6 +31,8 @@ const bundle = object({
   checkpoint: text(131_072),
   /** The keeper's opened view, as canonical JSON: heads, signatures, body keys. */
   view: text(64 * 1024 * 1024),
+  /** How the checkpoint's tree begins with the keeper's, by the size of the keeper's. */
+  consistency: list(object({ size: integer(0), proof: list(hexText(32), 0, 54) }), 0, 32),
   subjects: list(
     object({
       subject: hexText(16),
@@ -61,6 +63,10 @@ export function makeBundle(
   { material, chains }: Verification & { readonly material: HistoryMaterial },
   made: number,
 ): string {
+  const consistency = new Map<number, readonly string[]>();
+  for (const { treeSize, consistency: proof } of chains) {
+    if (proof !== null) consistency.set(treeSize, proof);
+  }
   const entriesOf = new Map(chains.map((chain) => [chain.subject, chain.entries]));
   const value: Bundle = {
     type: FORMAT,
@@ -69,6 +75,7 @@ export function makeBundle(
     enc: material.enc,
     checkpoint: material.answer.checkpoint,
     view: fromUtf8(writeView(material.view)),
+    consistency: [...consistency].map(([size, proof]) => ({ size, proof })),
     subjects: material.answer.subjects.map(({ subject, controller }) => ({
       subject,
       controller,
@@ -134,7 +141,7 @@ function readViewText(written: string): HistoryMaterial['view'] | null {
 }
 
 /** A bundle's proofs, by the leaf's index. */
-function proofsOf({ subjects }: Bundle): ProofSource {
+function proofsOf({ subjects, consistency }: Bundle): ProofSource {
   const byIndex = new Map<number, LeafProof>();
   for (const { index, leafHash, proof } of subjects.flatMap((subject) => subject.entries)) {
     byIndex.set(index, { leafHash: fromHex(leafHash), proof: proof.map(fromHex) });
@@ -142,6 +149,10 @@ function proofsOf({ subjects }: Bundle): ProofSource {
   return {
     async prove(indices) {
       return indices.map((index) => byIndex.get(index) ?? 'missing');
+    },
+    async connect(oldSize) {
+      const found = consistency.find(({ size }) => size === oldSize);
+      return found?.proof.map(fromHex) ?? 'missing';
     },
   };
 }

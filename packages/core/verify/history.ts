@@ -7,6 +7,7 @@ import {
   encodePersonalLeaf,
   leafHash,
   verifyChain,
+  verifyConsistency,
   verifyInclusion,
 } from '../log/index.ts';
 import type { Statement } from '../statement.ts';
@@ -64,6 +65,9 @@ export interface VerifiedChain {
   readonly number: number;
   readonly completeTo: number;
   readonly protected: boolean;
+  /** The tree that the keeper had followed to, and, in hexadecimal, how the checkpoint's tree begins with it. */
+  readonly treeSize: number;
+  readonly consistency: readonly string[] | null;
   /** In order of number. */
   readonly entries: readonly VerifiedEntry[];
 }
@@ -134,9 +138,9 @@ export async function checkHistory(
   let checkpoint: Checkpoint | null = null;
   if (checks.note('view-opens', material !== null) && material !== null) {
     const opened = await openCheckpoint(material.answer.checkpoint, material.keys.logKey);
-    checkpoint = typeof opened === 'string' ? null : opened;
-    const reason = typeof opened === 'string' ? opened : 'wrong';
-    checks.note('checkpoint-signature', checkpoint !== null, { reason });
+    const reason = opened.signature === 'unsupported' ? opened.signature : 'wrong';
+    checks.note('checkpoint-signature', opened.signature === 'ok', { reason });
+    checkpoint = opened.checkpoint;
     for (const subject of material.view.subjects) {
       const chain = await checkChain(checks, material, checkpoint, subject, proofs, isFresh);
       if (chain !== null) chains.push(chain);
@@ -147,7 +151,11 @@ export async function checkHistory(
   return {
     verified: results.every((check) => check.state === 'ok'),
     checks: results,
-    checkpoint: checkpoint && { ...checkpoint, root: hex(checkpoint.root) },
+    checkpoint: checkpoint && {
+      origin: checkpoint.origin,
+      size: checkpoint.size,
+      root: hex(checkpoint.root),
+    },
     chains,
     material,
   };
@@ -174,20 +182,19 @@ async function checkChain(
   const encBytes = readOr(() => fromBase64(enc)) ?? new Uint8Array(0);
   checks.note('head-session', head.session === sessionHash(encBytes), { controller });
   checks.note('head-fresh', isFresh(head.time), { controller });
-  const root = fromHex(head.root);
-  if (checkpoint === null) checks.skip('head-checkpoint');
-  else {
-    const same = head.size === checkpoint.size && equal(root, checkpoint.root);
-    checks.note('head-checkpoint', same, { controller });
-  }
+  const consistency = await checkTree(checks, head, checkpoint, proofs);
 
   const subject = answer.subjects.find((each) => each.subject === head.subject);
-  const entries = (subject?.entries ?? []).toSorted((a, b) => a.number - b.number);
+  // What was entered after the head is not hers to read yet; the next head counts it.
+  const entries = (subject?.entries ?? [])
+    .filter((entry) => entry.number <= head.number)
+    .toSorted((a, b) => a.number - b.number);
   checkNumbers(checks, head, view, subject?.controller === controller, entries);
   const bodies = await openBodies(checks, head, view, entries);
-  const proven = await proveLeaves(checks, head, root, entries, proofs);
+  const proven = await proveLeaves(checks, head, checkpoint, entries, proofs);
   // A chain of no entries has nothing that could fail these.
   for (const id of ['bodies-open', 'commitments', 'inclusion'] as const) checks.note(id, true);
+  if (checkpoint === null) checks.skip('commitments', 'inclusion', 'chain');
   const undelivered = new Set(view.undelivered);
   const links: { index: number; leafHash: Uint8Array }[] = [];
   const read = entries.map((entry, i): VerifiedEntry => {
@@ -208,15 +215,44 @@ async function checkChain(
     };
   });
   const claim = { subject: fromHex(head.subject), count: head.number, head: fromHex(head.chain) };
-  checks.note('chain', verifyChain({ ...claim, links }), { controller });
+  if (checkpoint !== null) checks.note('chain', verifyChain({ ...claim, links }), { controller });
   return {
     controller,
     subject: head.subject,
     number: head.number,
     completeTo: head.time,
     protected: view.protected,
+    treeSize: head.size,
+    consistency: consistency?.map(hex) ?? null,
     entries: read,
   };
+}
+
+/** That the log's signed tree is the one the keeper followed, or has grown from it. Gives the proof that came. */
+async function checkTree(
+  checks: CheckList,
+  { controller, size, root }: Head,
+  checkpoint: Checkpoint | null,
+  proofs: ProofSource,
+): Promise<readonly Uint8Array[] | null> {
+  if (checkpoint === null) {
+    checks.skip('head-checkpoint');
+    return null;
+  }
+  const proof = size > checkpoint.size ? 'missing' : await proofs.connect(size, checkpoint.size);
+  if (typeof proof === 'string') {
+    checks.note('head-checkpoint', false, { reason: proof, controller });
+    return null;
+  }
+  const connected = verifyConsistency({
+    oldSize: size,
+    newSize: checkpoint.size,
+    oldRoot: fromHex(root),
+    newRoot: checkpoint.root,
+    proof,
+  });
+  checks.note('head-checkpoint', connected, { controller });
+  return proof;
 }
 
 /** That the entries are 1 to the head's number, each once. */
@@ -228,20 +264,15 @@ function checkNumbers(
   entries: readonly AnswerEntry[],
 ): void {
   const { controller } = head;
-  const known = new Set(entries.map((entry) => entry.number));
-  const whole = present || head.number === 0;
   // A chain longer than one view covers cannot be told to be complete, and so is not.
   const bounded = view.first === 1 && head.number <= VIEW_ENTRIES_MAX;
-  const exact = known.size === entries.length && entries.length === head.number;
-  checks.note('numbers', whole && bounded, { reason: 'missing', controller });
-  for (let number = 1; number <= Math.min(head.number, VIEW_ENTRIES_MAX); number++) {
-    if (!known.has(number))
-      checks.note('numbers', false, { reason: 'missing', controller, number });
+  const whole = bounded && (present || head.number === 0);
+  if (!checks.note('numbers', whole, { reason: 'missing', controller })) return;
+  const known = new Set(entries.map((entry) => entry.number));
+  for (let number = 1; number <= head.number; number++) {
+    checks.note('numbers', known.has(number), { reason: 'missing', controller, number });
   }
-  checks.note('numbers', exact, {
-    reason: entries.length < head.number ? 'missing' : 'wrong',
-    controller,
-  });
+  checks.note('numbers', known.size === entries.length, { controller });
 }
 
 interface OpenedBody {
@@ -307,11 +338,13 @@ function checkCommitment(
 
 async function proveLeaves(
   checks: CheckList,
-  { controller, size }: Head,
-  root: Uint8Array,
+  { controller }: Head,
+  checkpoint: Checkpoint | null,
   entries: readonly AnswerEntry[],
   proofs: ProofSource,
 ): Promise<readonly { readonly found: LeafProof | null; readonly included: boolean }[]> {
+  if (checkpoint === null) return entries.map(() => ({ found: null, included: false }));
+  const { size, root } = checkpoint;
   const inTree = entries.filter((entry) => entry.index < size);
   const found = await proofs.prove(
     inTree.map((entry) => entry.index),

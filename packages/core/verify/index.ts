@@ -6,6 +6,7 @@ export type { ViewSession } from './ask.ts';
 export { askForView, formatAccessCode, parseAccessCode, readTypedCode } from './ask.ts';
 export type { BundleVerification } from './bundle.ts';
 export { BUNDLE_CHARACTERS_MAX, makeBundle, verifyBundle } from './bundle.ts';
+export type { OpenedCheckpoint } from './checkpoint.ts';
 export { openCheckpoint } from './checkpoint.ts';
 export type { Check, CheckFailure, CheckId, FailedAt } from './checks.ts';
 export { CHECKS } from './checks.ts';

@@ -1,6 +1,7 @@
 import { CoreError } from '../errors.ts';
 import type { TileReader } from '../log/index.ts';
 import {
+  consistencyProof,
   decodeTile,
   inclusionProofs,
   MAX_PROOF_BATCH,
@@ -20,6 +21,8 @@ export interface LeafProof {
 export interface ProofSource {
   /** In the order asked. Each index is below `size`. Never throws. */
   prove(indices: readonly number[], size: number): Promise<readonly (LeafProof | CheckFailure)[]>;
+  /** That the tree of `newSize` leaves begins with that of `oldSize`, which is no larger. Never throws. */
+  connect(oldSize: number, newSize: number): Promise<readonly Uint8Array[] | CheckFailure>;
 }
 
 const BATCH = Math.min(1024, MAX_PROOF_BATCH);
@@ -53,7 +56,19 @@ export function proofsFromTiles(reader: TileReader): ProofSource {
       }
       return found;
     },
+    async connect(oldSize, newSize) {
+      try {
+        return await consistencyProof(cached, oldSize, newSize);
+      } catch (error) {
+        return failureOf(error);
+      }
+    },
   };
+}
+
+/** Of a tile that came, core says what is wrong with it; anything else is that it did not come. */
+function failureOf(error: unknown): CheckFailure {
+  return error instanceof CoreError ? 'wrong' : 'unavailable';
 }
 
 async function proveBatch(
@@ -66,8 +81,7 @@ async function proveBatch(
     const leafHashes = await Promise.all(indices.map((index) => readLeaf(reader, index, size)));
     return leafHashes.map((leafHash, i) => ({ leafHash, proof: proofs[i] as Uint8Array[] }));
   } catch (error) {
-    // Of a tile that came, core says what is wrong with it; anything else is that it did not come.
-    return error instanceof CoreError ? 'wrong' : 'unavailable';
+    return failureOf(error);
   }
 }
 

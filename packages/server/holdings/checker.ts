@@ -1,5 +1,5 @@
 /** The most problems that one answer lists. */
-export const problemsMax = 50;
+const problemsMax = 50;
 /** The longest piece of somebody's text that a problem repeats, in characters. */
 const quotedMax = 60;
 
@@ -147,7 +147,7 @@ export function join(path: string, name: string): string {
 }
 
 /** A name from somebody's file made fit to print: bounded, one line, no control characters. */
-export function printSafely(text: string): string {
+function printSafely(text: string): string {
   const short = text.length > quotedMax ? `${text.slice(0, quotedMax)}…` : text;
   return short.replace(unprintable, '?');
 }

@@ -7,9 +7,9 @@ import { isTerm } from './dpv.ts';
 import { readYaml } from './yaml.ts';
 
 /** The most fields a holding can have. */
-export const fieldsMax = 60;
+const fieldsMax = 60;
 /** The most groups a holding's fields can fall into: one ciphertext a group and record. */
-export const groupsMax = 16;
+const groupsMax = 16;
 
 /** The name of a holding, agency, controller or group. */
 const slugPattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;

@@ -1,7 +1,7 @@
 import { CoreError } from '@amanat/core/errors';
 import { KeeperRefused, KeeperUnavailable } from '@amanat/keeper/client';
 import type { FastifyError } from 'fastify';
-import { LogUnavailable } from '../log/errors.ts';
+import { LogUnavailable } from '../log/log.ts';
 import { toStorageError } from '../storage/errors.ts';
 import type { Meaning } from './problem.ts';
 

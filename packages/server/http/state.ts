@@ -2,7 +2,7 @@ import type { Genesis } from '@amanat/core/grants';
 import type { KeeperPort } from '@amanat/keeper/client';
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
-import type { LogReason } from '../log/errors.ts';
+import type { LogReason } from '../log/log.ts';
 import { UNWITNESSED, unwitnessedSchema } from './problem.ts';
 
 /** Stands on every page of a demonstration. */

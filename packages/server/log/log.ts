@@ -23,7 +23,12 @@ const BACKOFF_MS_MIN = 50;
 const BACKOFF_MS_MAX = 2_000;
 const PAGE_LEAVES = 1_024;
 
+export type { LogReason } from './errors.ts';
+export { LogUnavailable } from './errors.ts';
+export { createLogKey, readLogKey } from './key.ts';
 export type { Appended, NewLeaf } from './queue.ts';
+export { decodeSigned, encodeSigned } from './signed.ts';
+export type { LogStore } from './store.ts';
 
 export interface LogDeps {
   readonly store: LogStore;
@@ -152,13 +157,16 @@ export class Log {
     }
   }
 
-  /** Publishes tiles and checkpoint up to the present size. @throws LogUnavailable where the files cannot be written */
-  async flush(): Promise<void> {
-    try {
-      await this.#publisher.flush();
-    } catch (cause) {
+  /**
+   * Publishes tiles and checkpoint up to the present size, or beyond, and gives the checkpoint whose files are there.
+   * @throws LogUnavailable where the files cannot be written, or before there is a tree
+   */
+  async flush(): Promise<string> {
+    const published = await this.#publisher.flush().catch((cause: unknown) => {
       throw new LogUnavailable('store-unavailable', { cause });
-    }
+    });
+    if (published === null) throw new LogUnavailable(this.reason ?? 'starting');
+    return published.checkpoint;
   }
 
   /** Takes no more entries; ends when those under way are answered and what was entered is published. */

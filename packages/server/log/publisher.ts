@@ -45,10 +45,10 @@ export interface PublisherDeps {
 export class Publisher {
   readonly #deps: PublisherDeps;
   #head: Head | null = null;
-  #publishedSize = 0;
+  /** The tree whose files are all there. */
+  #published: Head | null = null;
   #running: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
-  #checkedFiles = false;
   /** Folders with new names that are not synced yet. */
   readonly #touched = new Set<string>();
   #closed = false;
@@ -63,7 +63,7 @@ export class Publisher {
     if (this.#closed) return;
     if (this.#deps.intervalSeconds === 0) {
       this.#publishInBackground();
-    } else if (!this.#checkedFiles) {
+    } else if (this.#published === null) {
       // What the last run left unpublished or half-done is not for the next interval.
       this.#publishInBackground();
     } else {
@@ -74,13 +74,20 @@ export class Publisher {
     }
   }
 
-  /** Publishes up to the newest tree offered so far. @throws whatever the file system throws */
-  async flush(): Promise<void> {
+  /**
+   * Publishes up to the newest tree offered so far, or a newer one, and gives the tree that then is published; null
+   * before any was offered.
+   * @throws whatever the file system throws
+   */
+  async flush(): Promise<Head | null> {
     const wanted = this.#head;
     // The run under way may have begun with an older tree: at most one more is needed.
-    while (wanted !== null && !(this.#checkedFiles && this.#publishedSize >= wanted.size)) {
-      await this.#publishNext();
-    }
+    while (wanted !== null && this.#publishedSize < wanted.size) await this.#publishNext();
+    return this.#published;
+  }
+
+  get #publishedSize(): number {
+    return this.#published?.size ?? -1;
   }
 
   /** Ends after what is under way; publishes nothing more by itself. */
@@ -113,17 +120,16 @@ export class Publisher {
   async #publish(): Promise<void> {
     const head = this.#head;
     if (head === null) return;
-    const isFirst = !this.#checkedFiles;
+    const isFirst = this.#published === null;
     // The first time every tile is looked at, and those that are there keep as they are, if they are of this tree.
     const keepsFiles = isFirst && (await this.#isOurs(head.size));
-    const oldSize = isFirst ? 0 : this.#publishedSize;
+    const oldSize = this.#published?.size ?? 0;
     await this.#writeTiles(tilesBetween({ oldSize, newSize: head.size }), head.size, keepsFiles);
     for (const folder of this.#touched) await syncFolder(folder);
     this.#touched.clear();
     await writeWhole(join(this.#deps.directory, CHECKPOINT), Buffer.from(head.checkpoint));
     await syncFolder(this.#deps.directory);
-    this.#publishedSize = head.size;
-    this.#checkedFiles = true;
+    this.#published = head;
   }
 
   /** Whether the checkpoint in the folder is of a tree that the store's begins with. */

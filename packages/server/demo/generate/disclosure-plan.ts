@@ -6,12 +6,12 @@ import { RandomSource } from './random.ts';
 export const HOLDINGS = ['sim-registrations', 'travel-history', 'identity-card-images'] as const;
 export type HoldingSlug = (typeof HOLDINGS)[number];
 
-export const AGENCY_COUNT = 3;
+const AGENCY_COUNT = 3;
 export const OFFICERS_PER_AGENCY = 2;
 /** The person whom no look-up of the plan concerns: her page says that nobody looked. */
 export const QUIET_INDEX = 1;
 /** How many of a plan's look-ups concern the protagonist, where the plan is long enough. */
-export const PROTAGONIST_LOOKUPS = 14;
+const PROTAGONIST_LOOKUPS = 14;
 export const MAX_LOOKUPS = 1_000_000;
 
 /**

@@ -1,0 +1,506 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { beforeEach, describe, it } from 'node:test';
+import fc from 'fast-check';
+import { base64, hex } from '../bytes.ts';
+import { canonicalText } from '../canonical.ts';
+import type { SigningKey } from '../keys/sign.ts';
+import { generateSigningKey, sign } from '../keys/sign.ts';
+import { encodePublicLeaf, parseLeaf } from '../log/entry.ts';
+import type { Signed } from './documents.ts';
+import { signingInput } from './documents.ts';
+import type { EntryRefusal } from './register.ts';
+import { Register, signedLeaf } from './register.ts';
+
+const T = Date.UTC(2026, 10, 23, 9);
+const DELAY_SECONDS = 3600;
+const IN_FORCE = T + DELAY_SECONDS * 1000;
+const NAME = { en: 'trial', ur: 'trial' };
+const CONTACT = { email: 'office@example.org', phone: null, address: null };
+const TERM = 'https://w3id.org/dpv#EnforceSecurity';
+
+const administrators = [generateSigningKey('ed25519'), generateSigningKey('p256')] as const;
+const registrar = generateSigningKey('ed25519');
+const officer = generateSigningKey('ed25519');
+const importer = generateSigningKey('p256');
+const stranger = generateSigningKey('ed25519');
+
+let register: Register;
+let index: number;
+beforeEach(() => {
+  register = new Register();
+  index = 0;
+});
+
+/** A document signed by each of these keys. The text is canonical even where the document is not valid. */
+function signed(document: object, ...keys: readonly SigningKey[]): Signed {
+  const text = canonicalText(document as never);
+  const signatures = keys.map((key) => ({
+    key: key.public.id,
+    signature: base64(sign(key, signingInput(text))),
+  }));
+  return { document: text, signatures };
+}
+
+function byBoth(document: object): Signed {
+  return signed(document, ...administrators);
+}
+
+/** Applies, and sees that `check` said the same beforehand and changed nothing. */
+function apply(entry: Signed, time: number = T): EntryRefusal | null {
+  const checked = register.check(entry, time);
+  assert.equal(register.check(entry, time), checked);
+  const applied = register.apply(index++, entry, time);
+  assert.equal(applied, checked);
+  return applied;
+}
+
+function takes(...entries: readonly Signed[]): void {
+  for (const entry of entries) assert.equal(apply(entry), null, entry.document);
+}
+
+function genesis(changes: object = {}): object {
+  return {
+    type: 'genesis',
+    origin: 'example.org/log',
+    mode: 'trial',
+    logKey: 'example.org/log+00000000+AAAA',
+    keeperKey: registrar.public.text,
+    keeperSealingKey: `${'A'.repeat(87)}=`,
+    administrators: administrators.map((key) => key.public.text),
+    registrar: registrar.public.text,
+    activationSeconds: DELAY_SECONDS,
+    time: T,
+    ...changes,
+  };
+}
+
+function agency(changes: object = {}): object {
+  return {
+    type: 'agency',
+    agency: 'police',
+    version: 1,
+    name: NAME,
+    contact: CONTACT,
+    subjectsPerDay: 10,
+    time: T,
+    ...changes,
+  };
+}
+
+function certificate(key: SigningKey, changes: object = {}): object {
+  return {
+    type: 'certificate',
+    key: key.public.text,
+    version: 1,
+    person: 'o-1',
+    agency: 'police',
+    line: 'line-a',
+    role: 'officer',
+    subjectsPerDay: 10,
+    notAfter: T + 86_400_000,
+    time: T,
+    ...changes,
+  };
+}
+
+function revocation(key: SigningKey, version: number): object {
+  return { type: 'revocation', key: key.public.id, version, reason: 'lost', time: T };
+}
+
+function declaration(changes: object = {}): object {
+  const field = { name: 'cnic', title: NAME, type: 'cnic', category: TERM, group: 'identity' };
+  return {
+    type: 'declaration',
+    holding: 'sims',
+    version: 1,
+    title: NAME,
+    controller: { id: 'telecom', name: NAME, contact: CONTACT },
+    purposes: [TERM],
+    legalBases: [TERM],
+    recipients: ['police'],
+    primaryIdentifier: 'cnic',
+    recordKey: [],
+    eventDate: null,
+    retentionMonths: 12,
+    reviewDate: '2027-06-30',
+    fields: [{ ...field, identifier: 'primary', required: true, values: null }],
+    ...changes,
+  };
+}
+
+function grants(version: number): object {
+  return { type: 'grants', version, utcOffsetMinutes: 0, rows: [], time: T };
+}
+
+function importBegun(changes: object = {}): object {
+  return {
+    type: 'import-begun',
+    holding: 'sims',
+    rowLimit: 10,
+    commitment: 'ab'.repeat(32),
+    nonce: hex(randomBytes(16)),
+    time: T,
+    ...changes,
+  };
+}
+
+function importEnded(of: number): object {
+  const counts = { rows: 1, stored: 1, unchanged: 0, rejected: 0 };
+  return { type: 'import-ended', import: of, ...counts, root: 'cd'.repeat(32), time: T };
+}
+
+const COUNTED = { type: 'refusals-counted', agency: 'police', hour: '2026-11-23T09Z', count: 2 };
+
+function begin(): void {
+  takes(signed(genesis()));
+}
+
+/** Genesis, agency, declaration, and an importer whose certificate is in force at IN_FORCE. */
+function ready(): void {
+  begin();
+  takes(
+    byBoth(agency()),
+    byBoth(declaration()),
+    byBoth(certificate(importer, { role: 'importer', agency: 'telecom', person: 'i-1' })),
+  );
+}
+
+describe('genesis', () => {
+  it('before it nothing takes effect', () => {
+    for (const document of [agency(), declaration(), grants(1), certificate(officer)]) {
+      assert.equal(apply(byBoth(document)), 'no-genesis');
+    }
+    assert.equal(apply(signed(importBegun(), importer)), 'no-genesis');
+    assert.equal(apply(signed(COUNTED)), 'no-genesis');
+    assert.equal(register.signedByAdministrators(byBoth(agency())), false);
+    assert.equal(register.registrar, null);
+  });
+
+  it('is taken once, and unsigned', () => {
+    assert.equal(apply(byBoth(genesis())), 'unsigned-expected');
+    begin();
+    assert.equal(apply(signed(genesis())), 'second-genesis');
+    assert.equal(
+      apply(signed(genesis({ administrators: [stranger.public.text, officer.public.text] }))),
+      'second-genesis',
+    );
+    assert.equal(register.registrar?.id, registrar.public.id);
+  });
+
+  it('with a key that does not parse is malformed, and leaves no part of itself', () => {
+    const bad = `ed25519:${base64(new Uint8Array(31))}`;
+    for (const changes of [
+      { registrar: bad },
+      { administrators: [administrators[0].public.text, bad] },
+    ]) {
+      assert.equal(apply(signed(genesis(changes))), 'malformed');
+    }
+    assert.deepEqual([register.genesis, register.registrar], [null, null]);
+    begin();
+  });
+});
+
+describe('two administrators', () => {
+  beforeEach(begin);
+
+  it('one, one twice, a third, a stranger, or another document’s signatures are not enough', () => {
+    const [first, second] = administrators;
+    const document = agency();
+    const other = byBoth(agency({ subjectsPerDay: 11 }));
+    for (const entry of [
+      signed(document),
+      signed(document, first),
+      signed(document, second),
+      signed(document, first, first),
+      signed(document, first, stranger),
+      signed(document, first, second, stranger),
+      signed(document, registrar, stranger),
+      { ...byBoth(document), signatures: other.signatures },
+    ]) {
+      assert.equal(apply(entry), 'not-two-administrators');
+    }
+    assert.equal(register.latestVersion('agency', 'police'), 0);
+    takes(signed(document, second, first));
+  });
+
+  it('a signature under another key’s id, or that is no base64, is none', () => {
+    const good = byBoth(agency());
+    const [one, two] = good.signatures as [Signed['signatures'][0], Signed['signatures'][0]];
+    for (const signatures of [
+      [
+        { ...one, key: two.key },
+        { ...two, key: one.key },
+      ],
+      [one, { ...two, signature: '!' }],
+      [one, { ...two, signature: '' }],
+      [one, { ...two, signature: `${two.signature} ` }],
+    ]) {
+      assert.equal(apply({ ...good, signatures }), 'not-two-administrators');
+    }
+  });
+});
+
+describe('versions', () => {
+  beforeEach(begin);
+
+  it('go up by one, of agencies, declarations, grants and certificates alike', () => {
+    takes(byBoth(agency()), byBoth(declaration()), byBoth(grants(1)), byBoth(certificate(officer)));
+    const documents = [
+      (version: number) => agency({ version }),
+      (version: number) => declaration({ version }),
+      (version: number) => grants(version),
+      (version: number) => certificate(officer, { version }),
+    ];
+    for (const document of documents) {
+      for (const version of [1, 3]) {
+        assert.equal(apply(byBoth(document(version))), 'version-not-next');
+      }
+      takes(byBoth(document(2)));
+      assert.equal(apply(byBoth(document(1))), 'version-not-next');
+    }
+    assert.deepEqual(
+      [
+        register.latestVersion('agency', 'police'),
+        register.latestVersion('declaration', 'sims'),
+        register.latestVersion('grants', ''),
+        register.latestVersion('certificate', officer.public.id),
+      ],
+      [2, 2, 2, 2],
+    );
+  });
+
+  it('are in force after the delay and not a moment before, the former one until then', () => {
+    takes(byBoth(agency()), byBoth(declaration()), byBoth(grants(1)), byBoth(certificate(officer)));
+    const before = IN_FORCE - 1;
+    assert.equal(register.agency('police', before), null);
+    assert.equal(register.declaration('sims', before), null);
+    assert.equal(register.declarations(before).size, 0);
+    assert.deepEqual(register.agencies(before), []);
+    assert.equal(register.grants(before), null);
+    assert.equal(register.key(officer.public.id, before), 'not-yet-active');
+    assert.equal(register.agency('police', IN_FORCE)?.version, 1);
+    assert.equal(register.declaration('sims', IN_FORCE)?.version, 1);
+    assert.equal(register.declarationIndex('sims', IN_FORCE), 2);
+    assert.equal(register.grants(IN_FORCE)?.version, 1);
+    assert.notEqual(typeof register.key(officer.public.id, IN_FORCE), 'string');
+
+    const later = IN_FORCE + 1;
+    assert.equal(apply(byBoth(grants(2)), later), null);
+    assert.equal(register.grants(later + DELAY_SECONDS * 1000 - 1)?.version, 1);
+    assert.equal(register.grants(later + DELAY_SECONDS * 1000)?.version, 2);
+  });
+
+  it('a holding keeps its controller', () => {
+    takes(byBoth(declaration()));
+    const moved = declaration({
+      version: 2,
+      controller: { id: 'other', name: NAME, contact: CONTACT },
+    });
+    assert.equal(apply(byBoth(moved)), 'primary-changed');
+  });
+});
+
+describe('certificates and revocations', () => {
+  beforeEach(() => {
+    begin();
+    takes(byBoth(agency()));
+  });
+  const key = (time: number = IN_FORCE) => register.key(officer.public.id, time);
+
+  it('of an unknown agency, an importer’s of an undeclared controller, and another’s key are refused', () => {
+    assert.equal(apply(byBoth(certificate(officer, { agency: 'border' }))), 'unknown-agency');
+    const imports = { role: 'importer', agency: 'telecom' };
+    assert.equal(apply(byBoth(certificate(importer, imports))), 'unknown-agency');
+    takes(byBoth(certificate(officer)));
+    const handedOn = certificate(officer, { version: 2, person: 'o-2' });
+    assert.equal(apply(byBoth(handedOn)), 'key-taken');
+    const bad = `ed25519:${base64(new Uint8Array(32))}`;
+    assert.equal(apply(byBoth({ ...certificate(officer), key: bad })), 'malformed');
+  });
+
+  it('an unknown key has no authority, and one past its day has none', () => {
+    assert.equal(register.key(stranger.public.id, IN_FORCE), 'unknown-key');
+    assert.equal(register.key('__proto__', IN_FORCE), 'unknown-key');
+    takes(byBoth(certificate(officer)));
+    assert.notEqual(typeof key(T + 86_400_000 - 1), 'string');
+    assert.equal(key(T + 86_400_000), 'expired-key');
+  });
+
+  it('a revocation works at once, for every moment, and two administrators must sign it', () => {
+    takes(byBoth(certificate(officer)));
+    assert.equal(
+      apply(signed(revocation(officer, 1), administrators[0])),
+      'not-two-administrators',
+    );
+    assert.notEqual(typeof key(), 'string');
+    takes(byBoth(revocation(officer, 1)));
+    assert.equal(key(), 'revoked-key');
+  });
+
+  it('a revocation of an unknown key, of a lower version, or once more is refused', () => {
+    assert.equal(apply(byBoth(revocation(stranger, 1))), 'unknown-key');
+    takes(byBoth(certificate(officer)), byBoth(certificate(officer, { version: 2 })));
+    assert.equal(apply(byBoth(revocation(officer, 1))), 'version-not-next');
+    takes(byBoth(revocation(officer, 2)));
+    assert.equal(apply(byBoth(revocation(officer, 2))), 'version-not-next');
+  });
+
+  it('after a revocation only a higher version is in force again, after its delay', () => {
+    takes(byBoth(certificate(officer)), byBoth(revocation(officer, 5)));
+    for (const version of [1, 2, 5, 7]) {
+      assert.equal(apply(byBoth(certificate(officer, { version }))), 'version-not-next');
+    }
+    takes(byBoth(certificate(officer, { version: 6 })));
+    assert.equal(key(IN_FORCE - 1), 'not-yet-active');
+    const found = key();
+    assert.ok(typeof found !== 'string' && found.certificate.version === 6);
+  });
+
+  it('a version that waits does not lift the revocation of the one before', () => {
+    takes(byBoth(certificate(officer)));
+    assert.equal(apply(byBoth(revocation(officer, 1)), IN_FORCE), null);
+    assert.equal(apply(byBoth(certificate(officer, { version: 2 })), IN_FORCE), null);
+    assert.equal(key(IN_FORCE), 'revoked-key');
+    assert.notEqual(typeof key(IN_FORCE + DELAY_SECONDS * 1000), 'string');
+  });
+});
+
+describe('imports', () => {
+  beforeEach(ready);
+  const begins = (entry: Signed, time: number = IN_FORCE) => apply(entry, time);
+
+  it('are begun by an importer of the holding’s controller and by nobody else', () => {
+    takes(
+      byBoth(certificate(officer)),
+      byBoth(
+        declaration({ holding: 'other', controller: { id: 'bank', name: NAME, contact: CONTACT } }),
+      ),
+    );
+    const document = importBegun();
+    for (const entry of [
+      signed(document),
+      signed(document, officer),
+      signed(document, stranger),
+      signed(document, importer, officer),
+      byBoth(document),
+      signed(importBegun({ holding: 'other' }), importer),
+      {
+        document: canonicalText(document as never),
+        signatures: signed(importBegun({ rowLimit: 11 }), importer).signatures,
+      },
+    ]) {
+      assert.equal(begins(entry), 'not-the-importer');
+    }
+    assert.equal(begins(signed(importBegun({ holding: 'none' }), importer)), 'undeclared-holding');
+    assert.equal(begins(signed(document, importer), IN_FORCE - 1), 'undeclared-holding');
+    assert.equal(begins(signed(document, importer)), null);
+    assert.equal(register.import(index - 1)?.document.rowLimit, 10);
+  });
+
+  it('are not begun by a revoked or expired key', () => {
+    assert.equal(begins(signed(importBegun(), importer), T + 86_400_000), 'not-the-importer');
+    takes(byBoth(revocation(importer, 1)));
+    assert.equal(begins(signed(importBegun(), importer)), 'not-the-importer');
+  });
+
+  it('one announcement opens one import: entered again, it would open its row limit again', () => {
+    const entry = signed(importBegun(), importer);
+    assert.equal(begins(entry), null);
+    assert.equal(begins(entry), 'replayed');
+    // ECDSA signs one document in many ways: the document counts, not its signature.
+    assert.equal(begins(signed(JSON.parse(entry.document) as object, importer)), 'replayed');
+    assert.equal(apply(signed(importEnded(index - 3))), null);
+    assert.equal(begins(entry), 'replayed');
+    assert.equal(begins(signed(importBegun(), importer)), null);
+  });
+
+  it('end once, unsigned, and only where they were begun', () => {
+    assert.equal(begins(signed(importBegun(), importer)), null);
+    const begun = index - 1;
+    assert.equal(apply(signed(importEnded(begun), importer)), 'unsigned-expected');
+    assert.equal(apply(signed(importEnded(begun + 1))), 'unknown-import');
+    assert.equal(register.import(begun)?.ended, false);
+    takes(signed(importEnded(begun)));
+    assert.equal(register.import(begun)?.ended, true);
+    assert.equal(apply(signed(importEnded(begun))), 'unknown-import');
+  });
+
+  it('refusals are counted unsigned', () => {
+    assert.equal(apply(signed(COUNTED, officer)), 'unsigned-expected');
+    takes(signed(COUNTED));
+  });
+});
+
+describe('malformed entries', () => {
+  beforeEach(ready);
+
+  it('are inert and never an exception', () => {
+    for (const document of [
+      '',
+      'null',
+      '[]',
+      '{}',
+      '{"type":"__proto__"}',
+      '{"type":"request"}',
+      '{"type":"agency"}',
+      ' {}',
+      '\ud800',
+      '{"type":"\\ud800"}',
+      `{"type":${'['.repeat(10_000)}${']'.repeat(10_000)}}`,
+    ]) {
+      assert.equal(apply({ document, signatures: [] }), 'malformed', document.slice(0, 30));
+    }
+  });
+
+  it('whatever stands in a member of a signed document, it is taken or refused, and check agrees', () => {
+    const documents = [
+      genesis(),
+      agency({ version: 2 }),
+      certificate(officer),
+      revocation(importer, 1),
+      declaration({ version: 2 }),
+      grants(1),
+      importBegun(),
+      importEnded(4),
+      COUNTED,
+    ];
+    // Fractions cannot be written; that they are not read is canonical.test.ts's matter.
+    const anything = fc
+      .jsonValue({ maxDepth: 2 })
+      .map((value) =>
+        JSON.parse(JSON.stringify(value), (_, each: unknown) =>
+          typeof each === 'number' ? Math.trunc(each % 1e9) + 0 : each,
+        ),
+      );
+    const signers = fc.constantFrom<readonly SigningKey[]>([], administrators, [importer]);
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...documents),
+        signers,
+        fc.nat(),
+        fc.oneof(anything, fc.nat(), fc.constant(officer.public.text)),
+        (document, keys, at, value) => {
+          const names = Object.keys(document);
+          const name = names[at % names.length] as string;
+          apply(signed({ ...document, [name]: value as never }, ...keys), IN_FORCE);
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+
+  it('a leaf’s signatures come back as they were signed', () => {
+    const entry = byBoth(agency());
+    const bytes = encodePublicLeaf({
+      document: entry.document,
+      signatures: entry.signatures.map(({ key, signature }) => ({
+        key,
+        signature: Buffer.from(signature, 'base64'),
+      })),
+    });
+    const leaf = parseLeaf(bytes);
+    assert.ok(leaf.kind === 'public');
+    assert.deepEqual(signedLeaf(leaf), entry);
+  });
+});

@@ -1,0 +1,73 @@
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Trial } from './_trial.ts';
+import { KeeperClient } from './client.ts';
+
+const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
+
+/** A keeper in a process of its own, over a trial's folder. */
+export class KeeperProcess {
+  readonly child: ChildProcess;
+  readonly client: KeeperClient;
+  readonly ended: Promise<number | null>;
+  errors = '';
+  #said = '';
+
+  /** @param limit in KiB, what no file of it may outgrow. */
+  constructor(
+    trial: Trial,
+    options: {
+      readonly embedded?: boolean;
+      readonly limit?: number;
+      readonly socket?: string;
+    } = {},
+  ) {
+    const socket = options.socket ?? join(trial.dir, 'keeper.sock');
+    const where = ['--dir', trial.dir, '--socket', socket];
+    const args = [MAIN, ...where, '--passphrase-file', trial.passphraseFile()];
+    if (options.embedded) args.push('--embedded');
+    const limited = ['-c', 'trap "" XFSZ; ulimit -f "$0"; exec "$@"', String(options.limit)];
+    this.child =
+      options.limit === undefined
+        ? spawn(process.execPath, args, { stdio: 'pipe' })
+        : spawn('bash', [...limited, process.execPath, ...args], { stdio: 'pipe' });
+    this.child.stdout?.on('data', (chunk: Buffer) => {
+      this.#said += chunk.toString();
+    });
+    this.child.stderr?.on('data', (chunk: Buffer) => {
+      this.errors += chunk.toString();
+    });
+    this.child.stdin?.on('error', () => {});
+    this.ended = once(this.child, 'close').then(([code]) => code as number | null);
+    this.client = new KeeperClient(socket);
+  }
+
+  /** Gives this process once it serves. Throws with what it said where it ended instead. */
+  static async start(...args: ConstructorParameters<typeof KeeperProcess>): Promise<KeeperProcess> {
+    const keeper = new KeeperProcess(...args);
+    const ready = new Promise<true>((resolve) => {
+      keeper.child.stdout?.on('data', () => {
+        if (keeper.#said.includes('ready\n')) resolve(true);
+      });
+    });
+    if ((await Promise.race([ready, keeper.ended])) !== true) throw new Error(keeper.errors);
+    return keeper;
+  }
+
+  /** Kills it as a power cut would, and waits until it is gone. */
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.ended;
+    await this.client[Symbol.asyncDispose]();
+  }
+
+  /** Asks it to end, and gives its exit status. */
+  async stop(): Promise<number | null> {
+    await this.client[Symbol.asyncDispose]();
+    this.child.kill('SIGTERM');
+    return this.ended;
+  }
+}

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import type { RecordRead } from '@amanat/core/statement';
+import fc from 'fast-check';
+import type { Draft, PendingLookUp } from './look-ups.ts';
+import { LookUps } from './look-ups.ts';
+import type { PreparingDeps } from './preparing.ts';
+import { Preparing } from './preparing.ts';
+import { KeeperStore } from './store.ts';
+
+const DRAFT: Draft = {
+  kind: 'disclosure',
+  controller: 'telecom',
+  agency: 'police',
+  officer: null,
+  approved: null,
+  purpose: null,
+  legalBasis: null,
+  refusal: null,
+  reads: [{ holding: 'sims', groups: ['identity'] }],
+  evidence: null,
+  codeHash: null,
+};
+const RECORD: RecordRead = {
+  holding: 'sims',
+  record: '00'.repeat(16),
+  import: 1,
+  row: 1,
+  expiryMonth: '2031-01',
+  groups: [{ group: 'identity', nonce: '00'.repeat(16), sha256: '00'.repeat(32) }],
+};
+const SUBJECTS = [Buffer.alloc(16, 1), Buffer.alloc(16, 2), Buffer.alloc(16, 3)] as const;
+
+let dir: string;
+let store: KeeperStore;
+let lookUps: LookUps;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'amanat-look-ups-'));
+  store = KeeperStore.create(join(dir, 'keeper.db'));
+  lookUps = new LookUps(store);
+});
+afterEach(() => {
+  store.close();
+  rmSync(dir, { recursive: true });
+});
+
+/** What a restart would find, against what is in memory. */
+function state(of: LookUps) {
+  return {
+    groupsNamed: of.groupsNamed,
+    counts: SUBJECTS.map((subject) => of.preparedCount(subject)),
+    all: [...of.all()]
+      .map(({ id, subject, prepare }) => ({ id, subject: subject.toString('hex'), prepare }))
+      .sort((one, two) => one.id - two.id),
+  };
+}
+
+describe('look-ups', () => {
+  it('whatever is opened, prepared, voided and entered, a restart finds what was in memory', () => {
+    const step = fc.record({
+      what: fc.constantFrom('open', 'prepare', 'prepare', 'void', 'pass', 'enter'),
+      pick: fc.nat(),
+      groups: fc.nat(3),
+    });
+    let leaf = 0;
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        for (const { what, pick, groups } of steps) {
+          const all = [...lookUps.all()];
+          const lookUp: PendingLookUp | undefined = all[pick % Math.max(1, all.length)];
+          if (what === 'open' || lookUp === undefined) {
+            lookUps.open(SUBJECTS[pick % 3] as Buffer, DRAFT, null);
+          } else if (what === 'prepare') {
+            if (lookUp.prepare !== null) lookUps.void(lookUp);
+            const leafHash = Buffer.alloc(32);
+            leafHash.writeUInt32BE(++leaf);
+            const number = lookUps.preparedCount(lookUp.subject) + 1;
+            const records = Array.from({ length: groups }, () => RECORD);
+            lookUps.prepare(lookUp, { number, leafHash, kind: 'disclosure', records });
+          } else if (lookUp.prepare !== null) {
+            if (what === 'void') lookUps.void(lookUp);
+            else lookUps.voidBefore(lookUp.prepare.position);
+            if (what === 'enter' && lookUp.prepare !== null) lookUps.enter(lookUp);
+          }
+        }
+        lookUps.persistNextId();
+        const restarted = new LookUps(store);
+        assert.deepEqual(state(restarted), state(lookUps));
+        for (const lookUp of [...lookUps.all()]) lookUps.enter(lookUp);
+        assert.equal(lookUps.groupsNamed, 0);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('an id is never given twice, whatever was entered before a restart', () => {
+    const first = lookUps.open(SUBJECTS[0], DRAFT, null);
+    lookUps.persistNextId();
+    lookUps.enter(first);
+    assert.equal(new LookUps(store).open(SUBJECTS[0], DRAFT, null).id, first.id + 1);
+  });
+
+  it('record groups are bounded over all that is prepared, so that no commit’s answer is too long', () => {
+    const lookUp = lookUps.open(SUBJECTS[0], DRAFT, null);
+    const full = Object.create(lookUps, {
+      groupsNamed: { value: 524_288 },
+      find: { value: () => lookUp },
+    }) as LookUps;
+    const register = { declaration: () => ({ controller: { id: 'telecom' } }) };
+    const preparing = new Preparing({ lookUps: full, register } as unknown as PreparingDeps);
+    const answer = preparing.prepare(
+      { lookUps: [{ id: lookUp.id, records: [RECORD], abandoned: false }] },
+      0,
+    );
+    assert.deepEqual(answer.lookUps, [{ id: lookUp.id, refused: 'too-many-records' }]);
+  });
+});

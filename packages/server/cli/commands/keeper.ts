@@ -1,0 +1,48 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { instancePaths } from '../../config/paths.ts';
+import type { Command } from '../command.ts';
+import { CliError } from '../errors.ts';
+import { requireInstance } from '../instance.ts';
+
+const MAIN = fileURLToPath(new URL('../../../keeper/main.ts', import.meta.url));
+
+/** `amanat keeper`: the keeper in a process of its own, under its own administrators. */
+export const keeper: Command = {
+  usage: '[--passphrase-file FILE]',
+  about:
+    'Runs the keeper alone, in the foreground; a gateway started beside it uses it instead of starting one. So the ' +
+    'keeper can have another user and other administrators than the gateway, as it must for real records.',
+  example: 'amanat keeper --dir ./amanat-data',
+  options: {
+    'passphrase-file': {
+      value: 'FILE',
+      help: 'the passphrase of its root key (the instance’s own)',
+    },
+  },
+  words: [0, 0],
+  async run(call) {
+    requireInstance(call.dir);
+    const paths = instancePaths(call.dir);
+    const passphrase = call.arguments.text('passphrase-file') ?? paths.passphrase;
+    const child = spawn(
+      process.execPath,
+      [
+        MAIN,
+        ...['--dir', paths.keeper],
+        ...['--socket', paths.keeperSocket],
+        ...['--passphrase-file', passphrase],
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    child.stdout.once('data', () => call.say('The keeper serves (Ctrl-C stops).'));
+    const stop = () => child.kill('SIGTERM');
+    call.signal.addEventListener('abort', stop, { once: true });
+    const [code] = (await once(child, 'exit')) as [number | null];
+    call.signal.removeEventListener('abort', stop);
+    if (code !== 0 && !call.signal.aborted)
+      throw new CliError('failed', 'the keeper ended by itself');
+    return { json: { stopped: true }, lines: ['Stopped.'] };
+  },
+};

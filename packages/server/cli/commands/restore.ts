@@ -1,0 +1,76 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { readConfig } from '../../config/config.ts';
+import { InstanceLock } from '../../config/lock.ts';
+import { instancePaths } from '../../config/paths.ts';
+import { checkBackup, partFiles, putBack } from '../backup-set.ts';
+import { isServed } from '../client.ts';
+import type { Command } from '../command.ts';
+import { CliError } from '../errors.ts';
+import { configPath } from '../instance.ts';
+import { readPart } from './backup.ts';
+
+/** `amanat restore`: a backup of the store, or of the keeper, put back. */
+export const restore: Command = {
+  usage: '--store FOLDER | --keeper FOLDER [--force]',
+  about:
+    'Puts back what amanat backup made, after checking it. It refuses while a gateway or keeper runs, and does not ' +
+    'overwrite what is there without --force. A keeper that is older than the store follows the log to its end before ' +
+    'it serves; a store that is older than the keeper is refused by the gateway.',
+  example: 'amanat restore --store /safe-b/store --dir ./amanat-data',
+  options: {
+    store: { value: 'FOLDER', help: 'a backup of the store' },
+    keeper: { value: 'FOLDER', help: 'a backup of the keeper' },
+    force: { help: 'overwrite what is there' },
+  },
+  words: [0, 0],
+  async run(call) {
+    const { part, folder } = readPart(call.arguments);
+    const { run, lock, keeperSocket, passphrase } = instancePaths(call.dir);
+    mkdirSync(run, { recursive: true, mode: 0o700 });
+    const held = holdInstance(lock);
+    try {
+      if (await isServed(keeperSocket)) {
+        throw new CliError('refused', 'a keeper runs on this instance', {
+          remedy: 'stop it first',
+        });
+      }
+      const manifest = await checkBackup(folder, part);
+      if (existsSync(configPath(call.dir)) && readConfig(call.dir).origin !== manifest.origin) {
+        throw new CliError('refused', 'the backup is of another instance', {
+          reason: 'another-instance',
+          remedy: 'restore it into a folder of its own with --dir',
+        });
+      }
+      const { database } = partFiles(call.dir, part);
+      if (existsSync(database) && !call.arguments.flag('force')) {
+        throw new CliError('refused', `a ${part} is there already`, {
+          reason: 'not-empty',
+          remedy: 'move it away, or overwrite it with --force',
+        });
+      }
+      await putBack(folder, call.dir, part);
+      const needsPassphrase = part === 'keeper' && !existsSync(passphrase);
+      return {
+        json: { part, dir: call.dir, time: manifest.time, needsPassphrase },
+        lines: [
+          `Put the ${part} of ${new Date(manifest.time).toISOString()} back into ${call.dir}.`,
+          ...(needsPassphrase ? [`Its passphrase is still to be put into ${passphrase}.`] : []),
+        ],
+      };
+    } finally {
+      held.release();
+    }
+  },
+};
+
+function holdInstance(path: string): InstanceLock {
+  try {
+    return new InstanceLock(path);
+  } catch (cause) {
+    throw new CliError('refused', 'a gateway runs on this instance', {
+      cause,
+      reason: 'already-served',
+      remedy: 'stop it first',
+    });
+  }
+}

@@ -1,0 +1,40 @@
+import { BUNDLE_CHARACTERS_MAX, verifyBundle } from '@amanat/core/verify';
+import type { Command } from '../command.ts';
+import { readText } from '../files.ts';
+import { describeVerification, readKeys, verificationJson } from '../history-words.ts';
+
+/** `amanat verify-proof`: a saved history, checked again without any instance. */
+export const verifyProof: Command = {
+  usage: 'FILE [--keys FILE]',
+  about:
+    'Checks a file that a person’s page or amanat history saved: the same checks, without network and without any ' +
+    'instance. With --keys it is checked against keys known from elsewhere; without, it is only shown to agree with ' +
+    'itself. Exits with 1 unless every check passes.',
+  example: 'amanat verify-proof history.json --keys published-keys.json',
+  options: {
+    keys: { value: 'FILE', help: 'JSON with logKey and keeperKey, known from elsewhere' },
+  },
+  words: [1, 1],
+  async run(call) {
+    const file = await readText(call.arguments.word(0, 'FILE'), BUNDLE_CHARACTERS_MAX);
+    const keysPath = call.arguments.text('keys');
+    const pinned = keysPath === null ? null : await readKeys(keysPath);
+    const verification = await verifyBundle(file, pinned, call.now());
+    const { made, claimedKeys } = verification;
+    return {
+      ok: verification.verified,
+      json: { ...verificationJson(verification), made, claimedKeys, pinned: pinned !== null },
+      lines: [
+        ...(await describeVerification(verification, null)),
+        `Saved ${new Date(made).toISOString()}.`,
+        ...(pinned === null
+          ? [
+              'No keys were given: this shows only that the file agrees with itself. It says its keys are',
+              `  ${claimedKeys.logKey}`,
+              `  ${claimedKeys.keeperKey}`,
+            ]
+          : []),
+      ],
+    };
+  },
+};

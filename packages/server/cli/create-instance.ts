@@ -1,0 +1,100 @@
+import { mkdirSync, readdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { base64, utf8 } from '@amanat/core/bytes';
+import type { Genesis } from '@amanat/core/grants';
+import { writeDocument } from '@amanat/core/grants';
+import { createKeeper, pinGenesis } from '@amanat/keeper/client';
+import { instancePaths } from '../config/paths.ts';
+import { createLogKey, encodeSigned } from '../log/log.ts';
+import { createSqliteLogStore } from '../log/store-sqlite.ts';
+import { openDatabase } from '../storage/sqlite.ts';
+import { CliError } from './errors.ts';
+import { codeOf, writePrivate } from './files.ts';
+import { configPath } from './instance.ts';
+import type { Random } from './requests.ts';
+
+const PASSPHRASE_BYTES = 32;
+
+/** What an instance is from its beginning. */
+export interface NewInstance {
+  readonly dir: string;
+  readonly mode: 'demo' | 'trial';
+  readonly origin: string;
+  /** Public keys, in their text form. */
+  readonly administrators: readonly [string, string];
+  readonly registrar: string;
+  readonly activationSeconds: number;
+  readonly port: number;
+  readonly publishSeconds: number;
+}
+
+/**
+ * Makes an instance: its keeper, the log's key, the first entry (the genesis, which the keeper pins), and the settings,
+ * written last, so that a folder with settings is a whole instance.
+ * @throws CliError 'failed' where the folder is not empty
+ */
+export async function createInstance(
+  settings: NewInstance,
+  { now, random }: { now: number; random: Random },
+): Promise<Genesis> {
+  const { dir, mode, origin } = settings;
+  const paths = instancePaths(dir);
+  requireEmpty(dir);
+  const store = dirname(paths.database);
+  for (const folder of [store, paths.public, paths.keeper, paths.run, paths.imports]) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  }
+  const passphrase = base64(random(PASSPHRASE_BYTES));
+  writePrivate(paths.passphrase, `${passphrase}\n`, { replace: false });
+  const keeperKeys = await createKeeper({ dir: paths.keeper, passphrase: utf8(passphrase) });
+  const logKey = createLogKey(paths.log, origin);
+  const genesis: Genesis = {
+    type: 'genesis',
+    origin,
+    mode,
+    logKey: logKey.verifierKey,
+    ...keeperKeys,
+    administrators: settings.administrators,
+    registrar: settings.registrar,
+    activationSeconds: settings.activationSeconds,
+    time: now,
+  };
+  const document = writeDocument<'genesis'>(genesis);
+  pinGenesis({ dir: paths.keeper, document });
+  enterGenesis(paths.database, document, now);
+  const config = {
+    mode,
+    origin,
+    port: settings.port,
+    publishSeconds: settings.publishSeconds,
+    allowSynthetic: mode === 'demo',
+  };
+  writePrivate(configPath(dir), `${JSON.stringify(config, null, 2)}\n`, { replace: false });
+  return genesis;
+}
+
+/** The log's first leaf. The keeper takes it in when it first follows the log. */
+function enterGenesis(path: string, document: string, now: number): void {
+  const bytes = encodeSigned({ document, signatures: [] });
+  if (bytes === null) throw new Error('genesis is no leaf');
+  const database = openDatabase(path);
+  try {
+    const store = createSqliteLogStore(database);
+    store.append(0, [{ bytes, entry: null, publicTime: now }], []);
+  } finally {
+    database.close();
+  }
+}
+
+function requireEmpty(dir: string): void {
+  try {
+    if (readdirSync(dir).length === 0) return;
+  } catch (cause) {
+    if (codeOf(cause) === 'ENOENT') return;
+    throw new CliError('failed', `${dir} cannot be read`, { cause });
+  }
+  throw new CliError('failed', `${dir} is not empty`, {
+    reason: 'not-empty',
+    remedy: 'name a new folder with --dir; nothing is ever overwritten',
+  });
+}

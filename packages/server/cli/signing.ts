@@ -1,0 +1,152 @@
+import { hex } from '@amanat/core/bytes';
+import type { Signed } from '@amanat/core/grants';
+import { documentHash, readDocument } from '@amanat/core/grants';
+import type { Api } from './client.ts';
+import type { Call, Outcome } from './command.ts';
+import { CliError, wrongUsage } from './errors.ts';
+import { readText, writePrivate } from './files.ts';
+import { openApi } from './instance.ts';
+import { readSigningKey, signDocument } from './keys.ts';
+import type { OptionSet } from './options.ts';
+
+/** Documents that take two administrators. */
+export type TwoPersonType =
+  | 'agency'
+  | 'certificate'
+  | 'revocation'
+  | 'declaration'
+  | 'grants'
+  | 'protection';
+
+const TWO_PERSON_TYPES = [
+  'agency',
+  'certificate',
+  'revocation',
+  'declaration',
+  'grants',
+  'protection',
+] as const;
+const HALF = 'half-signed';
+
+/** Options of every command that two administrators sign. */
+export const SIGNING_OPTIONS: OptionSet = {
+  as: { value: 'KEY', help: 'an administrator’s private key file', many: true },
+  out: { value: 'FILE', help: 'where to write what one administrator has signed' },
+};
+
+/** What follows such a command's summary in its help. */
+export const SIGNING_ABOUT =
+  'Two administrators sign. With --as given twice it is signed and entered at once; given once, a half-signed file ' +
+  'is written, which the other administrator completes with this same command, that file, and --as.';
+
+/** A document that one administrator has signed. */
+interface HalfSigned extends Signed {
+  readonly type: typeof HALF;
+}
+
+/** The path of a half-signed file among a command's words, or null where the word is something else. */
+export async function findHalfSigned(path: string | undefined): Promise<string | null> {
+  if (path === undefined || !path.endsWith('.json')) return null;
+  const text = await readText(path);
+  return text.includes(`"${HALF}"`) ? path : null;
+}
+
+/**
+ * Has one or two administrators sign a document, and enters it once both have.
+ * @param half a half-signed file to complete, or null to begin.
+ * @param make the document's text, made once the gateway can be asked.
+ * @throws CliError
+ */
+export async function signByAdministrators(
+  call: Call,
+  type: TwoPersonType,
+  half: string | null,
+  make: (api: Api) => Promise<string>,
+): Promise<Outcome> {
+  const keyPaths = call.arguments.requiredTexts('as');
+  if (keyPaths.length > 2)
+    throw wrongUsage('--as is given at most twice: there are two administrators');
+  if (half !== null && keyPaths.length !== 1) {
+    throw wrongUsage('a half-signed file lacks one signature: give --as once');
+  }
+  await using api = await openApi(call);
+  const begun =
+    half === null ? { document: await make(api), signatures: [] } : await readHalf(half, type);
+  const signed = await addSignatures(begun, keyPaths);
+  if (signed.signatures.length < 2) return writeHalf(call, type, signed);
+  return await submit(api, type, signed);
+}
+
+/** Adds signatures of different keys. @throws CliError 'refused' where one key would sign twice */
+export async function addSignatures(begun: Signed, keyPaths: readonly string[]): Promise<Signed> {
+  const signatures = [...begun.signatures];
+  for (const path of keyPaths) {
+    const key = await readSigningKey(path);
+    if (signatures.some((each) => each.key === key.public.id)) {
+      throw new CliError('refused', 'one administrator has signed this twice', {
+        reason: 'not-two-administrators',
+        remedy: 'the other administrator’s key is needed: one person alone changes nothing',
+      });
+    }
+    signatures.push(signDocument(key, begun.document));
+  }
+  return { document: begun.document, signatures };
+}
+
+async function readHalf(path: string, type: TwoPersonType): Promise<Signed> {
+  let half: HalfSigned;
+  try {
+    half = JSON.parse(await readText(path)) as HalfSigned;
+    readDocument(half.document, ...TWO_PERSON_TYPES);
+    if (half.type !== HALF || half.signatures.length !== 1) throw new Error('not half-signed');
+  } catch (cause) {
+    if (cause instanceof CliError) throw cause;
+    throw new CliError('failed', `${path} is no half-signed document`, { cause });
+  }
+  const found = readDocument(half.document, ...TWO_PERSON_TYPES).type;
+  if (found !== type) {
+    throw new CliError('refused', `${path} holds another kind of document: ${found}`, {
+      remedy: 'complete it with the command that began it',
+    });
+  }
+  return { document: half.document, signatures: half.signatures };
+}
+
+function writeHalf(call: Call, type: TwoPersonType, signed: Signed): Outcome {
+  const path = call.arguments.text('out') ?? `${type}.half.json`;
+  const half: HalfSigned = { type: HALF, ...signed };
+  writePrivate(path, `${JSON.stringify(half)}\n`, { replace: false });
+  const hash = hex(documentHash(signed.document));
+  return {
+    json: { submitted: false, type, half: path, hash },
+    lines: [
+      `Signed by one administrator: ${path}`,
+      'Nothing is changed yet. The other administrator completes it with this same command,',
+      `that file, and --as. The document’s hash, to be compared by voice: ${hash.slice(0, 16)}`,
+    ],
+  };
+}
+
+async function submit(api: Api, type: TwoPersonType, signed: Signed): Promise<Outcome> {
+  const path = type === 'protection' ? '/v1/protections' : '/v1/documents';
+  const { body } = await api.post<{ readonly index?: number }>(path, signed);
+  const { activationSeconds } = await api.get<{ readonly activationSeconds: number }>(
+    '/v1/instance',
+  );
+  // A revocation waits for nothing, and who is protected is so at once.
+  const waits = type === 'revocation' || type === 'protection' ? 0 : activationSeconds;
+  return {
+    json: { submitted: true, type, index: body.index ?? null, activeInSeconds: waits },
+    lines: [
+      `Entered${body.index === undefined ? '' : ` in the log as leaf ${body.index}`}: ${type}.`,
+      waits === 0 ? 'It is in force.' : `It is in force in ${describeSeconds(waits)}.`,
+    ],
+  };
+}
+
+function describeSeconds(seconds: number): string {
+  if (seconds < 120) return `${seconds} seconds`;
+  return seconds < 7200
+    ? `${Math.round(seconds / 60)} minutes`
+    : `${Math.round(seconds / 3600)} hours`;
+}

@@ -1,0 +1,67 @@
+import { closeSync, fdatasyncSync, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { DrawRefusal } from '@amanat/keeper/client';
+import type { RejectCode } from './rows/rows.ts';
+
+/** The file's heading, written with the first rejection. */
+export const REJECT_HEADING = 'line,column,reason\n';
+
+/** A row that was not taken: where, and why. Never a value of it. */
+export interface RejectedRow {
+  /** Its line, or its file's place in a set; from the second file of an upload on, `FILE:LINE`. */
+  readonly line: string;
+  /** A declared field's name; null for the row as a whole. */
+  readonly column: string | null;
+  readonly reason: RejectCode | DrawRefusal;
+}
+
+/** Where an import's rejected rows are listed. */
+export function rejectPath(folder: string, index: number): string {
+  return join(folder, `${index}.rejects.csv`);
+}
+
+/**
+ * The list of an import's rejected rows. What was written behind the length that the store knows belongs to rows
+ * that will be dealt with again: opening cuts it off.
+ */
+export class RejectFile {
+  readonly #fd: number;
+  #length: number;
+
+  /** @param length what the store says that the file has in good order. */
+  constructor(path: string, length: number) {
+    this.#fd = openSync(path, 'a', 0o600);
+    this.#length = length;
+    ftruncateSync(this.#fd, length);
+    syncFolder(path);
+  }
+
+  /** Bytes so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Adds rows; they are on the disk when this returns. */
+  append(rows: readonly RejectedRow[]): void {
+    if (rows.length === 0) return;
+    const lines = rows.map(({ line, column, reason }) => `${line},${column ?? ''},${reason}\n`);
+    const bytes = Buffer.from((this.#length === 0 ? REJECT_HEADING : '') + lines.join(''));
+    for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
+    fdatasyncSync(this.#fd);
+    this.#length += bytes.length;
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#fd);
+  }
+}
+
+/** Makes the file's own entry in its folder durable. */
+function syncFolder(path: string): void {
+  const folder = openSync(dirname(path), 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}

@@ -1,0 +1,68 @@
+/** The most headings that a mapping names. */
+const mappingEntriesMax = 256;
+/** The longest heading, in characters. */
+export const headingCharsMax = 200;
+
+/** Which field a heading stands for, by the heading's folded form; null leaves the column out. */
+export type Mapping = ReadonlyMap<string, string | null>;
+
+/** A mapping, or what is wrong with it. */
+export type ParsedMapping =
+  | { readonly ok: true; readonly mapping: Mapping }
+  | { readonly ok: false; readonly path: string; readonly expected: string };
+
+/**
+ * The form in which headings are compared: case, accents' encoding, and the difference between
+ * space, underscore and hyphen do not count.
+ */
+export function foldHeading(heading: string): string {
+  return heading
+    .normalize('NFC')
+    .trim()
+    .toLowerCase()
+    .replace(/[\s_-]+/g, '_');
+}
+
+/**
+ * Checks a mapping file's plain data, `heading: field` and `heading: null`. Leaving a column out by
+ * null is the only way to drop one. Which fields exist is checked where the mapping is used.
+ */
+export function parseMapping(value: unknown): ParsedMapping {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return { ok: false, path: '', expected: 'an object of heading: field' };
+  }
+  const entries = Object.entries(value);
+  if (entries.length > mappingEntriesMax) {
+    return { ok: false, path: '', expected: `at most ${mappingEntriesMax} headings` };
+  }
+  const mapping = new Map<string, string | null>();
+  for (const [heading, field] of entries) {
+    const path = printHeading(heading);
+    if (heading.length > headingCharsMax) {
+      return { ok: false, path, expected: `a heading of at most ${headingCharsMax} characters` };
+    }
+    const folded = foldHeading(heading);
+    if (folded === '' || mapping.has(folded)) {
+      return { ok: false, path, expected: 'each heading once, and none that is blank' };
+    }
+    if (field !== null && (typeof field !== 'string' || field.length > headingCharsMax)) {
+      return { ok: false, path, expected: "a field's name, or null to leave the column out" };
+    }
+    mapping.set(folded, field);
+  }
+  return { ok: true, mapping };
+}
+
+/** The most of a heading that is printed, in characters. */
+const printedMax = 60;
+const unprintable = /[\p{Cc}\p{Cf}\p{Cn}\p{Cs}\u2028\u2029]/gu;
+const digitRun = /[\d\u0660-\u0669\u06f0-\u06f9]{4,}/g;
+
+/**
+ * A heading made fit to print: one line, bounded, no control or direction characters. Runs of four
+ * digits and more are masked, because a file without a heading line has a person's row there.
+ */
+export function printHeading(heading: string): string {
+  const clean = heading.replace(unprintable, '?').replace(digitRun, '####');
+  return clean.length > printedMax ? `${clean.slice(0, printedMax)}…` : clean;
+}

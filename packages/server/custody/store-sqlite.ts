@@ -1,0 +1,548 @@
+import { fromHex, hex } from '@amanat/core/bytes';
+import { CompactRange } from '@amanat/core/log';
+import type { Database } from '../storage/sqlite.ts';
+import { CustodyError } from './errors.ts';
+import type {
+  CustodyStore,
+  Held,
+  HoldingCount,
+  ImportProgress,
+  ImportState,
+  ImportTerms,
+  NewRecord,
+  RecordCursor,
+  ScannedCiphertexts,
+  ScannedRecords,
+  StoredImport,
+  StoredVersion,
+  Version,
+} from './store.ts';
+
+/** Versions of one record that are looked through for one that is seen. */
+const VERSIONS_MAX = 10_000;
+const HASH_BYTES = 32;
+
+/*
+ * `custody_records` is an index and nothing more: its rows are small because they arrive in the order of
+ * subject ids, which is random. What is large stands in `custody_ciphertexts`, which only ever grows at its end,
+ * in order of import and row, so that a root can be recomputed in one pass.
+ */
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS custody_holdings (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS custody_imports (
+    idx INTEGER PRIMARY KEY,
+    holding INTEGER NOT NULL,
+    importer TEXT NOT NULL,
+    commitment TEXT NOT NULL,
+    mapping TEXT,
+    encoding TEXT NOT NULL,
+    row_limit INTEGER NOT NULL,
+    declaration_version INTEGER NOT NULL,
+    layout TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    token_hash BLOB NOT NULL,
+    state TEXT NOT NULL,
+    ended_idx INTEGER,
+    rows_done INTEGER NOT NULL,
+    stored INTEGER NOT NULL,
+    unchanged INTEGER NOT NULL,
+    rejected INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    reject_bytes INTEGER NOT NULL,
+    chain TEXT NOT NULL,
+    range_hashes BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS custody_announcements (
+    hash BLOB PRIMARY KEY
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS custody_records (
+    subject BLOB NOT NULL,
+    holding INTEGER NOT NULL,
+    record BLOB NOT NULL,
+    import INTEGER NOT NULL,
+    row INTEGER NOT NULL,
+    expiry_month INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    ciphertexts INTEGER NOT NULL,
+    PRIMARY KEY (subject, holding, record, import, row)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS custody_ciphertexts (
+    id INTEGER PRIMARY KEY,
+    record BLOB NOT NULL,
+    import INTEGER NOT NULL,
+    row INTEGER NOT NULL,
+    bytes BLOB NOT NULL
+  ) STRICT;
+`;
+
+type Cells = { readonly [column: string]: unknown };
+
+/** Custody's tables in the gateway's SQLite file. */
+export class SqliteCustodyStore implements CustodyStore {
+  readonly #database: Database;
+  readonly #holdings = new Map<string, number>();
+  readonly #names = new Map<number, string>();
+  /** Imports whose records are seen, with the layout of their ciphertexts and when they were announced. */
+  readonly #ended = new Map<number, { layout: readonly string[]; time: number }>();
+
+  constructor(database: Database) {
+    this.#database = database;
+    database.exec(SCHEMA);
+    for (const row of database.prepare('SELECT id, name FROM custody_holdings').all()) {
+      this.#name(Number(row.id), String(row.name));
+    }
+    for (const found of this.importsIn('ended', Number.MAX_SAFE_INTEGER)) {
+      this.#ended.set(found.index, { layout: found.layout, time: found.time });
+    }
+  }
+
+  addImport(terms: ImportTerms, tokenHash: Uint8Array, documentHash: Uint8Array): void {
+    const holding = this.#database.transaction(() => {
+      const id = this.#holdings.get(terms.holding) ?? this.#addHolding(terms.holding);
+      this.#announce(documentHash);
+      this.#database
+        .prepare(
+          `INSERT INTO custody_imports VALUES
+           (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', NULL, 0, 0, 0, 0, 0, 0, '', ?)`,
+        )
+        .run(
+          terms.index,
+          id,
+          terms.importer,
+          terms.commitment,
+          terms.mapping,
+          terms.encoding,
+          terms.rowLimit,
+          terms.declarationVersion,
+          JSON.stringify(terms.layout),
+          terms.time,
+          tokenHash,
+          new Uint8Array(0),
+        );
+      return id;
+    });
+    this.#name(holding, terms.holding);
+  }
+
+  resumeImport(
+    index: number,
+    change: {
+      readonly tokenHash: Uint8Array;
+      readonly mapping: string | null;
+      readonly encoding: string;
+    },
+    documentHash: Uint8Array,
+  ): void {
+    this.#database.transaction(() => {
+      this.#announce(documentHash);
+      this.#database
+        .prepare(
+          'UPDATE custody_imports SET token_hash = ?, mapping = ?, encoding = ? WHERE idx = ?',
+        )
+        .run(change.tokenHash, change.mapping, change.encoding, index);
+    });
+  }
+
+  knowsDocument(documentHash: Uint8Array): boolean {
+    const found = this.#database
+      .prepare('SELECT 1 FROM custody_announcements WHERE hash = ?')
+      .get(documentHash);
+    return found !== undefined;
+  }
+
+  findImport(index: number): StoredImport | null {
+    const row = this.#database.prepare('SELECT * FROM custody_imports WHERE idx = ?').get(index);
+    return row === undefined ? null : this.#import(row);
+  }
+
+  findOpen(importer: string, holding: string, commitment: string): StoredImport | null {
+    const row = this.#database
+      .prepare(
+        `SELECT * FROM custody_imports WHERE importer = ? AND holding = ? AND commitment = ?
+         AND state = 'open' ORDER BY idx DESC LIMIT 1`,
+      )
+      .get(importer, this.#holdings.get(holding) ?? -1, commitment);
+    return row === undefined ? null : this.#import(row);
+  }
+
+  importsIn(state: ImportState, max: number): readonly StoredImport[] {
+    return this.#database
+      .prepare('SELECT * FROM custody_imports WHERE state = ? ORDER BY idx LIMIT ?')
+      .all(state, max)
+      .map((row) => this.#import(row));
+  }
+
+  lastEnded(holding: string): number | null {
+    const row = this.#database
+      .prepare(`SELECT max(idx) AS idx FROM custody_imports WHERE holding = ? AND state = 'ended'`)
+      .get(this.#holdings.get(holding) ?? -1);
+    return typeof row?.idx === 'number' ? row.idx : null;
+  }
+
+  latestDigests(
+    holding: string,
+    index: number,
+    names: readonly { readonly subject: Buffer; readonly record: Buffer }[],
+  ): readonly (Uint8Array | null)[] {
+    const id = this.#holdings.get(holding);
+    if (id === undefined) return names.map(() => null);
+    const latest = this.#database.prepare(
+      `SELECT import, digest FROM custody_records WHERE subject = ? AND holding = ? AND record = ?
+       ORDER BY import DESC, row DESC LIMIT 1`,
+    );
+    const seen = (row: Cells) => row.import === index || this.#ended.has(Number(row.import));
+    return names.map(({ subject, record }) => {
+      let row: Cells | undefined = latest.get(subject, id, record);
+      if (row !== undefined && !seen(row)) row = this.#versions(subject, id, record).find(seen);
+      return row === undefined ? null : (row.digest as Uint8Array);
+    });
+  }
+
+  writeBatch(index: number, records: readonly NewRecord[], progress: ImportProgress): void {
+    this.#database.transaction(() => {
+      const holding = this.#database
+        .prepare(`SELECT holding FROM custody_imports WHERE idx = ? AND state = 'open'`)
+        .get(index)?.holding;
+      if (typeof holding !== 'number') throw new CustodyError('import-refused');
+      this.#insert(index, holding, records);
+      this.#database
+        .prepare(
+          `UPDATE custody_imports SET rows_done = ?, stored = ?, unchanged = ?, rejected = ?,
+           created = ?, reject_bytes = ?, chain = ?, range_hashes = ? WHERE idx = ?`,
+        )
+        .run(
+          progress.rowsDone,
+          progress.stored,
+          progress.unchanged,
+          progress.rejected,
+          progress.created,
+          progress.rejectBytes,
+          progress.chain,
+          Buffer.concat(progress.range.hashes()),
+          index,
+        );
+    });
+  }
+
+  endImport(index: number, endedIndex: number): void {
+    this.#database.transaction(() =>
+      this.#database
+        .prepare(
+          `UPDATE custody_imports SET state = 'ended', ended_idx = ? WHERE idx = ? AND state = 'open'`,
+        )
+        .run(endedIndex, index),
+    );
+    const found = this.findImport(index);
+    if (found?.state === 'ended') {
+      this.#ended.set(index, { layout: found.layout, time: found.time });
+    }
+  }
+
+  refuseImport(index: number): void {
+    this.#database.transaction(() =>
+      this.#database
+        .prepare(`UPDATE custody_imports SET state = 'refused' WHERE idx = ? AND state = 'open'`)
+        .run(index),
+    );
+  }
+
+  discardSome(index: number, after: RecordCursor | null, max: number): RecordCursor | null {
+    if (this.findImport(index)?.state !== 'refused') throw new Error('import is not refused');
+    const rows = this.#scan(after, max);
+    const last = rows.length < max ? undefined : rows.at(-1);
+    this.#database.transaction(() => {
+      const deleteRecord = this.#database.prepare(
+        `DELETE FROM custody_records WHERE subject = ? AND holding = ? AND record = ?
+         AND import = ? AND row = ?`,
+      );
+      const deleteCiphertexts = this.#database.prepare(
+        'DELETE FROM custody_ciphertexts WHERE id = ? AND import = ?',
+      );
+      for (const row of rows) {
+        if (row.import !== index) continue;
+        deleteRecord.run(...cursorOf(row));
+        deleteCiphertexts.run(Number(row.ciphertexts), index);
+      }
+      if (last !== undefined) return;
+      this.#database
+        .prepare(`UPDATE custody_imports SET state = 'discarded' WHERE idx = ?`)
+        .run(index);
+    });
+    return last === undefined ? null : cursorOf(last);
+  }
+
+  latestVersions(subject: Uint8Array, holding: string, max: number): readonly StoredVersion[] {
+    const id = this.#holdings.get(holding);
+    if (id === undefined) return [];
+    const found: StoredVersion[] = [];
+    let last = '';
+    const rows = this.#database
+      .prepare(
+        `SELECT record, import, row, expiry_month, ciphertexts FROM custody_records
+         WHERE subject = ? AND holding = ? ORDER BY record, import DESC, row DESC`,
+      )
+      .iterate(subject, id);
+    for (const row of rows) {
+      if (found.length >= max) break;
+      const record = hex(row.record as Uint8Array);
+      if (record === last || !this.#ended.has(Number(row.import))) continue;
+      last = record;
+      found.push({
+        record,
+        import: Number(row.import),
+        row: Number(row.row),
+        expiryMonth: monthText(Number(row.expiry_month)),
+        ciphertexts: this.#bytes(row) ?? new Uint8Array(0),
+      });
+    }
+    return found;
+  }
+
+  ciphertextsOf(subject: Uint8Array, holding: string, version: Version): Uint8Array | null {
+    if (!this.#ended.has(version.import)) return null;
+    const row = this.#database
+      .prepare(
+        `SELECT record, import, row, ciphertexts FROM custody_records WHERE subject = ?
+         AND holding = ? AND record = ? AND import = ? AND row = ? AND expiry_month = ?`,
+      )
+      .get(
+        subject,
+        this.#holdings.get(holding) ?? -1,
+        fromHex(version.record),
+        version.import,
+        version.row,
+        monthNumber(version.expiryMonth),
+      );
+    return row === undefined ? null : this.#bytes(row);
+  }
+
+  layoutOf(index: number): readonly string[] | null {
+    return this.#ended.get(index)?.layout ?? null;
+  }
+
+  heldAbout(subject: Uint8Array): readonly Held[] {
+    const found = new Map<
+      number,
+      { records: number; first: number; until: number; last: string }
+    >();
+    const rows = this.#database
+      .prepare(
+        `SELECT holding, record, import, expiry_month FROM custody_records WHERE subject = ?
+         ORDER BY holding, record`,
+      )
+      .iterate(subject);
+    for (const row of rows) {
+      const ended = this.#ended.get(Number(row.import));
+      if (ended === undefined) continue;
+      const holding = Number(row.holding);
+      const record = hex(row.record as Uint8Array);
+      const month = Number(row.expiry_month);
+      const held = found.get(holding);
+      if (held === undefined) {
+        found.set(holding, { records: 1, first: ended.time, until: month, last: record });
+        continue;
+      }
+      if (held.last !== record) held.records += 1;
+      held.last = record;
+      held.first = Math.min(held.first, ended.time);
+      held.until = Math.max(held.until, month);
+    }
+    return [...found].map(([holding, held]) => ({
+      holding: this.#names.get(holding) ?? '',
+      records: held.records,
+      firstImport: held.first,
+      until: monthText(held.until),
+    }));
+  }
+
+  counts(): readonly HoldingCount[] {
+    return this.#database
+      .prepare(
+        `SELECT holding, sum(created) AS records, sum(stored) AS versions, count(*) AS imports,
+         max(time) AS last FROM custody_imports WHERE state = 'ended' GROUP BY holding`,
+      )
+      .all()
+      .map((row) => ({
+        holding: this.#names.get(Number(row.holding)) ?? '',
+        records: Number(row.records),
+        versions: Number(row.versions),
+        imports: Number(row.imports),
+        lastImport: row.last === null ? null : Number(row.last),
+      }));
+  }
+
+  scanCiphertexts(after: number, max: number): readonly ScannedCiphertexts[] {
+    return this.#database
+      .prepare(
+        `SELECT id, record, import, row, bytes FROM custody_ciphertexts WHERE id > ?
+         ORDER BY id LIMIT ?`,
+      )
+      .all(after, max)
+      .map((row) => ({
+        id: Number(row.id),
+        record: row.record as Uint8Array,
+        import: Number(row.import),
+        row: Number(row.row),
+        ciphertexts: row.bytes as Uint8Array,
+      }));
+  }
+
+  scanRecords(after: RecordCursor | null, max: number): ScannedRecords {
+    const counts = new Map<number, number>();
+    const astray = new Map<number, number>();
+    const rows = this.#scan(after, max);
+    const named = this.#database.prepare(
+      `SELECT 1 FROM custody_ciphertexts WHERE id = ? AND record = ? AND import = ? AND row = ?`,
+    );
+    for (const row of rows) {
+      const index = Number(row.import);
+      counts.set(index, (counts.get(index) ?? 0) + 1);
+      const [, , record, , number] = cursorOf(row);
+      if (named.get(Number(row.ciphertexts), record, index, number) === undefined) {
+        astray.set(index, (astray.get(index) ?? 0) + 1);
+      }
+    }
+    const last = rows.at(-1);
+    const next = last === undefined || rows.length < max ? null : cursorOf(last);
+    return { counts, astray, next };
+  }
+
+  #insert(index: number, holding: number, records: readonly NewRecord[]): void {
+    if (records.length === 0) return;
+    const insertCiphertexts = this.#database.prepare(
+      'INSERT INTO custody_ciphertexts VALUES (?, ?, ?, ?, ?)',
+    );
+    const insertRecord = this.#database.prepare(
+      'INSERT INTO custody_records VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    );
+    const last = this.#database.prepare('SELECT max(id) AS id FROM custody_ciphertexts').get();
+    const first = Number(last?.id ?? 0) + 1;
+    for (const [at, each] of records.entries()) {
+      insertCiphertexts.run(first + at, each.record, index, each.row, each.ciphertexts);
+    }
+    // In the index's own order, so that each of its pages is looked for and changed once.
+    const places = records.map((record, at) => ({ record, id: first + at }));
+    places.sort((a, b) => a.record.subject.compare(b.record.subject));
+    for (const { record, id } of places) {
+      insertRecord.run(
+        record.subject,
+        holding,
+        record.record,
+        index,
+        record.row,
+        monthNumber(record.expiryMonth),
+        record.digest,
+        id,
+      );
+    }
+  }
+
+  /** What a row of records points to, if that is indeed this version's. */
+  #bytes(row: Cells): Uint8Array | null {
+    const found = this.#database
+      .prepare(
+        'SELECT bytes FROM custody_ciphertexts WHERE id = ? AND record = ? AND import = ? AND row = ?',
+      )
+      .get(Number(row.ciphertexts), row.record as Uint8Array, Number(row.import), Number(row.row));
+    return found === undefined ? null : (found.bytes as Uint8Array);
+  }
+
+  #versions(subject: Buffer, holding: number, record: Buffer): readonly Cells[] {
+    return this.#database
+      .prepare(
+        `SELECT import, digest FROM custody_records WHERE subject = ? AND holding = ? AND record = ?
+         ORDER BY import DESC, row DESC LIMIT ${VERSIONS_MAX}`,
+      )
+      .all(subject, holding, record);
+  }
+
+  #scan(after: RecordCursor | null, max: number): readonly Cells[] {
+    const columns = 'subject, holding, record, import, row, ciphertexts';
+    const order = 'ORDER BY subject, holding, record, import, row LIMIT ?';
+    return after === null
+      ? this.#database.prepare(`SELECT ${columns} FROM custody_records ${order}`).all(max)
+      : this.#database
+          .prepare(
+            `SELECT ${columns} FROM custody_records
+             WHERE (subject, holding, record, import, row) > (?, ?, ?, ?, ?) ${order}`,
+          )
+          .all(...after, max);
+  }
+
+  #announce(documentHash: Uint8Array): void {
+    this.#database
+      .prepare('INSERT OR IGNORE INTO custody_announcements VALUES (?)')
+      .run(documentHash);
+  }
+
+  /** A number for a holding at its first import. Remembered only once the transaction is durable. */
+  #addHolding(name: string): number {
+    const row = this.#database
+      .prepare('INSERT INTO custody_holdings (name) VALUES (?) RETURNING id')
+      .get(name);
+    return Number(row?.id);
+  }
+
+  #name(id: number, name: string): void {
+    this.#holdings.set(name, id);
+    this.#names.set(id, name);
+  }
+
+  #import(row: Cells): StoredImport {
+    const stored = Number(row.stored);
+    return {
+      index: Number(row.idx),
+      holding: this.#names.get(Number(row.holding)) ?? '',
+      importer: String(row.importer),
+      commitment: String(row.commitment),
+      mapping: row.mapping === null ? null : String(row.mapping),
+      encoding: String(row.encoding),
+      rowLimit: Number(row.row_limit),
+      declarationVersion: Number(row.declaration_version),
+      layout: JSON.parse(String(row.layout)) as string[],
+      time: Number(row.time),
+      tokenHash: row.token_hash as Uint8Array,
+      state: row.state as ImportState,
+      endedIndex: row.ended_idx === null ? null : Number(row.ended_idx),
+      progress: {
+        rowsDone: Number(row.rows_done),
+        stored,
+        unchanged: Number(row.unchanged),
+        rejected: Number(row.rejected),
+        created: Number(row.created),
+        rejectBytes: Number(row.reject_bytes),
+        chain: String(row.chain),
+        range: CompactRange.from(stored, cut(row.range_hashes as Uint8Array)),
+      },
+    };
+  }
+}
+
+function cut(hashes: Uint8Array): Uint8Array[] {
+  return Array.from({ length: hashes.length / HASH_BYTES }, (_, i) =>
+    hashes.slice(i * HASH_BYTES, (i + 1) * HASH_BYTES),
+  );
+}
+
+function cursorOf(row: Cells): [Uint8Array, number, Uint8Array, number, number] {
+  return [
+    row.subject as Uint8Array,
+    Number(row.holding),
+    row.record as Uint8Array,
+    Number(row.import),
+    Number(row.row),
+  ];
+}
+
+/** Months since year 0, so that months compare as numbers. */
+function monthNumber(month: string): number {
+  return Number(month.slice(0, 4)) * 12 + Number(month.slice(5, 7)) - 1;
+}
+
+function monthText(month: number): string {
+  const year = String(Math.floor(month / 12)).padStart(4, '0');
+  return `${year}-${String((month % 12) + 1).padStart(2, '0')}`;
+}

@@ -1,0 +1,211 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { formatAccessCode } from '@amanat/core/verify';
+import { destination, pino } from 'pino';
+import { Api } from '../cli/client.ts';
+import { drawCode } from '../cli/codes.ts';
+import type { Call } from '../cli/command.ts';
+import { verifyInstance } from '../cli/commands/verify.ts';
+import { createInstance } from '../cli/create-instance.ts';
+import { writePrivate } from '../cli/files.ts';
+import type { ImportSummary } from '../cli/import-files.ts';
+import { importFiles, listFiles } from '../cli/import-files.ts';
+import type { Gateway } from '../gateway.ts';
+import { startGateway } from '../gateway.ts';
+import { generateDisclosurePlan, QUIET_INDEX } from './generate/disclosure-plan.ts';
+import type { People } from './generate/people.ts';
+import { generatePeople, PROTAGONIST_INDEX } from './generate/people.ts';
+import type { InputFile } from './input-files.ts';
+import { CARDS_MAX, writeInputFiles } from './input-files.ts';
+import type { LookUpCounts } from './look-ups.ts';
+import { makeLookUps, makeTwoPersonLookUps } from './look-ups.ts';
+import type { HoldingSlug } from './scenario.ts';
+import { ACCESS, MAPPINGS } from './scenario.ts';
+import type { DemoSigners } from './set-up.ts';
+import { declareAll, drawSigners, readHoldings } from './set-up.ts';
+
+const ORIGIN = 'amanat.local/demo';
+const LOOK_UPS_MAX = 300;
+/** What the settings say where any port is asked for. */
+const DEFAULT_PORT = 8420;
+
+/** What the demonstration is given with. */
+export interface DemoTerms {
+  readonly dir: string;
+  readonly people: number;
+  readonly seed: string;
+  /** The port of the pages; 0 takes any. */
+  readonly port: number;
+}
+
+/** What is needed of whoever runs it. */
+export type DemoCall = Pick<Call, 'now' | 'progress' | 'say' | 'signal'>;
+
+/** What the demonstration did. */
+export interface DemoResult {
+  /** What stands on every page of a demonstration. */
+  readonly banner: string;
+  readonly people: number;
+  readonly imports: readonly (ImportSummary & { readonly rowsPerSecond: number })[];
+  readonly lookUps: LookUpCounts;
+  /** The access codes, as they are handed out: of the woman whose page is shown, and of one nobody looked up. */
+  readonly codes: { readonly protagonist: string; readonly quiet: string };
+}
+
+/** A demonstration that serves. */
+export interface RunningDemo extends AsyncDisposable {
+  readonly url: string;
+  readonly result: DemoResult;
+}
+
+/**
+ * Gives the demonstration: a new instance, files of synthetic people, their import, agencies and officers, some hundreds
+ * of look-ups over the API. It then serves until it is disposed of. What it does, it does as a user would, with the code
+ * that the commands have.
+ */
+export async function startDemo(terms: DemoTerms, call: DemoCall): Promise<RunningDemo> {
+  const { dir } = terms;
+  const { now, signal } = call;
+  const people = generatePeople(
+    terms.seed,
+    terms.people,
+    new Date(now()).toISOString().slice(0, 10),
+  );
+  call.say(`1/5 A new instance in ${dir}, and everybody’s keys.`);
+  const signers = await makeInstance(terms, now());
+  await using started = new AsyncDisposableStack();
+  const gateway: Gateway = started.use(
+    await startGateway({
+      dir,
+      port: terms.port,
+      logger: pino({ level: 'error' }, destination({ fd: 2, sync: true })),
+    }),
+  );
+  const api = started.use(new Api({ socketPath: gateway.socketPath }));
+  const { banner } = await api.get<{ readonly banner: string }>('/v1/instance');
+  call.say(banner);
+  await declareAll(api, signers, now);
+
+  call.say(`2/5 Files of ${people.count} synthetic people.`);
+  signal.throwIfAborted();
+  const files = await writeInputFiles(join(dir, 'input'), people, call);
+
+  call.say('3/5 Imports of three controllers.');
+  const imports = [];
+  for (const file of files) imports.push(await importOne({ api, signers, file }, call));
+
+  call.say('4/5 Look-ups by three agencies, refusals among them.');
+  const lookUps = await lookUp({ api, signers, people, seed: terms.seed }, call);
+
+  call.say('5/5 Access codes.');
+  const codes = {
+    protagonist: await handOutCode(api, signers, people, { index: PROTAGONIST_INDEX, now: now() }),
+    quiet: await handOutCode(api, signers, people, { index: QUIET_INDEX, now: now() }),
+  };
+  keepSequences(signers);
+  const running = started.move();
+  return {
+    url: gateway.url ?? '',
+    result: { banner, people: people.count, imports, lookUps, codes },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+/** Verifies a demonstration's log and store, whether it serves or not. */
+export async function verifyDemo(dir: string, call: DemoCall) {
+  const { verified, log } = await verifyInstance({ dir, progress: call.progress }, null);
+  return { verified, logSize: log.size };
+}
+
+async function makeInstance({ dir, port }: DemoTerms, now: number): Promise<DemoSigners> {
+  const { signers, keep } = drawSigners(join(dir, 'people'));
+  const [first, second] = signers.administrators;
+  await createInstance(
+    {
+      dir,
+      mode: 'demo',
+      origin: ORIGIN,
+      administrators: [first.public.text, second.public.text],
+      registrar: signers.registrar.public.text,
+      activationSeconds: 0,
+      port: port === 0 ? DEFAULT_PORT : port,
+      publishSeconds: 0,
+    },
+    { now, random: randomBytes },
+  );
+  keep();
+  return signers;
+}
+
+async function importOne(
+  { api, signers, file }: { api: Api; signers: DemoSigners; file: InputFile },
+  call: DemoCall,
+) {
+  const { holding } = file;
+  const progress = call.progress(`importing ${holding}`, 'bytes');
+  const files = listFiles([file.path]);
+  const summary = await importFiles({
+    api,
+    key: signers.importers[holding],
+    holding,
+    files,
+    ofImages: holding === 'identity-card-images',
+    mapping: MAPPINGS[holding],
+    encoding: null,
+    now: call.now,
+    random: randomBytes,
+    signal: call.signal,
+    onProgress: (step, bytes, total) => {
+      if (step === 'sent') progress.at(bytes, total);
+    },
+  });
+  progress.end(files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
+  return { ...summary, rowsPerSecond: Math.round(summary.rows / Math.max(summary.seconds, 0.001)) };
+}
+
+async function lookUp(
+  { api, signers, people, seed }: { api: Api; signers: DemoSigners; people: People; seed: string },
+  call: DemoCall,
+): Promise<LookUpCounts> {
+  const holdings = readHoldings();
+  const groupsOf = (slug: HoldingSlug) => [
+    ...new Set(holdings.get(slug)?.fields.map(({ group }) => group)),
+  ];
+  const plan = generateDisclosurePlan(seed, people, Math.min(LOOK_UPS_MAX, people.count), {
+    access: ACCESS,
+    groups: {
+      'sim-registrations': groupsOf('sim-registrations'),
+      'travel-history': groupsOf('travel-history'),
+      'identity-card-images': groupsOf('identity-card-images'),
+    },
+    cardCount: Math.min(CARDS_MAX, people.count),
+  });
+  const terms = { api, signers, people, now: call.now };
+  const progress = call.progress('looking up', 'requests');
+  const counts = await makeLookUps(terms, plan, { progress, signal: call.signal });
+  await makeTwoPersonLookUps(terms, counts);
+  return counts;
+}
+
+async function handOutCode(
+  api: Api,
+  { registrar }: DemoSigners,
+  people: People,
+  { index, now }: { index: number; now: number },
+): Promise<string> {
+  const value = people.at(index).cnic.replaceAll('-', '');
+  const { code, signed } = drawCode(
+    registrar,
+    { type: 'cnic', value },
+    { now, random: randomBytes },
+  );
+  await api.post('/v1/codes', signed);
+  return formatAccessCode(code);
+}
+
+/** So that amanat request goes on with each officer's key where the demonstration stopped. */
+function keepSequences({ officers }: DemoSigners): void {
+  for (const { keyPath, sequence } of officers.flat()) {
+    if (sequence > 0) writePrivate(`${keyPath}.sequence`, `${sequence}\n`, { replace: true });
+  }
+}

@@ -1,0 +1,291 @@
+import type {
+  AskDecision,
+  Asked,
+  AskRejection,
+  KeeperPort,
+  LookUp,
+  PrepareItem,
+  Resolved,
+} from '@amanat/keeper/client';
+import type { Log } from '../log/log.ts';
+import type { Carried } from './carried.ts';
+import { carry, chunksOf, giveUp, leafOf } from './carried.ts';
+import type { UnavailableCode } from './errors.ts';
+import { AsksUnavailable, asUnavailable, ofLog } from './errors.ts';
+import { findRecords } from './find.ts';
+import type { Entered } from './open.ts';
+import { openEntered } from './open.ts';
+import type { Waiting } from './queue.ts';
+import { AskQueue } from './queue.ts';
+import type { Records, Warn } from './store.ts';
+
+/** Most batches that wait for the log at a time. */
+const APPENDING_MAX = 4;
+/** Most bytes of ciphertext that one ask opens. */
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
+const RETRY_MS_MAX = 2_000;
+
+/** What became of an ask. `rejected` has no entry: whoever sent it has not shown any authority. */
+export type Answered =
+  | { readonly outcome: 'rejected'; readonly code: AskRejection }
+  | {
+      readonly outcome: 'entered';
+      /** The keeper's number of this ask. */
+      readonly ask: number;
+      readonly decision: AskDecision;
+      /** In order of the selectors, then of controllers. */
+      readonly entries: readonly Entered[];
+    };
+
+/** What the pipeline of asks is made of. */
+export interface AsksDeps {
+  readonly keeper: KeeperPort;
+  readonly log: Pick<Log, 'append' | 'onOpen' | 'reason'>;
+  readonly records: Records;
+  readonly warn: Warn;
+  /** How long to wait before the first new try after a failure; it doubles up to two seconds. */
+  readonly retryMs: number;
+}
+
+/** An ask that was resolved, with its look-ups. */
+interface Resolving {
+  readonly waiting: Waiting<Answered>;
+  readonly resolved: Extract<Resolved, { outcome: 'resolved' }>;
+  readonly carried: readonly Carried[];
+}
+
+/**
+ * The one way in which anything is asked about a person: the keeper resolves and decides, custody names the records,
+ * the keeper prepares an entry for each subject, the log takes it, and only then do keys come. Batches form by
+ * themselves: whatever was asked while the last batch was being prepared goes together, and no timer delays a lone
+ * ask. Batches are prepared and appended strictly one after another, because the keeper numbers entries in that order;
+ * while one is being appended the next may be resolved.
+ */
+export class Asks {
+  readonly #deps: AsksDeps;
+  readonly #queue = new AskQueue<Answered>();
+  #running: Promise<void> | null = null;
+  #closed = false;
+  /** Whether the keeper may hold look-ups open that nobody will finish; after a start it may. */
+  #unfinished = true;
+  readonly #appending = new Set<Promise<void>>();
+  #failure: AsksUnavailable | null = null;
+  #retry: NodeJS.Timeout | null = null;
+  #retryMs: number;
+
+  constructor(deps: AsksDeps) {
+    this.#deps = deps;
+    this.#retryMs = deps.retryMs;
+    deps.log.onOpen(() => this.#retryNow());
+  }
+
+  /** Why asks are refused just now; null while they are taken. */
+  get failure(): UnavailableCode | null {
+    return this.#failure?.code ?? null;
+  }
+
+  /**
+   * Gives up what a former run left open, and takes asks. Call once the log has started. It does not throw where the
+   * keeper or the log is not there: it tries again by itself.
+   */
+  async start(): Promise<void> {
+    this.#wake();
+    await this.#running;
+  }
+
+  /** Takes no more asks, and waits for those that were taken. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#retry = null;
+    await this.#running;
+    await Promise.all(this.#appending);
+  }
+
+  /**
+   * Carries one ask through, and gives what came of it once its entries are in the log.
+   * @throws AsksUnavailable where that could not be done: nothing was released that has no entry.
+   */
+  ask(asked: Asked): Promise<Answered> {
+    if (this.#closed) return Promise.reject(new AsksUnavailable('stopping'));
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      if (!this.#queue.push({ asked, resolve, reject })) reject(new AsksUnavailable('busy'));
+      this.#wake();
+    });
+  }
+
+  #wake(): void {
+    if (this.#running !== null || this.#retry !== null) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = null;
+      // What came between the loop's last look and its end.
+      if (this.#queue.length > 0) this.#wake();
+    });
+  }
+
+  async #run(): Promise<void> {
+    while (this.#unfinished || this.#queue.length > 0) {
+      if (this.#unfinished && !(await this.#giveUpOpen())) return;
+      const batch = this.#queue.takeBatch();
+      if (batch.length > 0) await this.#carry(batch);
+    }
+  }
+
+  /** A batch's whole way. It returns as soon as the next batch may set out. */
+  async #carry(batch: readonly Waiting<Answered>[]): Promise<void> {
+    const asks: Resolving[] = [];
+    const appends: Promise<AsksUnavailable | null>[] = [];
+    try {
+      const resolved = await this.#resolve(batch);
+      for (const [at, waiting] of batch.entries()) {
+        const each = resolved[at] as Resolved;
+        if (each.outcome === 'rejected') waiting.resolve(each);
+        else asks.push({ waiting, resolved: each, carried: this.#find(each.lookUps) });
+      }
+      for (const chunk of chunksOf(asks.flatMap(({ carried }) => carried))) {
+        const ordered = await this.#prepare(chunk);
+        // Called before anything else is awaited: the log's order is the order of the prepares.
+        appends.push(this.#append(ordered));
+      }
+    } catch (error) {
+      appends.push(Promise.resolve(asUnavailable(error)));
+    }
+    const delivering = this.#deliver(batch, asks, appends).finally(() => {
+      this.#appending.delete(delivering);
+    });
+    this.#appending.add(delivering);
+    if (this.#appending.size >= APPENDING_MAX) await Promise.race(this.#appending);
+  }
+
+  async #resolve(batch: readonly Waiting<Answered>[]): Promise<readonly Resolved[]> {
+    const asks = batch.map(({ asked }) => asked);
+    const { answer } = await this.#deps.keeper.ask('resolve', { asks });
+    if (answer.asks.length !== batch.length) throw new AsksUnavailable('keeper-unavailable');
+    return answer.asks;
+  }
+
+  #find(lookUps: readonly LookUp[]): readonly Carried[] {
+    let leftBytes = ANSWER_BYTES_MAX;
+    return lookUps.map((lookUp) => {
+      try {
+        const found = findRecords(this.#deps.records, lookUp, leftBytes);
+        leftBytes -= found.sizeBytes;
+        return carry(lookUp, found);
+      } catch (error) {
+        const name = error instanceof Error ? error.name : 'unknown';
+        this.#deps.warn('records not found', { error: name });
+        return carry(lookUp, giveUp('store-unavailable'));
+      }
+    });
+  }
+
+  /**
+   * Has the keeper prepare a chunk. What it will not prepare as found is given up at once, so that it has its entry.
+   * Gives the look-ups in the order in which they were prepared.
+   */
+  async #prepare(chunk: readonly Carried[]): Promise<readonly Carried[]> {
+    await this.#prepareOnce(chunk);
+    const refused = chunk.filter(({ prepared }) => prepared === null);
+    if (refused.length === 0) return chunk;
+    for (const each of refused) each.found = giveUp('not-prepared');
+    const taken = chunk.filter(({ prepared }) => prepared !== null);
+    await this.#prepareOnce(refused);
+    if (refused.some(({ prepared }) => prepared === null)) {
+      throw new AsksUnavailable('keeper-unavailable');
+    }
+    return [...taken, ...refused];
+  }
+
+  async #prepareOnce(chunk: readonly Carried[]): Promise<void> {
+    const lookUps = chunk.map(
+      ({ lookUp, found }): PrepareItem => ({
+        id: lookUp.id,
+        records: found.records.map(({ read }) => read),
+        abandoned: found.givenUp !== null,
+      }),
+    );
+    const { answer } = await this.#deps.keeper.ask('prepare', { lookUps });
+    for (const [at, each] of chunk.entries()) {
+      const prepared = answer.lookUps[at];
+      if (prepared?.id !== each.lookUp.id) throw new AsksUnavailable('keeper-unavailable');
+      if ('number' in prepared) each.prepared = prepared;
+      else this.#deps.warn('look-up not prepared', { reason: prepared.refused });
+    }
+  }
+
+  /** Appends a prepared chunk. It never rejects: it gives the failure. */
+  async #append(chunk: readonly Carried[]): Promise<AsksUnavailable | null> {
+    try {
+      const appended = await this.#deps.log.append(chunk.map(leafOf));
+      for (const [at, each] of chunk.entries()) each.appended = appended[at] ?? null;
+      return null;
+    } catch (error) {
+      return asUnavailable(error);
+    }
+  }
+
+  /** Opens what keys came for and answers; every key is wiped, whatever happened. */
+  async #deliver(
+    batch: readonly Waiting<Answered>[],
+    asks: readonly Resolving[],
+    appends: readonly Promise<AsksUnavailable | null>[],
+  ): Promise<void> {
+    const failure = (await Promise.all(appends)).find((each) => each !== null);
+    for (const { waiting, resolved, carried } of asks) {
+      if (carried.every(({ appended }) => appended !== null)) {
+        const entries = carried.map((each) => openEntered(each, this.#deps));
+        const { ask, decision } = resolved;
+        waiting.resolve({ outcome: 'entered', ask, decision, entries });
+      } else {
+        // Some chunks of it came as far as their keys.
+        for (const { appended } of carried) appended?.keys?.fill(0);
+      }
+    }
+    if (failure === undefined) return;
+    // Whoever has an answer by now keeps it.
+    for (const { reject } of batch) reject(failure);
+    this.#unfinished = true;
+    this.#wake();
+  }
+
+  /** Gives up every look-up that the keeper holds open and nobody carries. Gives whether asks may go on. */
+  async #giveUpOpen(): Promise<boolean> {
+    await Promise.all(this.#appending);
+    try {
+      // While the log mends, the keeper has not seen every stored entry: what seems open to it may be closed.
+      if (this.#deps.log.reason !== null) throw new AsksUnavailable(ofLog(this.#deps.log.reason));
+      const { answer } = await this.#deps.keeper.ask('status', {});
+      const open = answer.open.map(({ id, subject }) =>
+        carry({ id, subject, controller: '', reads: [] }, giveUp('not-released')),
+      );
+      for (const chunk of chunksOf(open)) {
+        const failure = await this.#append(await this.#prepare(chunk));
+        if (failure !== null) throw failure;
+      }
+      this.#unfinished = false;
+      this.#failure = null;
+      this.#retryMs = this.#deps.retryMs;
+      return true;
+    } catch (error) {
+      this.#pause(asUnavailable(error));
+      return false;
+    }
+  }
+
+  /** Refuses everything until the next try: one try for all of them, not one for each. */
+  #pause(failure: AsksUnavailable): void {
+    this.#failure = failure;
+    for (const { reject } of this.#queue.takeAll()) reject(failure);
+    if (this.#closed) return;
+    this.#retry = setTimeout(() => this.#retryNow(), this.#retryMs).unref();
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS_MAX);
+  }
+
+  #retryNow(): void {
+    if (this.#retry === null) return;
+    clearTimeout(this.#retry);
+    this.#retry = null;
+    if (!this.#closed) this.#wake();
+  }
+}

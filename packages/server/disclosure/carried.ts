@@ -1,0 +1,70 @@
+import { fromBase64 } from '@amanat/core/bytes';
+import type { LookUp, Prepared } from '@amanat/keeper/client';
+import type { Appended, NewLeaf } from '../log/log.ts';
+import type { Found, GivenUp } from './find.ts';
+
+/** Most look-ups, and groups named by them, that are prepared and appended together. */
+const CHUNK_LOOK_UPS_MAX = 1024;
+const CHUNK_GROUPS_MAX = 16_384;
+
+/** A look-up on its way to its entry: each step fills in what it brought. */
+export interface Carried {
+  readonly lookUp: LookUp;
+  found: Found;
+  prepared: Extract<Prepared, { number: number }> | null;
+  appended: Appended | null;
+}
+
+/** A look-up that sets out. */
+export function carry(lookUp: LookUp, found: Found): Carried {
+  return { lookUp, found, prepared: null, appended: null };
+}
+
+/** What is found for a look-up that is given up: nothing. */
+export function giveUp(reason: GivenUp): Found {
+  return { records: [], givenUp: reason };
+}
+
+/** How many keys would open everything that was found for it. */
+export function countGroups({ found }: Carried): number {
+  return found.records.reduce((sum, { read }) => sum + read.groups.length, 0);
+}
+
+/** What the log is to take of a prepared look-up. */
+export function leafOf({ lookUp, found, prepared }: Carried): NewLeaf {
+  if (prepared === null) throw new Error('look-up is not prepared');
+  const { leaf, subject, number, body, evidence } = prepared;
+  return {
+    bytes: fromBase64(leaf),
+    entry: {
+      lookUp: lookUp.id,
+      subject,
+      number,
+      body: fromBase64(body),
+      evidence: evidence === null ? null : fromBase64(evidence),
+    },
+    wanted: found.records.length > 0,
+  };
+}
+
+/** The look-ups in order, in parts that fit one message to the keeper and one batch of the log. */
+export function chunksOf(carried: readonly Carried[]): readonly (readonly Carried[])[] {
+  const chunks: Carried[][] = [];
+  let groups = 0;
+  for (const each of carried) {
+    const more = countGroups(each);
+    const last = chunks.at(-1);
+    if (
+      last === undefined ||
+      last.length >= CHUNK_LOOK_UPS_MAX ||
+      groups + more > CHUNK_GROUPS_MAX
+    ) {
+      chunks.push([each]);
+      groups = more;
+    } else {
+      last.push(each);
+      groups += more;
+    }
+  }
+  return chunks;
+}

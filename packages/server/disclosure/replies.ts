@@ -1,0 +1,68 @@
+import type { AskDecision, AskRejection } from '@amanat/keeper/client';
+import { Type } from '@sinclair/typebox';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { problemSchema, sendProblem, UNWITNESSED } from '../http/problem.ts';
+import { AsksUnavailable } from './errors.ts';
+import { refusals, rejections, unavailable } from './meanings.ts';
+
+/** The smallest size class of an answer about a person, in bytes; the others are its doublings. */
+const SIZE_CLASS_BYTES_MIN = 2048;
+const RETRY_AFTER_SECONDS = 2;
+
+/** A problem that says which rule of the grants decided, and about which holding. */
+export const refusalSchema = Type.Object({
+  ...problemSchema.properties,
+  rule: Type.Union([Type.String(), Type.Null()]),
+  holding: Type.Union([Type.String(), Type.Null()]),
+});
+
+/** Answers an ask that the grants refuse. */
+export function sendRefused(
+  reply: FastifyReply,
+  { code, rule, holding }: Extract<AskDecision, { outcome: 'refused' }>,
+): FastifyReply {
+  const { status, title, remedy } = refusals[code];
+  const problem = {
+    type: `urn:amanat:problem:${code}`,
+    title,
+    status,
+    detail: title,
+    code,
+    remedy,
+  };
+  return reply
+    .code(status)
+    .type('application/problem+json')
+    .send({ ...problem, rule, holding, ...UNWITNESSED });
+}
+
+/** Answers an ask that showed no authority. */
+export function sendRejected(reply: FastifyReply, code: AskRejection): FastifyReply {
+  if (rejections[code].status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
+  return sendProblem(reply, code, rejections[code]);
+}
+
+/**
+ * Has every answer of these routes padded with trailing spaces to a size class, so that whoever watches the line does
+ * not tell a hit from a miss or a refusal; and has asks that cannot be carried answered as problems. For an
+ * encapsulated instance.
+ */
+export function answerAsks(app: FastifyInstance): void {
+  app.addHook('onSend', async (_request, _reply, payload) =>
+    typeof payload === 'string' ? padToSizeClass(payload) : payload,
+  );
+  app.setErrorHandler((error, _request, reply) => {
+    // Anything else is for the server's own handler.
+    if (!(error instanceof AsksUnavailable)) throw error;
+    reply.header('retry-after', RETRY_AFTER_SECONDS);
+    return sendProblem(reply, error.code, unavailable[error.code]);
+  });
+}
+
+/** The text with as many spaces behind it as its size class asks for. */
+export function padToSizeClass(text: string): string {
+  const sizeBytes = Buffer.byteLength(text);
+  let classBytes = SIZE_CLASS_BYTES_MIN;
+  while (classBytes < sizeBytes) classBytes *= 2;
+  return text + ' '.repeat(classBytes - sizeBytes);
+}

@@ -1,0 +1,236 @@
+import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { KeeperClient } from '@amanat/keeper/client';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { destination, pino } from 'pino';
+import { createCitizen } from './citizen/citizen.ts';
+import { citizenRoutes } from './citizen/routes.ts';
+import type { Config } from './config/config.ts';
+import { ConfigError, readConfig } from './config/config.ts';
+import { InstanceLock } from './config/lock.ts';
+import type { InstancePaths } from './config/paths.ts';
+import { instancePaths } from './config/paths.ts';
+import { createCustody } from './custody/custody.ts';
+import { importRoutes } from './custody/routes.ts';
+import { SqliteCustodyStore } from './custody/store-sqlite.ts';
+import type { Disclosure } from './disclosure/disclosure.ts';
+import { createDisclosure } from './disclosure/disclosure.ts';
+import { requestRoutes } from './disclosure/routes.ts';
+import { holdingRoutes } from './holdings/routes.ts';
+import { pageRoutes } from './http/pages.ts';
+import type { Listener } from './http/server.ts';
+import { createServer, listenOnPort } from './http/server.ts';
+import { stateRoutes } from './http/state.ts';
+import { isKeeperServed, KeeperProcess } from './keeper-process.ts';
+import { Log, readLogKey } from './log/log.ts';
+import { logRoutes } from './log/routes.ts';
+import { createSqliteLogStore } from './log/store-sqlite.ts';
+import manifest from './package.json' with { type: 'json' };
+import { createPeople } from './people/people.ts';
+import { peopleRoutes } from './people/routes.ts';
+import type { Database } from './storage/sqlite.ts';
+import { openDatabase } from './storage/sqlite.ts';
+
+const PAGES = fileURLToPath(new URL('../web/dist', import.meta.url));
+/** Longest path that a Unix socket takes on every system that we run on. */
+const SOCKET_PATH_BYTES_MAX = 100;
+/** How long a start waits for keeper and log; after that it serves all the same, and says what is missing. */
+const READY_MS_MAX = 15_000;
+const RETRY_MS = 100;
+
+export interface GatewayOptions {
+  /** The instance's folder. */
+  readonly dir: string;
+  /** The TCP port: absent, the settings' own; 0, any; null, none but the Unix socket. */
+  readonly port?: number | null;
+  /** Whether to start a keeper; absent: unless one serves there already. */
+  readonly keeper?: 'spawn' | 'external';
+  readonly logger?: Logger;
+  /** The built pages. */
+  readonly pages?: string;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** A gateway that serves. */
+export interface Gateway extends AsyncDisposable {
+  /** Where it serves over TCP; null where it does not. */
+  readonly url: string | null;
+  readonly socketPath: string;
+  /** The part that answers requests, for whoever asks in this same process. */
+  readonly disclosure: Disclosure;
+  /** The keeper's process, where it is this gateway's child and runs. */
+  readonly keeperPid: number | null;
+  /** Answers what is under way, and ends: server, log, keeper, store, in this order. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts an instance's gateway: its one composition root. It serves once log and keeper are ready, or degraded
+ * (503 where an entry would be needed) after a while without them; they are taken up whenever they come.
+ * @throws ConfigError, StorageError; what listening throws. Nothing is left running then.
+ */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { dir, port } = options;
+  const now = options.now ?? Date.now;
+  const logger = options.logger ?? defaultLogger(port);
+  const config = readConfig(dir);
+  const paths = instancePaths(dir);
+  requireShortPaths(paths);
+  await using started = new AsyncDisposableStack();
+  mkdirSync(paths.run, { recursive: true, mode: 0o700 });
+  const lock = new InstanceLock(paths.lock);
+  started.defer(() => lock.release());
+  const database = openDatabase(paths.database);
+  started.defer(() => database.close());
+
+  const isOwn =
+    options.keeper ?? ((await isKeeperServed(paths.keeperSocket)) ? 'external' : 'spawn');
+  const child =
+    isOwn === 'spawn' ? new KeeperProcess(paths, (event) => logger.info(event, 'keeper')) : null;
+  started.defer(() => child?.stop());
+  const keeper = started.use(new KeeperClient(paths.keeperSocket));
+
+  const parts = createParts({ config, paths, database, keeper, now, logger });
+  started.defer(() => parts.close());
+  await within(READY_MS_MAX, parts.log.ready());
+
+  const app = await createApp({
+    config,
+    paths,
+    parts,
+    keeper,
+    now,
+    logger,
+    pages: options.pages ?? PAGES,
+  });
+  started.defer(() => app.close());
+  rmSync(paths.gatewaySocket, { force: true });
+  await app.listen({ path: paths.gatewaySocket });
+  chmodSync(paths.gatewaySocket, 0o600);
+  const listener = port === null ? null : await listenOnPort(app, port ?? config.port);
+  started.defer(() => listener?.close());
+
+  const running = started.move();
+  const close = () => running.disposeAsync();
+  return {
+    url: urlOf(listener),
+    socketPath: paths.gatewaySocket,
+    disclosure: parts.disclosure,
+    get keeperPid() {
+      return child?.pid ?? null;
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+interface PartsDeps {
+  readonly config: Config;
+  readonly paths: InstancePaths;
+  readonly database: Database;
+  readonly keeper: KeeperClient;
+  readonly now: () => number;
+  readonly logger: Logger;
+}
+
+function createParts({ config, paths, database, keeper, now, logger }: PartsDeps) {
+  const log = new Log({
+    store: createSqliteLogStore(database),
+    keeper,
+    key: readLogKey(paths.log, config.origin),
+    publicDirectory: paths.public,
+    publishSeconds: config.publishSeconds,
+    now,
+    onChange: (reason) => logger.warn({ reason }, reason === null ? 'log open' : 'log closed'),
+    onFailure: (where, error) => logger.warn({ where, ...namesOf(error) }, 'log failure'),
+  });
+  const custody = createCustody({
+    store: new SqliteCustodyStore(database),
+    keeper,
+    log,
+    folder: paths.imports,
+    allowSynthetic: config.allowSynthetic,
+    randomBytes,
+  });
+  const warn = (event: string, facts: object) => logger.warn(facts, event);
+  const disclosure = createDisclosure({ keeper, log, records: custody, warn, retryMs: RETRY_MS });
+  const citizen = createCitizen({ disclosure, keeper, log, custody });
+  const people = createPeople({ log });
+  let isRecovered = false;
+  log.onOpen(() => {
+    if (isRecovered) return;
+    isRecovered = true;
+    custody.imports.recover();
+    void disclosure.start();
+  });
+  const close = async () => {
+    await disclosure.close();
+    await custody.imports.close();
+    await log.close();
+  };
+  return { log, custody, disclosure, citizen, people, close };
+}
+
+interface AppDeps extends Omit<PartsDeps, 'database'> {
+  readonly parts: ReturnType<typeof createParts>;
+  readonly pages: string;
+}
+
+async function createApp(deps: AppDeps): Promise<FastifyInstance> {
+  const { config, paths, parts, keeper, now, logger, pages } = deps;
+  const { log, custody, disclosure, citizen, people } = parts;
+  const { mode } = config;
+  const app = await createServer({ logger, mode, version: manifest.version, now });
+  await app.register(stateRoutes, { log, keeper, mode });
+  await app.register(logRoutes, { publicDirectory: paths.public });
+  await app.register(holdingRoutes, { log });
+  await app.register(peopleRoutes, { people });
+  await app.register(importRoutes, { custody });
+  await app.register(requestRoutes, { disclosure });
+  await app.register(citizenRoutes, { citizen });
+  await app.register(pageRoutes, { directory: pages });
+  return app;
+}
+
+/** A command's own short-lived gateway says nothing; one that serves writes its lines to standard error. */
+function defaultLogger(port: number | null | undefined): Logger {
+  return port === null
+    ? pino({ level: 'silent' })
+    : pino({ base: null }, destination({ fd: 2, sync: false }));
+}
+
+function requireShortPaths({ keeperSocket, gatewaySocket }: InstancePaths): void {
+  for (const path of [keeperSocket, gatewaySocket]) {
+    if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX) continue;
+    throw new ConfigError(
+      'bad-config',
+      'the folder’s path is too long for a Unix socket: use a shorter one',
+    );
+  }
+}
+
+function urlOf(listener: Listener | null): string | null {
+  return listener === null ? null : `http://127.0.0.1:${listener.port}`;
+}
+
+/** Messages are ours or a library's; only what names the failure goes into a log line. */
+function namesOf(error: unknown): { error: unknown; code: unknown; cause: unknown } {
+  const { name, code, cause } = error as {
+    name?: unknown;
+    code?: unknown;
+    cause?: { code?: unknown };
+  };
+  return { error: name, code, cause: cause?.code };
+}
+
+async function within(milliseconds: number, done: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds);
+  });
+  await Promise.race([done, late]);
+  clearTimeout(timer);
+}

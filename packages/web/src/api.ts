@@ -1,0 +1,144 @@
+/** What the pages read of the HTTP API under /v1, as its OpenAPI document describes it. */
+
+export type Language = 'en' | 'ur';
+
+/** A text in both languages. */
+export interface Title {
+  readonly en: string;
+  readonly ur: string;
+}
+
+export interface Contact {
+  readonly email: string;
+  readonly phone: string | null;
+  readonly address: string | null;
+}
+
+/** GET /v1/instance */
+export interface Instance {
+  readonly origin: string;
+  readonly mode: string;
+  readonly banner: string | null;
+  readonly logKey: string;
+  readonly keeperKey: string;
+  readonly keeperSealingKey: string;
+  readonly witnessed: boolean;
+  /** Milliseconds since 1970, by the gateway. */
+  readonly time: number;
+}
+
+/** One of GET /v1/agencies: the document in force. */
+export interface Agency {
+  readonly agency: string;
+  readonly name: Title;
+  readonly contact: Contact;
+}
+
+export interface Field {
+  readonly name: string;
+  readonly title: Title;
+  readonly category: string;
+  readonly group: string;
+}
+
+/** One of GET /v1/holdings: the declaration in force. */
+export interface Holding {
+  readonly holding: string;
+  readonly title: Title;
+  readonly controller: { readonly id: string; readonly name: Title; readonly contact: Contact };
+  readonly purposes: readonly string[];
+  readonly legalBases: readonly string[];
+  readonly recipients: readonly string[];
+  readonly eventDate: string | null;
+  readonly retentionMonths: number;
+  /** `YYYY-MM-DD` */
+  readonly reviewDate: string;
+  readonly fields: readonly Field[];
+}
+
+/** What the gateway says is held; no proof goes with it. */
+export interface Held {
+  readonly holding: string;
+  readonly records: number;
+  /** Milliseconds since 1970. */
+  readonly firstImport: number;
+  /** The last month in which it can be read, `YYYY-MM`. */
+  readonly until: string;
+}
+
+/** An answer other than 2xx, by the `code` of its problem details (RFC 9457); 'unreachable' where none came. */
+export class ApiError extends Error {
+  override name = 'ApiError';
+  readonly code: string;
+
+  constructor(code: string) {
+    super(`the service answered ${code}`);
+    this.code = code;
+  }
+}
+
+/** @throws ApiError also where the instance has no keys yet: nothing could be checked */
+export async function fetchInstance(): Promise<Instance> {
+  const found = (await fetchJson('/v1/instance')) as Instance | { readonly logKey: null };
+  if (found.logKey === null) throw new ApiError('unavailable');
+  return found;
+}
+
+export async function fetchAgencies(): Promise<readonly Agency[]> {
+  const { agencies } = (await fetchJson('/v1/agencies')) as { agencies: readonly Agency[] };
+  return agencies;
+}
+
+export async function fetchHoldings(): Promise<readonly Holding[]> {
+  const { holdings } = (await fetchJson('/v1/holdings')) as { holdings: readonly Holding[] };
+  return holdings;
+}
+
+/** Sends a sealed asking. What comes back is hostile until it is verified. */
+export function postHistory(ask: { enc: string; ciphertext: string }): Promise<unknown> {
+  return fetchJson('/v1/history', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ enc: ask.enc, ciphertext: ask.ciphertext }),
+  });
+}
+
+/** The log's newest published checkpoint, a signed note. */
+export async function fetchCheckpoint(): Promise<string> {
+  return (await request('/checkpoint', { cache: 'no-store' })).text();
+}
+
+/** A file of the log. @throws ApiError where it is not published (yet). */
+export async function fetchLogFile(path: string): Promise<Uint8Array> {
+  return new Uint8Array(await (await request(`/${path}`)).arrayBuffer());
+}
+
+async function fetchJson(path: string, init?: RequestInit): Promise<unknown> {
+  const response = await request(path, { ...init, cache: 'no-store' });
+  try {
+    return await response.json();
+  } catch {
+    throw new ApiError('unreachable');
+  }
+}
+
+async function request(path: string, init: RequestInit = {}): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, { ...init, credentials: 'omit', referrerPolicy: 'no-referrer' });
+  } catch {
+    throw new ApiError('unreachable');
+  }
+  if (response.ok) return response;
+  throw new ApiError(await problemCode(response));
+}
+
+async function problemCode(response: Response): Promise<string> {
+  try {
+    const { code } = (await response.json()) as { code?: unknown };
+    if (typeof code === 'string') return code;
+  } catch {
+    // Not a problem document: the status says what there is to say.
+  }
+  return response.status === 429 ? 'too-many-requests' : 'unavailable';
+}

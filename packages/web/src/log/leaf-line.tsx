@@ -1,0 +1,62 @@
+import type { LogEntry, PublicLeaf } from '@amanat/core/verify';
+import { useWords } from '../use-words.ts';
+
+const TYPES = [
+  'genesis',
+  'agency',
+  'certificate',
+  'revocation',
+  'declaration',
+  'grants',
+  'import-begun',
+  'import-ended',
+  'refusals-counted',
+] as const;
+
+/** One leaf of the log as text. */
+export function LeafLine({ entry: { index, leaf } }: { readonly entry: LogEntry }) {
+  const { t, format } = useWords();
+  if (leaf === null)
+    return (
+      <li>
+        <Place index={index} />
+        <p>{t('log.unknown')}</p>
+      </li>
+    );
+  if (leaf.kind === 'public') return <PublicLine index={index} leaf={leaf} />;
+  const begun = Date.parse(`${leaf.hour.slice(0, 13)}:00:00Z`);
+  const hour = { date: format.date(begun), hour: format.clock(begun) };
+  return (
+    <li>
+      <Place index={index} />
+      <p>
+        {t('log.person')}
+        <span className="hint">{t('log.hour', hour)}</span>
+      </p>
+    </li>
+  );
+}
+
+function PublicLine({ index, leaf }: { readonly index: number; readonly leaf: PublicLeaf }) {
+  const { t } = useWords();
+  const type = TYPES.find((each) => leaf.document.includes(`"type":"${each}"`)) ?? 'other';
+  return (
+    <li className="leaf-public">
+      <Place index={index} />
+      <div>
+        <p>{t(`leaf.${type}`)}</p>
+        <details>
+          <summary>{t('log.text')}</summary>
+          <pre className="code" dir="ltr">
+            {leaf.document}
+          </pre>
+        </details>
+      </div>
+    </li>
+  );
+}
+
+function Place({ index }: { readonly index: number }) {
+  const { format } = useWords();
+  return <span className="place">{format.number(index)}</span>;
+}

@@ -1,0 +1,41 @@
+import type { Verification } from '@amanat/core/verify';
+import { makeBundle } from '@amanat/core/verify';
+import { useState } from 'react';
+import { useWords } from '../use-words.ts';
+
+const FILE_NAME = 'amanat-history.json';
+
+/** The file by which the same checks are made elsewhere. There is none where nothing opened. */
+export function BundleSection({ verification }: { readonly verification: Verification }) {
+  const { t } = useWords();
+  const [tooLarge, setTooLarge] = useState(false);
+  const { material } = verification;
+  if (material === null) return null;
+  const download = () => {
+    try {
+      save(makeBundle({ ...verification, material }, Date.now()));
+    } catch {
+      setTooLarge(true);
+    }
+  };
+  return (
+    <section aria-labelledby="bundle">
+      <h2 id="bundle">{t('bundle.title')}</h2>
+      <p>{t('bundle.text')}</p>
+      <button type="button" onClick={download}>
+        {t('bundle.download')}
+      </button>
+      <p role="alert">{tooLarge ? t('bundle.tooLarge') : ''}</p>
+    </section>
+  );
+}
+
+function save(text: string): void {
+  const url = URL.createObjectURL(new Blob([text], { type: 'application/json' }));
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = FILE_NAME;
+  link.click();
+  // The browser has taken hold of it by the next turn; her history is not left lying about.
+  setTimeout(() => URL.revokeObjectURL(url), 0);
+}

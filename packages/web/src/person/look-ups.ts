@@ -1,0 +1,92 @@
+import type { Statement, Verification, VerifiedEntry } from '@amanat/core/verify';
+
+/** What came of a look-up, as the person is told. */
+export type Outcome = 'read' | 'nothing-held' | 'refused' | 'second-person' | 'not-delivered';
+
+/** An entry that could be read, and whose records it was about. */
+export interface Told {
+  readonly key: string;
+  readonly controller: string;
+  readonly entry: VerifiedEntry;
+  readonly statement: Statement;
+}
+
+/** Someone asked about her. */
+export interface LookUp extends Told {
+  readonly outcome: Outcome;
+}
+
+/** Her history, sorted into what the page shows apart. */
+export interface History {
+  /** Newest first. */
+  readonly lookUps: readonly LookUp[];
+  /** Her own sign-ins, codes handed out, protection begun and ended; newest first. */
+  readonly visits: readonly Told[];
+  /** Entries that did not open. */
+  readonly unreadable: number;
+  /** The time up to which all chains are complete, by their heads. */
+  readonly completeTo: number | null;
+}
+
+/** Sorts the entries of all her chains. */
+export function tellHistory({ chains }: Verification): History {
+  const told = chains.flatMap(({ controller, entries }) =>
+    entries.flatMap((entry): Told[] =>
+      entry.statement === null
+        ? []
+        : [{ key: `${controller} ${entry.number}`, controller, entry, statement: entry.statement }],
+    ),
+  );
+  const newestFirst = told.toSorted(
+    (a, b) => b.statement.time - a.statement.time || b.entry.index - a.entry.index,
+  );
+  const all = chains.reduce((sum, chain) => sum + chain.entries.length, 0);
+  return {
+    lookUps: newestFirst.flatMap((each): LookUp[] => {
+      const outcome = outcomeOf(each);
+      return outcome === null ? [] : [{ ...each, outcome }];
+    }),
+    visits: newestFirst.filter((each) => outcomeOf(each) === null),
+    unreadable: all - told.length,
+    completeTo: chains.length === 0 ? null : Math.min(...chains.map((chain) => chain.completeTo)),
+  };
+}
+
+function outcomeOf({ statement, entry }: Told): Outcome | null {
+  switch (statement.kind) {
+    case 'disclosure':
+      return entry.delivered ? 'read' : 'not-delivered';
+    case 'miss':
+      return 'nothing-held';
+    case 'refusal':
+      return 'refused';
+    case 'second-person':
+      return 'second-person';
+    case 'undelivered':
+      return 'not-delivered';
+    case 'sign-in':
+    case 'code':
+    case 'protected':
+    case 'unprotected':
+      return null;
+  }
+}
+
+/** What a look-up asked for or was given of one holding. */
+export interface Share {
+  readonly holding: string;
+  readonly groups: readonly string[];
+  /** Records named to be released; 0 where none was. */
+  readonly records: number;
+}
+
+/** What was read, by holding: of a disclosure the groups its records name, of all else what was asked for. */
+export function sharesOf({ records, reads }: Statement): readonly Share[] {
+  if (records.length === 0) return reads.map((read) => ({ ...read, records: 0 }));
+  const byHolding = Map.groupBy(records, (record) => record.holding);
+  return [...byHolding].map(([holding, found]) => ({
+    holding,
+    groups: [...new Set(found.flatMap((record) => record.groups.map(({ group }) => group)))],
+    records: new Set(found.map((record) => record.record)).size,
+  }));
+}
