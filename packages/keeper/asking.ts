@@ -19,7 +19,7 @@ import {
   SEAL_NONCE_BYTES,
   seal,
   secretKey,
-  verify,
+  verifyAside,
 } from '@amanat/core/keys';
 import { readViewAsk, VIEW_ANSWER, VIEW_INFO } from '@amanat/core/view';
 import type { Budgets } from './budgets.ts';
@@ -81,20 +81,42 @@ export class Asking {
   readonly #deps: AskingDeps;
   readonly #views = new Map<number, ViewSession>();
   readonly #openedViews = new WeakMap<Asked, OpenedView>();
+  readonly #validSignatures = new WeakSet<Signed>();
   #nextAsk = 1;
 
   constructor(deps: AskingDeps) {
     this.#deps = deps;
   }
 
-  /** Reads and opens what takes time, before the transaction in which {@link resolve} stands. */
+  /** Reads asks, and does what takes time, before the transaction in which {@link resolve} stands. */
   async open(values: readonly Json[]): Promise<readonly (Asked | null)[]> {
     const asks = values.map(readOrNull);
-    for (const asked of asks) {
-      if (asked?.kind !== 'view') continue;
-      this.#openedViews.set(asked, await openView(this.#deps.sealing, asked));
-    }
+    await Promise.all(
+      asks.map(async (asked) => {
+        if (asked?.kind === 'view') {
+          this.#openedViews.set(asked, await openView(this.#deps.sealing, asked));
+        } else if (asked?.kind === 'request') {
+          await this.#checkSignature(asked.signed);
+          if (asked.approval !== null) await this.#checkSignature(asked.approval);
+        }
+      }),
+    );
     return asks;
+  }
+
+  /** Notes a document that the key it names did sign; whether the key may, {@link resolve} decides. */
+  async #checkSignature(signed: Signed): Promise<void> {
+    const [signature] = signed.signatures;
+    const key = signature === undefined ? null : this.#deps.register.publicKey(signature.key);
+    if (signature === undefined || key === null) return;
+    try {
+      const bytes = fromBase64(signature.signature);
+      const isValid = await verifyAside(key, signingInput(signed.document), bytes);
+      if (isValid) this.#validSignatures.add(signed);
+    } catch (error) {
+      // No base64, or no text: no signature.
+      if (!(error instanceof CoreError)) throw error;
+    }
   }
 
   /** Resolves asks in their order, in the caller's transaction, as of `now`. */
@@ -330,9 +352,7 @@ export class Asking {
     if (signature === undefined || signed.signatures.length !== 1) return 'malformed';
     const certified = this.#deps.register.key(signature.key, now);
     if (typeof certified === 'string') return certified;
-    if (!verify(certified.key, signingInput(signed.document), fromBase64(signature.signature))) {
-      return 'bad-signature';
-    }
+    if (!this.#validSignatures.has(signed)) return 'bad-signature';
     const suspended = this.#deps.store.get(
       'SELECT version FROM suspended WHERE key = ?',
       certified.key.id,

@@ -46,6 +46,8 @@ interface Waiting {
 }
 
 const WAITING_MAX = 1024;
+/** How long the keeper may be silent while a question waits; beyond that it counts as lost. */
+const SILENT_MS_MAX = 10_000;
 
 /**
  * One connection to the keeper. Questions may be asked before earlier ones are answered; answers come in
@@ -56,6 +58,7 @@ export class KeeperClient implements KeeperPort {
   #socket: Socket | null = null;
   #waiting: Waiting[] = [];
   #nextId = 1;
+  #silence: NodeJS.Timeout | undefined;
 
   constructor(path: string) {
     this.#path = path;
@@ -63,7 +66,7 @@ export class KeeperClient implements KeeperPort {
 
   /**
    * Asks one question.
-   * @throws KeeperUnavailable where no answer came, KeeperRefused where the keeper refused the message.
+   * @throws KeeperUnavailable where no answer came, or none in time; KeeperRefused where the keeper refused the message.
    */
   async ask<N extends MessageName>(
     name: N,
@@ -77,6 +80,7 @@ export class KeeperClient implements KeeperPort {
     const question = encodeFrame({ id, name, body }, attachment);
     const frame = await new Promise<Frame>((resolve, reject) => {
       this.#waiting.push({ id, resolve, reject });
+      if (this.#waiting.length === 1) this.#expectAnswer();
       this.#connected().write(question);
     });
     const reply = frame.json as
@@ -122,10 +126,20 @@ export class KeeperClient implements KeeperPort {
     }
     if (!('id' in reply) || reply.id !== next.id) throw new FrameError('answers are out of order');
     this.#waiting.shift();
+    this.#expectAnswer();
     next.resolve(frame);
   }
 
+  /** Begins to wait for the next answer, if one is due: a keeper that hangs is as good as none. */
+  #expectAnswer(): void {
+    clearTimeout(this.#silence);
+    if (this.#waiting.length === 0) return;
+    const lose = () => this.#lose(new KeeperUnavailable('keeper does not answer'));
+    this.#silence = setTimeout(lose, SILENT_MS_MAX);
+  }
+
   #lose(error: Error): void {
+    clearTimeout(this.#silence);
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#socket?.destroy();

@@ -158,7 +158,7 @@ export class Following {
     lookUps.enter(lookUp);
     if (kind === 'code' && draft.codeHash !== null) {
       const code = codeLookUp(fromHex(draft.codeHash), draft.controller);
-      store.run('INSERT OR REPLACE INTO codes VALUES (?, ?)', code, subject);
+      store.run('INSERT OR REPLACE INTO codes VALUES (?, ?)', subject, code);
     }
     if (kind === 'protected' || kind === 'unprotected') {
       subjects.setProtected(subject, kind === 'protected');

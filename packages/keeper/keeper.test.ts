@@ -480,13 +480,22 @@ describe('I4: histories', () => {
     );
   });
 
-  it('prepares survive a crash and take their numbers when the log has them', async () => {
+  it('a leaf whose prepare a crash took is inert, and its look-up takes the number as given up', async () => {
     const { record } = await drawnRecord();
     const lookUp = await asked();
-    const { leaf } = prepared(await trial.prepare(lookUp.id, [record]));
+    const lost = prepared(await trial.prepare(lookUp.id, [record]));
     await trial.reopen();
-    const { answer } = await trial.append([fromBase64(leaf)], [lookUp.id]);
-    assert.deepEqual(answer.released, [{ id: lookUp.id, keys: 1 }]);
+    const { answer, attachment } = await trial.append([fromBase64(lost.leaf)], [lookUp.id]);
+    assert.deepEqual(answer.released, []);
+    assert.equal(attachment.length, 0);
+    assert.deepEqual(
+      (await trial.ask('status', {})).answer.open.map(({ id }) => id),
+      [lookUp.id],
+    );
+    const again = prepared(await trial.prepare(lookUp.id, [], true));
+    assert.deepEqual([again.kind, again.number], ['undelivered', lost.number]);
+    await trial.append([fromBase64(again.leaf)]);
+    assert.deepEqual((await trial.ask('status', {})).answer.open, []);
   });
 
   it('a person’s view holds every entry, opens to her alone, and says what was not delivered', async () => {
@@ -655,5 +664,35 @@ describe('messages', () => {
     await assert.rejects(trial.ask('status', {}), refusal('clock-behind'));
     trial.now = now;
     await trial.ask('status', {});
+  });
+});
+
+describe('codes', () => {
+  it('a new code ends the last one', async () => {
+    const { createHash } = await import('node:crypto');
+    const handOut = async () => {
+      const code = hex(randomBytes(16));
+      const signed = trial.signed(trial.registrar, {
+        type: 'code',
+        identifier: { type: 'cnic', value: CNIC },
+        codeHash: createHash('sha256').update(code).digest('hex'),
+        nonce: hex(randomBytes(16)),
+        time: trial.now,
+      });
+      const entry = prepared(await trial.prepare((await asked({ kind: 'code', signed })).id));
+      await trial.append([fromBase64(entry.leaf)]);
+      return code;
+    };
+    const show = async (code: string) => {
+      const bytes = writeViewAsk({ type: 'view', code, time: trial.now });
+      const sealed = await sealTo(fromBase64(trial.keys.keeperSealingKey), VIEW_INFO, bytes);
+      const ask = { kind: 'view', enc: base64(sealed.enc), ciphertext: base64(sealed.ciphertext) };
+      return (await trial.resolve(ask as Asked))[0];
+    };
+    const first = await handOut();
+    assert.equal((await show(first))?.outcome, 'resolved');
+    const second = await handOut();
+    assert.deepEqual(await show(first), { outcome: 'rejected', code: 'unknown-code' });
+    assert.equal((await show(second))?.outcome, 'resolved');
   });
 });

@@ -134,7 +134,7 @@ export class Keeper {
       }
       case 'prepare': {
         const ask = read(readers.prepare, body);
-        return this.#durably(() => ({ answer: this.#preparing.prepare(ask, now) }));
+        return { answer: this.#preparing.prepare(ask, now) };
       }
       case 'commit': {
         const ask = read(readers.commit, body);

@@ -1,5 +1,3 @@
-import type { Json } from '@amanat/core/canonical';
-import { canonicalText } from '@amanat/core/canonical';
 import type { RecordRead, StatementKind } from '@amanat/core/statement';
 import type { KeeperStore } from './store.ts';
 
@@ -40,7 +38,9 @@ export interface PendingLookUp {
 }
 
 /**
- * Look-ups that have no entry yet, in memory and in the database alike. Callers stand in a transaction;
+ * Look-ups that have no entry yet. That one is open is durable before anything is answered about it; what is prepared
+ * of it is not, because nothing hangs on it before its leaf is in the tree: a keeper that restarts finds the look-up
+ * open, the leaf inert, and has it prepared anew, as given up, under the same number. Callers stand in a transaction;
  * where one fails the process ends, so that memory never outlives what is durable.
  */
 export class LookUps {
@@ -58,7 +58,7 @@ export class LookUps {
     this.#store = store;
     const next = store.get("SELECT value FROM meta WHERE name = 'next-look-up'");
     this.#nextId = Number(next?.value ?? 1);
-    for (const row of store.all('SELECT * FROM look_ups ORDER BY position, id')) {
+    for (const row of store.all('SELECT * FROM look_ups ORDER BY id')) {
       const lookUp: PendingLookUp = {
         id: Number(row.id),
         subject: Buffer.from(row.subject as Uint8Array),
@@ -67,16 +67,6 @@ export class LookUps {
         prepare: null,
       };
       this.#byId.set(lookUp.id, lookUp);
-      if (row.position !== null) {
-        const { kind, records } = JSON.parse(String(row.records)) as Prepare;
-        this.#index(lookUp, {
-          position: Number(row.position),
-          number: Number(row.number),
-          leafHash: Buffer.from(row.leaf_hash as Uint8Array),
-          kind,
-          records,
-        });
-      }
     }
   }
 
@@ -126,16 +116,7 @@ export class LookUps {
   }
 
   prepare(lookUp: PendingLookUp, prepare: Omit<Prepare, 'position'>): void {
-    const placed = { ...prepare, position: this.#nextPosition };
-    this.#store.run(
-      'UPDATE look_ups SET position = ?, number = ?, leaf_hash = ?, records = ? WHERE id = ?',
-      placed.position,
-      placed.number,
-      placed.leafHash,
-      canonicalText({ kind: placed.kind, records: placed.records } as unknown as Json),
-      lookUp.id,
-    );
-    this.#index(lookUp, placed);
+    this.#index(lookUp, { ...prepare, position: this.#nextPosition });
   }
 
   /** Takes back a prepare, and with it the later ones of the same subject, whose numbers hung on it. */
@@ -143,10 +124,6 @@ export class LookUps {
     const siblings = this.#bySubject.get(lookUp.subject.toString('latin1')) ?? [];
     for (const each of siblings.slice(siblings.indexOf(lookUp))) {
       this.#unindex(each);
-      this.#store.run(
-        'UPDATE look_ups SET position = NULL, number = NULL, leaf_hash = NULL, records = NULL WHERE id = ?',
-        each.id,
-      );
     }
   }
 

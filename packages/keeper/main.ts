@@ -8,7 +8,8 @@ import { passphraseFile } from './providers/passphrase-file.ts';
 import { KeeperSocket } from './socket.ts';
 
 /**
- * The keeper's process: `main.ts --dir FOLDER --socket PATH --passphrase-file PATH [--embedded]`.
+ * The keeper's process: `main.ts --dir FOLDER --socket PATH --passphrase-file PATH [--embedded] [--group]`.
+ * With --group the socket is open to its group too: the gateway then is another user.
  * Says `ready` on standard output once it serves. Ends with status 1 where anything is in doubt.
  */
 async function main(): Promise<void> {
@@ -18,6 +19,7 @@ async function main(): Promise<void> {
       socket: { type: 'string' },
       'passphrase-file': { type: 'string' },
       embedded: { type: 'boolean', default: false },
+      group: { type: 'boolean', default: false },
     },
   });
   const { dir, socket: path, 'passphrase-file': passphraseAt } = values;
@@ -37,7 +39,7 @@ async function main(): Promise<void> {
   });
   passphrase.fill(0);
   const socket = new KeeperSocket(keeper, stop);
-  await socket.listen(path);
+  await socket.listen(path, values.group ? 0o660 : 0o600);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, async () => {
       await socket.close();

@@ -39,7 +39,7 @@ export class Preparing {
     this.#deps = deps;
   }
 
-  /** Prepares look-ups in their order, in the caller's transaction. */
+  /** Prepares look-ups in their order. Changes nothing that is durable. */
   prepare({ lookUps }: Messages['prepare']['ask'], now: number): Messages['prepare']['answer'] {
     return { lookUps: lookUps.map((item) => this.#prepareOne(item, now)) };
   }

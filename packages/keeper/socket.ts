@@ -25,13 +25,14 @@ export class KeeperSocket {
     this.#server = createServer((socket) => this.#accept(socket));
   }
 
-  async listen(path: string): Promise<void> {
+  /** @param mode who may connect: its owner, or with 0o660 its group too, where the gateway is another user. */
+  async listen(path: string, mode: 0o600 | 0o660): Promise<void> {
     rmSync(path, { force: true });
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen({ path }, resolve);
     });
-    chmodSync(path, 0o600);
+    chmodSync(path, mode);
   }
 
   /** Stops listening, answers what was asked, and closes. */

@@ -25,15 +25,15 @@ CREATE TABLE subjects (
   number INTEGER NOT NULL, chain BLOB, protected INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE bindings (lookup BLOB PRIMARY KEY, subject BLOB NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE codes (lookup BLOB PRIMARY KEY, subject BLOB NOT NULL) STRICT, WITHOUT ROWID;
+-- One code a subject: a new one ends the last.
+CREATE TABLE codes (subject BLOB PRIMARY KEY, lookup BLOB NOT NULL UNIQUE) STRICT, WITHOUT ROWID;
 CREATE TABLE undelivered (subject BLOB, number INTEGER, PRIMARY KEY (subject, number)) STRICT, WITHOUT ROWID;
 -- Public entries that took effect, with the keeper's time of taking each.
 CREATE TABLE documents (idx INTEGER PRIMARY KEY, time INTEGER NOT NULL, document TEXT NOT NULL, signatures TEXT NOT NULL) STRICT;
 CREATE TABLE imports (idx INTEGER PRIMARY KEY, drawn INTEGER NOT NULL) STRICT;
--- Look-ups that have no entry yet. position orders the prepared ones; it is null while one is open.
+-- Look-ups that have no entry yet. What was prepared of one is in memory alone (see look-ups.ts).
 CREATE TABLE look_ups (
-  id INTEGER PRIMARY KEY, subject BLOB NOT NULL, draft TEXT NOT NULL, evidence BLOB,
-  position INTEGER, number INTEGER, leaf_hash BLOB, records TEXT
+  id INTEGER PRIMARY KEY, subject BLOB NOT NULL, draft TEXT NOT NULL, evidence BLOB
 ) STRICT;
 CREATE TABLE spent (
   key TEXT, sequence INTEGER, hash TEXT NOT NULL, awaiting INTEGER NOT NULL, expires INTEGER NOT NULL,
@@ -61,6 +61,7 @@ export class KeeperStore {
   static create(path: string): KeeperStore {
     // SQLite gives its journals the mode of the database.
     closeSync(openSync(path, 'a', 0o600));
+    // Made for its owner alone; SQLite gives its WAL the same mode.
     const db = connect(path);
     const version = db.prepare('PRAGMA user_version').get() as { user_version: number };
     if (version.user_version !== 0) {

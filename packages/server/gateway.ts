@@ -45,7 +45,7 @@ export interface GatewayOptions {
   readonly dir: string;
   /** The TCP port: absent, the settings' own; 0, any; null, none but the Unix socket. */
   readonly port?: number | null;
-  /** Whether to start a keeper; absent: unless one serves there already. */
+  /** Whether to start a keeper; absent: if the settings say so and none serves there already. */
   readonly keeper?: 'spawn' | 'external';
   readonly logger?: Logger;
   /** The built pages. */
@@ -86,10 +86,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const database = openDatabase(paths.database);
   started.defer(() => database.close());
 
-  const isOwn =
-    options.keeper ?? ((await isKeeperServed(paths.keeperSocket)) ? 'external' : 'spawn');
-  const child =
-    isOwn === 'spawn' ? new KeeperProcess(paths, (event) => logger.info(event, 'keeper')) : null;
+  const isExternal =
+    options.keeper === undefined
+      ? config.keeper === 'external' || (await isKeeperServed(paths.keeperSocket))
+      : options.keeper === 'external';
+  const child = isExternal
+    ? null
+    : new KeeperProcess(paths, (event) => logger.info(event, 'keeper'));
   started.defer(() => child?.stop());
   const keeper = started.use(new KeeperClient(paths.keeperSocket));
 

@@ -109,6 +109,11 @@ export class Register {
     return time >= found.certificate.notAfter ? 'expired-key' : found;
   }
 
+  /** The public key of a certificate, whatever its state: to check a signature before its authority. */
+  publicKey(id: string): PublicKey | null {
+    return this.#keys.get(id)?.at(-1)?.key ?? null;
+  }
+
   /** The agency as it is in force at `time`. */
   agency(id: string, time: number): Agency | null {
     return inForce(this.#agencies.get(id) ?? [], time)?.document ?? null;

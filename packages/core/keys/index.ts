@@ -14,4 +14,5 @@ export {
   SIGNATURE_BYTES,
   sign,
   verify,
+  verifyAside,
 } from './sign.ts';

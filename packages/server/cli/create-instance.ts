@@ -65,6 +65,7 @@ export async function createInstance(
   const config = {
     mode,
     origin,
+    keeper: 'embedded',
     port: settings.port,
     publishSeconds: settings.publishSeconds,
     allowSynthetic: mode === 'demo',
@@ -80,7 +81,7 @@ function enterGenesis(path: string, document: string, now: number): void {
   const database = openDatabase(path);
   try {
     const store = createSqliteLogStore(database);
-    store.append(0, [{ bytes, entry: null, publicTime: now }], []);
+    store.append(0, [{ bytes, entry: null, publicTime: now }], [], 0);
   } finally {
     database.close();
   }

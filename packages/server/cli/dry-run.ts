@@ -46,7 +46,7 @@ export interface DryRun {
 export async function dryRun(terms: DryRunTerms): Promise<DryRun> {
   const { declaration, ofImages } = planImport(terms.declaration);
   const { identifiers, encoding, mapping } = terms;
-  const list = createWriteStream(terms.rejects, { flags: 'wx', mode: 0o600 });
+  const list = createWriteStream(terms.rejects, { flags: 'w', mode: 0o600 });
   const count = new Counter(terms);
   try {
     await once(list, 'open');

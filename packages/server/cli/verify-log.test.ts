@@ -61,6 +61,7 @@ describe('checking a whole log', () => {
       0,
       leaves.map((bytes, index) => ({ bytes, entry: null, publicTime: index === 0 ? 0 : null })),
       [],
+      0,
     );
     publish(SIZE);
   });
@@ -150,7 +151,7 @@ describe('checking a whole log', () => {
 
   it('finds a leaf that is none, and a public entry that the store takes for a person’s', async () => {
     const store = createSqliteLogStore(database);
-    store.append(SIZE, [{ bytes: Buffer.from('x'), entry: null, publicTime: null }], []);
+    store.append(SIZE, [{ bytes: Buffer.from('x'), entry: null, publicTime: null }], [], SIZE);
     assert.deepEqual(await differencesOf(), ['leaf-malformed']);
     database.prepare('DELETE FROM leaves WHERE idx = 600').run();
     database.prepare('DELETE FROM public_leaves WHERE idx = 0').run();

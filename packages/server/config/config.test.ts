@@ -11,6 +11,7 @@ import { InstanceLock } from './lock.ts';
 const GOOD = {
   mode: 'trial',
   origin: 'log.test.example',
+  keeper: 'embedded',
   port: 8080,
   publishSeconds: 600,
   allowSynthetic: false,

@@ -10,6 +10,8 @@ const config = object({
   mode: oneOf('demo', 'trial'),
   /** The log's origin, the first line of its checkpoints. */
   origin: text(120, /^[a-z0-9.-]+(\/[a-z0-9._-]+)*$/, 'a log origin'),
+  /** Whether the gateway runs its keeper (for trials), or another user does, perhaps on another day. */
+  keeper: oneOf('embedded', 'external'),
   /** On the loopback interface; whoever is to reach it from outside goes through a proxy that ends TLS. */
   port: integer(1, 65_535),
   /** How often tiles and checkpoint are published; 0: at once. */

@@ -59,7 +59,7 @@ interface Resolving {
  * the keeper prepares an entry for each subject, the log takes it, and only then do keys come. Batches form by
  * themselves: whatever was asked while the last batch was being prepared goes together, and no timer delays a lone
  * ask. Batches are prepared and appended strictly one after another, because the keeper numbers entries in that order;
- * while one is being appended the next may be resolved.
+ * meanwhile the next is already with the keeper to be resolved, so that neither process waits for the other.
  */
 export class Asks {
   readonly #deps: AsksDeps;
@@ -68,6 +68,8 @@ export class Asks {
   #closed = false;
   /** Whether the keeper may hold look-ups open that nobody will finish; after a start it may. */
   #unfinished = true;
+  /** Ends when every batch that has set out is prepared and on its way into the log. Never rejects. */
+  #turn: Promise<void> = Promise.resolve();
   readonly #appending = new Set<Promise<void>>();
   #failure: AsksUnavailable | null = null;
   #retry: NodeJS.Timeout | null = null;
@@ -99,6 +101,7 @@ export class Asks {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
     await this.#running;
+    await this.#turn;
     await Promise.all(this.#appending);
   }
 
@@ -128,16 +131,29 @@ export class Asks {
     while (this.#unfinished || this.#queue.length > 0) {
       if (this.#unfinished && !(await this.#giveUpOpen())) return;
       const batch = this.#queue.takeBatch();
-      if (batch.length > 0) await this.#carry(batch);
+      if (batch.length > 0) await this.#setOut(batch);
     }
   }
 
-  /** A batch's whole way. It returns as soon as the next batch may set out. */
-  async #carry(batch: readonly Waiting<Answered>[]): Promise<void> {
+  /** Sends a batch on its way. Ends as soon as the next one may set out: one is ahead of the batch being prepared. */
+  async #setOut(batch: readonly Waiting<Answered>[]): Promise<void> {
+    const resolving = this.#resolve(batch);
+    // Looked at when the batch's turn comes.
+    resolving.catch(() => {});
+    const before = this.#turn;
+    this.#turn = before.then(() => this.#carry(batch, resolving));
+    await before;
+  }
+
+  /** A batch's whole way, once it is resolved. */
+  async #carry(
+    batch: readonly Waiting<Answered>[],
+    resolving: Promise<readonly Resolved[]>,
+  ): Promise<void> {
     const asks: Resolving[] = [];
     const appends: Promise<AsksUnavailable | null>[] = [];
     try {
-      const resolved = await this.#resolve(batch);
+      const resolved = await resolving;
       for (const [at, waiting] of batch.entries()) {
         const each = resolved[at] as Resolved;
         if (each.outcome === 'rejected') waiting.resolve(each);
@@ -251,6 +267,7 @@ export class Asks {
 
   /** Gives up every look-up that the keeper holds open and nobody carries. Gives whether asks may go on. */
   async #giveUpOpen(): Promise<boolean> {
+    await this.#turn;
     await Promise.all(this.#appending);
     try {
       // While the log mends, the keeper has not seen every stored entry: what seems open to it may be closed.

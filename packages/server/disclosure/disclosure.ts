@@ -1,13 +1,15 @@
 import { hex } from '@amanat/core/bytes';
-import type { Register, Selector } from '@amanat/core/grants';
+import type { Register, Selector, Signed } from '@amanat/core/grants';
 import { documentHash } from '@amanat/core/grants';
 import type { AskDecision, AskRejection } from '@amanat/keeper/client';
+import type { Log } from '../log/log.ts';
 import type { Answered, AsksDeps } from './asks.ts';
 import { Asks } from './asks.ts';
 import type { RequestBody } from './body.ts';
 import { decideHere, decisionsDiffer } from './cross-check.ts';
 import type { GivenUp } from './find.ts';
 import type { Entered, OpenedRecord } from './open.ts';
+import { RefusalCounts } from './refusals.ts';
 import type { OpenedGroup } from './store.ts';
 
 export type { Answered } from './asks.ts';
@@ -51,7 +53,8 @@ export type RequestAnswer =
 
 /** What disclosing needs. */
 export interface DisclosureDeps extends AsksDeps {
-  readonly log: AsksDeps['log'] & { readonly register: Register; now(): number };
+  readonly log: AsksDeps['log'] &
+    Pick<Log, 'appendPublic' | 'now'> & { readonly register: Register };
 }
 
 /** The part that answers officers, and carries every ask about a person. */
@@ -71,20 +74,26 @@ export interface Disclosure {
 /** Makes the part. Call `start` once the log has started. */
 export function createDisclosure(deps: DisclosureDeps): Disclosure {
   const asks = new Asks(deps);
+  const refusals = new RefusalCounts(deps.log);
   return {
     get failure() {
       return asks.failure;
     },
     start: () => asks.start(),
-    close: () => asks.close(),
+    close: async () => {
+      await asks.close();
+      await refusals.enter({ all: true });
+      refusals[Symbol.dispose]();
+    },
     ask: (asked) => asks.ask(asked),
-    request: (body) => answerRequest(deps, asks, body),
+    request: (body) => answerRequest(deps, asks, refusals, body),
   };
 }
 
 async function answerRequest(
   { log, warn }: DisclosureDeps,
   asks: Asks,
+  refusals: RefusalCounts,
   body: RequestBody,
 ): Promise<RequestAnswer> {
   const { signed, selectors, approval } = body;
@@ -98,6 +107,7 @@ async function answerRequest(
   }
   switch (decision.outcome) {
     case 'refused':
+      if (entries.length === 0) refusals.count(agencyOf(log, signed));
       return decision;
     case 'second-person': {
       const { reasons, rules } = decision;
@@ -107,6 +117,12 @@ async function answerRequest(
     case 'allowed':
       return { outcome: 'disclosed', results: resultsOf(selectors, entries) };
   }
+}
+
+/** The agency of a key that the keeper has just found to be certified. */
+function agencyOf(log: DisclosureDeps['log'], signed: Signed): string {
+  const certified = log.register.key(signed.signatures[0]?.key ?? '', log.now());
+  return typeof certified === 'string' ? 'unknown' : certified.certificate.agency;
 }
 
 /** Every selector has one entry at each controller asked, in order of the selectors. */

@@ -7,6 +7,7 @@ export type LogReason =
   | 'store-inconsistent'
   | 'store-older-than-keeper'
   | 'keeper-unavailable'
+  | 'keeper-older-than-log'
   | 'keeper-refuses'
   | 'keeper-of-another-log';
 

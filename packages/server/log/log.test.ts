@@ -127,6 +127,19 @@ test('a store that is behind the keeper stays closed and says so', async (t) => 
   assert.equal(store.size(), 0);
 });
 
+test('a keeper put back from an old copy is not believed: it has forgotten entries', async (t) => {
+  const { log, keeper, restart } = await openLog(t);
+  await log.ready();
+  await log.append(leavesFrom(0, 3));
+  const old = CompactRange.from(keeper.range.size, keeper.range.hashes());
+  await log.append(leavesFrom(3, 3));
+  keeper.range = old;
+  const next = await restart();
+  while (next.reason === 'starting') await new Promise(setImmediate);
+  assert.equal(next.reason, 'keeper-older-than-log');
+  await assert.rejects(next.append(leavesFrom(6, 1)), { code: 'keeper-older-than-log' });
+});
+
 test('a keeper whose root differs, or that serves another log, is not believed', async (t) => {
   const { log, keeper, restart } = await openLog(t);
   await log.ready();
@@ -219,10 +232,10 @@ test('a batch whose transaction fails leaves nothing, and the next one is whole'
   let fails = true;
   const wrap = (store: LogStore): LogStore => ({
     ...store,
-    append: (from, leaves, nodes) => {
+    append: (from, leaves, nodes, followed) => {
       const broken = nodes.concat({ level: 1, index: 0, hash: Buffer.alloc(32) });
       // The same node twice breaks the primary key at the transaction's very end.
-      store.append(from, leaves, fails ? broken.concat(broken) : nodes);
+      store.append(from, leaves, fails ? broken.concat(broken) : nodes, followed);
     },
   });
   const { log, store, keeper } = await openLog(t, { wrap });
@@ -353,7 +366,7 @@ test('files of another tree are replaced, not kept', async (t) => {
   const before = parseCheckpoint(published()).root;
   await log.close();
   // As after restoring another store: the files on the disk have the same names and lengths.
-  exec("UPDATE leaves SET bytes = CAST(bytes || x'00' AS BLOB)");
+  exec("UPDATE leaves SET bytes = CAST(bytes || x'00' AS BLOB); DELETE FROM log_state");
   keeper.range = CompactRange.empty();
   await (await reopen()).flush();
   const { root } = parseCheckpoint(published());

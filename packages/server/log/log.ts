@@ -21,6 +21,8 @@ import { rangeAt } from './tree.ts';
 const IN_FLIGHT_MAX = 2;
 const BACKOFF_MS_MIN = 50;
 const BACKOFF_MS_MAX = 2_000;
+/** How soon the store learns how far the keeper has followed, where no batch tells it. */
+const NOTE_MS = 1_000;
 const PAGE_LEAVES = 1_024;
 
 export type { LogReason } from './errors.ts';
@@ -72,6 +74,7 @@ export class Log {
   #mending: Promise<void> | null = null;
   #publicTurn: Promise<unknown> = Promise.resolve();
   #wake: (() => void) | null = null;
+  #noteTimer: NodeJS.Timeout | null = null;
 
   constructor(deps: LogDeps) {
     this.#deps = deps;
@@ -171,10 +174,12 @@ export class Log {
 
   /** Takes no more entries; ends when those under way are answered and what was entered is published. */
   async close(): Promise<void> {
+    if (this.#isClosed()) return;
     this.#stop('closed');
     this.#wake?.();
     await Promise.allSettled(this.#inFlight);
     await this.#mending;
+    this.#noteFollowed();
     await this.#publisher
       .flush()
       .catch((error: unknown) => this.#deps.onFailure?.('publisher', error));
@@ -222,7 +227,7 @@ export class Log {
         entry: entry ?? null,
         publicTime: entry === undefined ? time : null,
       }));
-      this.#deps.store.append(from, toStore, nodes);
+      this.#deps.store.append(from, toStore, nodes, this.size);
     } catch (cause) {
       const reason = toStorageError(cause) === null ? 'store-inconsistent' : 'store-unavailable';
       this.#deps.onFailure?.('store', cause);
@@ -281,6 +286,18 @@ export class Log {
   #advance(head: Head): void {
     this.#head = head;
     this.#publisher.offer(head);
+    // The next batch carries it to the store; where none comes soon, it goes by itself.
+    this.#noteTimer ??= setTimeout(() => this.#noteFollowed(), NOTE_MS).unref();
+  }
+
+  #noteFollowed(): void {
+    if (this.#noteTimer !== null) clearTimeout(this.#noteTimer);
+    this.#noteTimer = null;
+    try {
+      if (this.#deps.store.followed() < this.size) this.#deps.store.noteFollowed(this.size);
+    } catch (error) {
+      this.#deps.onFailure?.('store', error);
+    }
   }
 
   /** Whatever waits is refused: nothing of it is stored, and its numbers at the keeper become void. */
@@ -325,7 +342,7 @@ export class Log {
   async #tryToOpen(): Promise<KeeperStatus | LogReason> {
     const { store, key } = this.#deps;
     try {
-      store.probe(this.#deps.now());
+      store.noteFollowed(Math.max(store.followed(), this.size));
       // After a commit in doubt only the store knows how it ended.
       this.#range = rangeAt(store, store.size());
       this.#readRegister();
@@ -344,6 +361,8 @@ export class Log {
     try {
       const range = rangeAt(store, status.size);
       if (!equal(range.root(), fromHex(status.root))) return 'keeper-of-another-log';
+      // Put back from an old copy it has forgotten people's entries: their histories would be short of them.
+      if (status.size < store.followed()) return 'keeper-older-than-log';
       this.#advance(await this.#follower.catchUp(store, range, this.#range.size));
     } catch (error) {
       this.#deps.onFailure?.('keeper', error);

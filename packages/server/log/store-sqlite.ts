@@ -48,12 +48,15 @@ export function createSqliteLogStore(database: Database): LogStore {
   const readEntries = database.prepare(
     'SELECT number, idx, body FROM entries JOIN bodies USING (idx) WHERE subject = ? AND number >= ? ORDER BY number LIMIT ?',
   );
-  const probe = database.prepare('INSERT OR REPLACE INTO log_state (name, value) VALUES (?, ?)');
+  const readState = database.prepare('SELECT value FROM log_state WHERE name = ?');
+  const writeState = database.prepare(
+    'INSERT OR REPLACE INTO log_state (name, value) VALUES (?, ?)',
+  );
 
   return {
     size: () => Number(size.get()?.size),
 
-    append: (from, leaves, nodes) =>
+    append: (from, leaves, nodes, followed) =>
       database.transaction(() => {
         for (const [offset, leaf] of leaves.entries()) {
           const index = from + offset;
@@ -67,6 +70,7 @@ export function createSqliteLogStore(database: Database): LogStore {
           }
         }
         for (const node of nodes) addNode.run(node.level, node.index, node.hash);
+        writeState.run('followed', followed);
       }),
 
     leaves: (from, to) => readLeaves.all(from, to).map((row) => row.bytes as Uint8Array),
@@ -87,6 +91,8 @@ export function createSqliteLogStore(database: Database): LogStore {
         body: row.body as Uint8Array,
       })),
 
-    probe: (time) => database.transaction(() => probe.run('probe', time)),
+    followed: () => Number(readState.get('followed')?.value ?? 0),
+
+    noteFollowed: (size) => database.transaction(() => writeState.run('followed', size)),
   };
 }

@@ -30,8 +30,20 @@ export interface LedgerEntry {
 export interface LogStore {
   /** Leaves stored. */
   size(): number;
-  /** Stores leaves from `from` on, and the nodes they complete, in one transaction: all of it durable, or none. */
-  append(from: number, leaves: readonly LeafToStore[], nodes: readonly StoredNode[]): void;
+  /**
+   * Stores leaves from `from` on, the nodes they complete, and how far the keeper has followed, in one transaction:
+   * all of it durable, or none.
+   */
+  append(
+    from: number,
+    leaves: readonly LeafToStore[],
+    nodes: readonly StoredNode[],
+    followed: number,
+  ): void;
+  /** The size to which the keeper was last known to have followed. */
+  followed(): number;
+  /** Makes that size durable by itself; a store that takes this write takes others. */
+  noteFollowed(size: number): void;
   /** The bytes of leaves `from` up to but without `to`, in order. */
   leaves(from: number, to: number): Uint8Array[];
   /** The hashes of the level's nodes `from` up to but without `to`, in order. */
@@ -42,6 +54,4 @@ export interface LogStore {
   ): Iterable<{ readonly index: number; readonly bytes: Uint8Array; readonly time: number }>;
   /** A subject's entries from her number `first` on, at most `max`. */
   entriesOf(subject: string, first: number, max: number): LedgerEntry[];
-  /** Writes something durable, to learn whether the store takes writes again. */
-  probe(time: number): void;
 }

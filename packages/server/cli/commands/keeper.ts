@@ -10,7 +10,7 @@ const MAIN = fileURLToPath(new URL('../../../keeper/main.ts', import.meta.url));
 
 /** `amanat keeper`: the keeper in a process of its own, under its own administrators. */
 export const keeper: Command = {
-  usage: '[--passphrase-file FILE]',
+  usage: '[--passphrase-file FILE] [--group]',
   about:
     'Runs the keeper alone, in the foreground; a gateway started beside it uses it instead of starting one. So the ' +
     'keeper can have another user and other administrators than the gateway, as it must for real records.',
@@ -20,6 +20,7 @@ export const keeper: Command = {
       value: 'FILE',
       help: 'the passphrase of its root key (the instance’s own)',
     },
+    group: { help: 'let the socket’s group in, where the gateway is another user' },
   },
   words: [0, 0],
   async run(call) {
@@ -33,6 +34,7 @@ export const keeper: Command = {
         ...['--dir', paths.keeper],
         ...['--socket', paths.keeperSocket],
         ...['--passphrase-file', passphrase],
+        ...(call.arguments.flag('group') ? ['--group'] : []),
       ],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );

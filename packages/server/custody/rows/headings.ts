@@ -36,7 +36,8 @@ export type FileRefusal = {
 /** What each code asks of whoever mends the file. */
 export const fileAdvice: Readonly<Record<FileCode, string>> = {
   'empty-file': 'the file holds no rows',
-  'no-heading': "the first line names none of the declaration's fields: a heading line is needed",
+  'no-heading':
+    "the first line names none of the declaration's fields: give a heading line, or say with a mapping (--map) which heading is which field",
   'bad-heading': `the heading line is badly quoted, longer than ${headingBytesMax} bytes, or has a heading of more than ${headingCharsMax} characters`,
   'bad-encoding': 'the heading line is not UTF-8: declare the encoding, or save the file as UTF-8',
   'too-many-columns': `the file has more than ${columnsMax} columns`,
