@@ -50,8 +50,9 @@ export class Drawing {
       const { subjectKey, name } = answer;
       const periodKey = this.#deps.ring.periodKey(name.holding, name.expiryMonth);
       const keyOf = recordKeys(subjectKey, periodKey, name);
+      // One for the version: its groups differ by their names, so that each key still encrypts once.
+      const nonce = this.#deps.ring.random(NONCE_BYTES);
       for (const group of groups) {
-        const nonce = this.#deps.ring.random(NONCE_BYTES);
         at += nonce.copy(attachment, at);
         at += keyOf(group, nonce).copy(attachment, at);
       }

@@ -11,9 +11,16 @@ const ID_BYTES = 16;
 /** A subject's two keys: S, which her records need, and V, which her chain needs. */
 export type SubjectSlot = 'subject' | 'view';
 
-const SLOT_QUERIES: Readonly<Record<SubjectSlot, string>> = {
-  subject: 'SELECT generation, subject_key AS wrapped FROM subjects WHERE subject = ?',
-  view: 'SELECT generation, view_key AS wrapped FROM subjects WHERE subject = ?',
+const SLOTS: Readonly<Record<SubjectSlot, { readonly read: string; readonly write: string }>> = {
+  subject: {
+    read: 'SELECT generation, subject_key AS wrapped FROM subjects WHERE subject = ?',
+    write: `INSERT INTO subjects (subject_key, generation, subject, number, protected)
+      VALUES (?, ?, ?, 0, 0)`,
+  },
+  view: {
+    read: 'SELECT view_generation AS generation, view_key AS wrapped FROM subjects WHERE subject = ?',
+    write: 'UPDATE subjects SET view_key = ?, view_generation = ? WHERE subject = ?',
+  },
 };
 
 /** Unwraps and creates keys. The root key wraps generations; the present generation wraps all others. */
@@ -132,23 +139,17 @@ export class KeyRing {
     return key;
   }
 
-  /** One key out of a subject's slots, drawn with the other at her first mention. */
+  /** One key out of a subject's slots. S is drawn at her first mention, V at her first look-up: few ever have one. */
   subjectSlot(subject: Buffer, slot: SubjectSlot): Buffer {
-    const row = this.#store.get(SLOT_QUERIES[slot], subject);
-    if (row === undefined) return this.#addSubject(subject)[slot];
-    return this.#unwrap(row.generation, row.wrapped, encodeNames(slot, subject));
-  }
-
-  #addSubject(subject: Buffer): Record<SubjectSlot, Buffer> {
-    const keys = { subject: this.random(KEY_BYTES), view: this.random(KEY_BYTES) };
-    this.#store.run(
-      'INSERT INTO subjects VALUES (?, ?, ?, ?, 0, NULL, 0)',
-      subject,
-      this.generation,
-      this.#wrap(keys.subject, encodeNames('subject', subject)),
-      this.#wrap(keys.view, encodeNames('view', subject)),
-    );
-    return keys;
+    const row = this.#store.get(SLOTS[slot].read, subject);
+    if (row !== undefined && row.wrapped !== null) {
+      return this.#unwrap(row.generation, row.wrapped, encodeNames(slot, subject));
+    }
+    if (row === undefined && slot === 'view') this.subjectSlot(subject, 'subject');
+    const key = this.random(KEY_BYTES);
+    const wrapped = this.#wrap(key, encodeNames(slot, subject));
+    this.#store.run(SLOTS[slot].write, wrapped, this.generation, subject);
+    return key;
   }
 
   #wrap(key: Uint8Array, about: Uint8Array): Buffer {

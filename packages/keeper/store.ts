@@ -18,10 +18,10 @@ CREATE TABLE periods (
   holding TEXT, month TEXT, generation INTEGER NOT NULL, wrapped BLOB NOT NULL,
   PRIMARY KEY (holding, month)
 ) STRICT, WITHOUT ROWID;
--- One fixed slot a key, so that destroying one overwrites just it. chain is null before the first entry.
+-- One fixed slot a key, so that destroying one overwrites just it. view_key and chain are null before her first look-up.
 CREATE TABLE subjects (
   subject BLOB PRIMARY KEY, generation INTEGER NOT NULL,
-  subject_key BLOB NOT NULL, view_key BLOB NOT NULL,
+  subject_key BLOB NOT NULL, view_generation INTEGER, view_key BLOB,
   number INTEGER NOT NULL, chain BLOB, protected INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE bindings (lookup BLOB PRIMARY KEY, subject BLOB NOT NULL) STRICT, WITHOUT ROWID;

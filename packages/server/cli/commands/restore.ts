@@ -2,6 +2,8 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { readConfig } from '../../config/config.ts';
 import { InstanceLock } from '../../config/lock.ts';
 import { instancePaths } from '../../config/paths.ts';
+import { createSqliteLogStore } from '../../log/store-sqlite.ts';
+import { openDatabase } from '../../storage/sqlite.ts';
 import { checkBackup, partFiles, putBack } from '../backup-set.ts';
 import { isServed } from '../client.ts';
 import type { Command } from '../command.ts';
@@ -11,16 +13,18 @@ import { readPart } from './backup.ts';
 
 /** `amanat restore`: a backup of the store, or of the keeper, put back. */
 export const restore: Command = {
-  usage: '--store FOLDER | --keeper FOLDER [--force]',
+  usage: '--store FOLDER | --keeper FOLDER [--force] [--accept-forgotten]',
   about:
     'Puts back what amanat backup made, after checking it. It refuses while a gateway or keeper runs, and does not ' +
-    'overwrite what is there without --force. A keeper that is older than the store follows the log to its end before ' +
-    'it serves; a store that is older than the keeper is refused by the gateway.',
+    'overwrite what is there without --force. Of a store and a keeper that do not belong together the gateway refuses ' +
+    'to serve. A keeper older than the store has forgotten the entries about people since: only with ' +
+    '--accept-forgotten does it serve without them, and those people must be told.',
   example: 'amanat restore --store /safe-b/store --dir ./amanat-data',
   options: {
     store: { value: 'FOLDER', help: 'a backup of the store' },
     keeper: { value: 'FOLDER', help: 'a backup of the keeper' },
     force: { help: 'overwrite what is there' },
+    'accept-forgotten': { help: 'serve although the keeper has forgotten entries' },
   },
   words: [0, 0],
   async run(call) {
@@ -49,6 +53,8 @@ export const restore: Command = {
         });
       }
       await putBack(folder, call.dir, part);
+      const stored = partFiles(call.dir, 'store').database;
+      if (call.arguments.flag('accept-forgotten') && existsSync(stored)) acceptForgotten(stored);
       const needsPassphrase = part === 'keeper' && !existsSync(passphrase);
       return {
         json: { part, dir: call.dir, time: manifest.time, needsPassphrase },
@@ -62,6 +68,16 @@ export const restore: Command = {
     }
   },
 };
+
+/** Has the store forget how far its keeper once followed, so that an older one may follow from where it stands. */
+function acceptForgotten(path: string): void {
+  const database = openDatabase(path);
+  try {
+    createSqliteLogStore(database).noteFollowed(0);
+  } finally {
+    database.close();
+  }
+}
 
 function holdInstance(path: string): InstanceLock {
   try {
