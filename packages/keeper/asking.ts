@@ -19,6 +19,7 @@ import {
   SEAL_NONCE_BYTES,
   seal,
   secretKey,
+  verify,
   verifyAside,
 } from '@amanat/core/keys';
 import { readViewAsk, VIEW_ANSWER, VIEW_INFO } from '@amanat/core/view';
@@ -39,7 +40,7 @@ const VALID_MS = 5 * 60_000;
 const VALID_APPROVED_MS = 72 * 3_600_000;
 /** How far ahead of the keeper's clock a document's time may be. */
 const AHEAD_MS_MAX = 60_000;
-/** Refusals an hour that enter the subject's chain; later ones are only counted. */
+/** Asks an hour that are not allowed and yet enter the subject's chain; later ones are only counted. */
 const REFUSALS_ENTERED_MAX = 10;
 /** Look-ups without an entry that may be pending at once: what a hacked gateway could learn unlogged, and only for a while. */
 const PENDING_MAX = 8192;
@@ -236,10 +237,10 @@ export class Asking {
       budgets.charge(day, officerName(name), selectors.length);
       budgets.charge(day, agencyName(agency), selectors.length);
       for (const row of decision.rules) budgets.charge(day, rowName(name, row), selectors.length);
-    } else if (decision.outcome === 'refused' && this.#onlyCounted(name, now)) {
-      return { outcome: 'resolved', ask: this.#nextAsk++, decision, lookUps: [] };
     }
     this.#setAwaiting(officer, request, decision.outcome === 'second-person');
+    if (decision.outcome !== 'allowed' && this.#onlyCounted(name, now))
+      return this.#resolved(decision, []);
     const opened = asksAbout.map(({ controller, reads, subject, selector, index }) => {
       const evidence = {
         request: signed,
@@ -257,6 +258,7 @@ export class Asking {
         legalBasis: request.legalBasis,
         refusal: decision.outcome === 'refused' ? decision.code : null,
         reads,
+        opened: now,
         codeHash: null,
       });
     });
@@ -275,7 +277,7 @@ export class Asking {
       { now, validMs: VALID_MS },
       (controller) => ({
         subject: subjects.resolve(controller, code.identifier),
-        draft: { ...EMPTY_DRAFT, kind: 'code', controller, codeHash: code.codeHash },
+        draft: { ...EMPTY_DRAFT, kind: 'code', controller, opened: now, codeHash: code.codeHash },
       }),
     );
   }
@@ -288,7 +290,7 @@ export class Asking {
     const valid = { now, validMs: VALID_APPROVED_MS };
     return this.#resolveForAllControllers(signed, protection, valid, (controller) => ({
       subject: this.#deps.subjects.resolve(controller, protection.identifier),
-      draft: { ...EMPTY_DRAFT, kind, controller },
+      draft: { ...EMPTY_DRAFT, kind, controller, opened: now },
     }));
   }
 
@@ -335,7 +337,7 @@ export class Asking {
     if (found.length === 0) return rejected('unknown-code');
     if (!this.#spendHash(opened.session, ask.time + VALID_MS)) return rejected('replayed');
     const lookUps = found.map(({ controller, subject }) =>
-      this.#openLookUp(subject, null, { ...EMPTY_DRAFT, kind: 'sign-in', controller }),
+      this.#openLookUp(subject, null, { ...EMPTY_DRAFT, kind: 'sign-in', controller, opened: now }),
     );
     this.#views.set(this.#nextAsk, {
       session: opened.session,
@@ -352,7 +354,14 @@ export class Asking {
     if (signature === undefined || signed.signatures.length !== 1) return 'malformed';
     const certified = this.#deps.register.key(signature.key, now);
     if (typeof certified === 'string') return certified;
-    if (!this.#validSignatures.has(signed)) return 'bad-signature';
+    // Checked aside, unless the key has come into force since.
+    const input = signingInput(signed.document);
+    if (
+      !this.#validSignatures.has(signed) &&
+      !verify(certified.key, input, fromBase64(signature.signature))
+    ) {
+      return 'bad-signature';
+    }
     const suspended = this.#deps.store.get(
       'SELECT version FROM suspended WHERE key = ?',
       certified.key.id,
@@ -431,7 +440,7 @@ export class Asking {
     );
   }
 
-  /** Past so many an hour a person's refusals would flood other people's chains. */
+  /** Past so many an hour what a person was not allowed would flood other people's chains. */
   #onlyCounted(name: string, now: number): boolean {
     const hour = new Date(now).toISOString().slice(0, 13);
     this.#deps.budgets.charge(hour, refusalsName(name), 1);

@@ -159,8 +159,10 @@ export class Following {
     if (kind === 'code' && draft.codeHash !== null) {
       const code = codeLookUp(fromHex(draft.codeHash), draft.controller);
       store.run('INSERT OR REPLACE INTO codes VALUES (?, ?)', subject, code);
+      lookUps.supersede(lookUp, ['code']);
     }
     if (kind === 'protected' || kind === 'unprotected') {
+      lookUps.supersede(lookUp, ['protected', 'unprotected']);
       subjects.setProtected(subject, kind === 'protected');
     }
     if (kind !== 'disclosure') return null;

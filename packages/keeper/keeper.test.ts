@@ -193,6 +193,19 @@ describe('I2: what is released is what was named', () => {
   });
 });
 
+describe('look-ups that are kept back', () => {
+  it('name nothing after ten minutes, and can then only be given up', async () => {
+    const { record } = await drawnRecord();
+    const lookUp = await asked();
+    trial.now += 11 * 60_000;
+    assert.deepEqual(await trial.prepare(lookUp.id, [record]), {
+      id: lookUp.id,
+      refused: 'too-late',
+    });
+    assert.equal(prepared(await trial.prepare(lookUp.id, [], true)).kind, 'undelivered');
+  });
+});
+
 describe('I3: who asks', () => {
   const rejects = async (ask: Asked, code: string) => {
     assert.deepEqual(await trial.resolve(ask), [{ outcome: 'rejected', code }]);

@@ -23,6 +23,19 @@ import { Viewing } from './viewing.ts';
 /** Spent hashes and counters are tidied away this often. */
 const TIDY_MS = 60_000;
 
+/** A message as it came. */
+export interface KeeperQuestion {
+  readonly name: string;
+  readonly body: JsonObject;
+  readonly attachment: Buffer;
+}
+
+/** A message that was read: what it does, and whether that has to be durable before it is answered. */
+interface Work {
+  readonly isDurable: boolean;
+  readonly run: () => KeeperAnswer;
+}
+
 /** What a message is answered with. */
 export interface KeeperAnswer {
   readonly answer: Messages[MessageName]['answer'];
@@ -118,36 +131,72 @@ export class Keeper {
    * and database may differ: the process must end.
    */
   async answer(name: string, body: JsonObject, attachment: Buffer): Promise<KeeperAnswer> {
-    const now = this.#clock.now();
+    const [answer] = await this.answerTogether([{ name, body, attachment }]);
+    if (answer instanceof Refusal) throw answer;
+    return answer as KeeperAnswer;
+  }
+
+  /**
+   * Answers messages that wait together, in their order and in one durable transaction (I11): what a disk takes to
+   * make one durable, it takes for all of them. A refusal comes before the first change of its message, so that it
+   * leaves the others' alone.
+   * @throws what is no refusal, as {@link answer}
+   */
+  async answerTogether(
+    questions: readonly KeeperQuestion[],
+  ): Promise<readonly (KeeperAnswer | Refusal)[]> {
+    const works = await Promise.all(questions.map((question) => this.#read(question)));
+    const run = () => works.map((work) => (work instanceof Refusal ? work : orRefusal(work.run)));
+    if (!works.some((work) => !(work instanceof Refusal) && work.isDurable)) return run();
+    return this.#store.transaction(() => {
+      const answers = run();
+      this.#clock.persist();
+      return answers;
+    });
+  }
+
+  /** Reads a message and does what takes time; what is left of it runs at one go. */
+  async #read({ name, body, attachment }: KeeperQuestion): Promise<Work | Refusal> {
+    try {
+      const now = this.#clock.now();
+      return await this.#work(name, body, attachment, now);
+    } catch (error) {
+      if (error instanceof Refusal) return error;
+      throw error;
+    }
+  }
+
+  async #work(name: string, body: JsonObject, attachment: Buffer, now: number): Promise<Work> {
     switch (name) {
       case 'draw': {
         const ask = read(readers.draw, body);
-        return this.#durably(() => this.#drawing.draw(ask, now));
+        return { isDurable: true, run: () => this.#drawing.draw(ask, now) };
       }
       case 'resolve': {
         const ask = read(readers.resolve, body);
         const asks = await this.#asking.open(ask.asks);
-        return this.#durably(() => {
+        const run = () => {
           this.#tidy(now);
           return { answer: { asks: this.#asking.resolve(asks, now) } };
-        });
+        };
+        return { isDurable: true, run };
       }
       case 'prepare': {
         const ask = read(readers.prepare, body);
-        return { answer: this.#preparing.prepare(ask, now) };
+        return { isDurable: false, run: () => ({ answer: this.#preparing.prepare(ask, now) }) };
       }
       case 'commit': {
         const ask = read(readers.commit, body);
         const leaves = readLeaves(attachment, ask.leaves);
-        return this.#durably(() => this.#following.commit(ask, leaves, now));
+        return { isDurable: true, run: () => this.#following.commit(ask, leaves, now) };
       }
       case 'view': {
         const ask = read(readers.view, body);
-        return { answer: this.#viewing.view(ask, now) };
+        return { isDurable: false, run: () => ({ answer: this.#viewing.view(ask, now) }) };
       }
       case 'status':
         read(readers.status, body);
-        return { answer: this.#status(now) };
+        return { isDurable: false, run: () => ({ answer: this.#status(now) }) };
       default:
         throw new Refusal('unknown-message', 'the keeper answers no such message');
     }
@@ -169,15 +218,6 @@ export class Keeper {
     };
   }
 
-  /** Durable before it is answered (I11). A refusal may only come before the first change. */
-  #durably<T>(work: () => T): T {
-    return this.#store.transaction(() => {
-      const result = work();
-      this.#clock.persist();
-      return result;
-    });
-  }
-
   #tidy(now: number): void {
     if (now - this.#tidied < TIDY_MS) return;
     this.#tidied = now;
@@ -185,6 +225,15 @@ export class Keeper {
     this.#store.run('DELETE FROM spent_hashes WHERE expires < ?', now);
     // Two days back, whatever the offset of the table's clock.
     this.#budgets.forgetBefore(new Date(now - 2 * 86_400_000).toISOString().slice(0, 10));
+  }
+}
+
+function orRefusal(run: () => KeeperAnswer): KeeperAnswer | Refusal {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
   }
 }
 

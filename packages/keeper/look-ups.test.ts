@@ -22,6 +22,7 @@ const DRAFT: Draft = {
   refusal: null,
   reads: [{ holding: 'sims', groups: ['identity'] }],
   evidence: null,
+  opened: 0,
   codeHash: null,
 };
 const RECORD: RecordRead = {

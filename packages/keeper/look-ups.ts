@@ -14,6 +14,8 @@ export interface Draft {
   readonly refusal: string | null;
   readonly reads: readonly { readonly holding: string; readonly groups: readonly string[] }[];
   readonly evidence: string | null;
+  /** When it was resolved, milliseconds since 1970. */
+  readonly opened: number;
   /** The hash of the code that is handed out, of kind `code`. */
   readonly codeHash: string | null;
 }
@@ -32,7 +34,7 @@ export interface Prepare {
 export interface PendingLookUp {
   readonly id: number;
   readonly subject: Buffer;
-  readonly draft: Draft;
+  draft: Draft;
   readonly evidence: Buffer | null;
   prepare: Prepare | null;
 }
@@ -133,6 +135,24 @@ export class LookUps {
       if (at >= position) return;
       // An earlier turn may have voided it with a sibling.
       if (lookUp.prepare?.position === at) this.void(lookUp);
+    }
+  }
+
+  /**
+   * What was signed before it about the same subject, and is of one of these kinds, comes too late: it can only be
+   * given up. A gateway that holds an older entry back must not undo the newer one with it.
+   */
+  supersede({ id, subject }: PendingLookUp, kinds: readonly StatementKind[]): void {
+    for (const each of this.#byId.values()) {
+      if (each.id >= id || !each.subject.equals(subject) || !kinds.includes(each.draft.kind))
+        continue;
+      if (each.prepare !== null && each.prepare.kind !== 'undelivered') this.void(each);
+      each.draft = { ...each.draft, kind: 'undelivered', codeHash: null };
+      this.#store.run(
+        'UPDATE look_ups SET draft = ? WHERE id = ?',
+        JSON.stringify(each.draft),
+        each.id,
+      );
     }
   }
 

@@ -597,6 +597,75 @@ describe('commit', () => {
   });
 });
 
+describe('an entry that was held back', () => {
+  const protection = (value: boolean): Asked => ({
+    kind: 'protection',
+    signed: trial.byAdministrators({
+      type: 'protection',
+      identifier: { type: 'cnic', value: CNIC },
+      protected: value,
+      reason: 'at risk',
+      nonce: hex(randomBytes(16)),
+      time: trial.now,
+    }),
+  });
+  const isProtected = async () => {
+    const [resolved] = await trial.resolve(trial.request());
+    assert.ok(resolved?.outcome === 'resolved');
+    return resolved.decision.outcome === 'second-person';
+  };
+
+  it('does not end a protection that was signed after it: it can only be given up', async () => {
+    const older = await asked(protection(false));
+    const newer = await asked(protection(true));
+    await trial.append([await leafOf(newer.id)]);
+    await trial.reopen();
+    const prepared = await trial.prepare(older.id);
+    assert.ok('kind' in prepared && prepared.kind === 'undelivered');
+    await trial.append([fromBase64(prepared.leaf)]);
+    assert.equal(await isProtected(), true);
+  });
+
+  it('and was prepared before the newer one was entered is inert', async () => {
+    const older = await asked(protection(false));
+    const newer = await asked(protection(true));
+    const first = await leafOf(newer.id);
+    const second = await leafOf(older.id);
+    await trial.append([first, second]);
+    assert.equal(await isProtected(), true);
+    assert.ok((await trial.ask('status', {})).answer.open.some(({ id }) => id === older.id));
+  });
+
+  it('does not bring back a code that a newer one has ended', async () => {
+    const handOut = (code: string): Asked => ({
+      kind: 'code',
+      signed: trial.signed(trial.registrar, {
+        type: 'code',
+        identifier: { type: 'cnic', value: CNIC },
+        codeHash: createHash('sha256').update(code).digest('hex'),
+        nonce: hex(randomBytes(16)),
+        time: trial.now,
+      }),
+    });
+    const [lost, fresh] = [hex(randomBytes(16)), hex(randomBytes(16))] as const;
+    const older = await asked(handOut(lost));
+    const newer = await asked(handOut(fresh));
+    await trial.append([await leafOf(newer.id)]);
+    await trial.append([await leafOf(older.id)]);
+    assert.deepEqual(await trial.resolve(await viewAsk(lost)), [
+      { outcome: 'rejected', code: 'unknown-code' },
+    ]);
+    assert.equal((await trial.resolve(await viewAsk(fresh)))[0]?.outcome, 'resolved');
+  });
+
+  it('in the order in which they were signed each takes effect', async () => {
+    const one = await asked(protection(true));
+    const two = await asked(protection(false));
+    await trial.append([await leafOf(one.id), await leafOf(two.id)]);
+    assert.equal(await isProtected(), false);
+  });
+});
+
 /** Hands out a code for the trial's person, and asks for her view with it. */
 async function signIn(): Promise<{ view: Resolved }> {
   const code = hex(randomBytes(16));

@@ -13,6 +13,8 @@ import type { Messages, Prepared, PrepareItem, PrepareRefusal } from './protocol
 import type { Subjects } from './subjects.ts';
 
 const NONCE_BYTES = 32;
+/** How long after it was resolved a look-up may name records; then it can only be given up. */
+const OPEN_MS = 10 * 60_000;
 /** Record groups that one statement may name, and all that are prepared at once: 16 MiB of keys in one commit's answer. */
 const STATEMENT_GROUPS_MAX = 16_384;
 const PREPARED_GROUPS_MAX = 524_288;
@@ -121,6 +123,8 @@ export class Preparing {
   #checkRecords(draft: Draft, item: PrepareItem, now: number): PrepareRefusal | null {
     if (item.records.length === 0) return null;
     if (item.abandoned || draft.kind !== 'disclosure') return 'not-asked-for';
+    // Kept back, it could be used when its officer's key no longer may be.
+    if (now > draft.opened + OPEN_MS) return 'too-late';
     const asked = new Map(draft.reads.map((read) => [read.holding, new Set(read.groups)]));
     const named = new Set<string>();
     for (const record of item.records) {

@@ -126,7 +126,12 @@ export interface PrepareItem {
   readonly abandoned: boolean;
 }
 
-export type PrepareRefusal = 'unknown-look-up' | 'not-asked-for' | 'malformed' | 'too-many-records';
+export type PrepareRefusal =
+  | 'unknown-look-up'
+  | 'not-asked-for'
+  | 'too-late'
+  | 'malformed'
+  | 'too-many-records';
 
 export type Prepared =
   | { readonly id: number; readonly refused: PrepareRefusal }

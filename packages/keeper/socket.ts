@@ -4,11 +4,13 @@ import { createServer } from 'node:net';
 import type { JsonObject } from '@amanat/core/canonical';
 import type { Frame } from './frame.ts';
 import { encodeFrame, FrameReader } from './frame.ts';
-import type { Keeper } from './keeper.ts';
+import type { Keeper, KeeperAnswer, KeeperQuestion } from './keeper.ts';
 import { Refusal } from './refusal.ts';
 
 /** Frames that may wait for their answer before the socket is no longer read. */
 const QUEUE_MAX = 64;
+/** Messages that are made durable together. */
+const TOGETHER_MAX = 8;
 
 /** Serves one gateway at a time over a Unix socket that only this user can open. */
 export class KeeperSocket {
@@ -50,20 +52,14 @@ export class KeeperSocket {
     }
     this.#current = socket;
     const reader = new FrameReader();
-    let queued = 0;
+    const waiting: Frame[] = [];
     socket.on('data', (chunk: Buffer) => {
       try {
-        for (const frame of reader.push(chunk)) {
-          queued += 1;
-          this.#tail = this.#tail
-            .then(() => this.#answer(socket, frame))
-            .catch(this.#fail)
-            .finally(() => {
-              queued -= 1;
-              if (queued < QUEUE_MAX) socket.resume();
-            });
-        }
-        if (queued >= QUEUE_MAX) socket.pause();
+        const wasIdle = waiting.length === 0;
+        for (const frame of reader.push(chunk)) waiting.push(frame);
+        if (waiting.length >= QUEUE_MAX) socket.pause();
+        if (!wasIdle || waiting.length === 0) return;
+        this.#tail = this.#tail.then(() => this.#answerAll(socket, waiting)).catch(this.#fail);
       } catch {
         socket.destroy();
       }
@@ -75,31 +71,38 @@ export class KeeperSocket {
     });
   }
 
-  async #answer(socket: Socket, frame: Frame): Promise<void> {
-    const question = readQuestion(frame.json);
-    if (question === null) {
+  /** Answers what waits until nothing does. Frames stay in `waiting` until they are answered. */
+  async #answerAll(socket: Socket, waiting: Frame[]): Promise<void> {
+    while (waiting.length > 0) {
+      const frames = waiting.slice(0, TOGETHER_MAX);
+      const questions = frames.map(({ json, attachment }) => readQuestion(json, attachment));
+      const known = questions.filter((question) => question !== null);
+      const answers = await this.#keeper.answerTogether(known);
+      for (const [at, { id }] of known.entries()) reply(socket, id, answers[at]);
+      waiting.splice(0, frames.length);
       // Without an id there is nothing to answer to: the other end does not speak to a keeper.
-      socket.destroy();
-      return;
-    }
-    const { id, name, body } = question;
-    try {
-      const { answer, attachment } = await this.#keeper.answer(name, body, frame.attachment);
-      const reply = encodeFrame({ id, answer }, attachment);
-      attachment?.fill(0);
-      socket.write(reply, () => reply.fill(0));
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      socket.write(encodeFrame({ id, refused: error.code, detail: error.message }));
+      if (known.length < questions.length) socket.destroy();
+      if (waiting.length < QUEUE_MAX) socket.resume();
     }
   }
 }
 
+function reply(socket: Socket, id: number, answered: KeeperAnswer | Refusal | undefined): void {
+  if (answered === undefined) throw new Error('the keeper left a question out');
+  if (answered instanceof Refusal) {
+    socket.write(encodeFrame({ id, refused: answered.code, detail: answered.message }));
+    return;
+  }
+  const frame = encodeFrame({ id, answer: answered.answer }, answered.attachment);
+  answered.attachment?.fill(0);
+  socket.write(frame, () => frame.fill(0));
+}
+
 /** The members of a question, or null: whatever a frame holds, reading it throws nothing. */
-function readQuestion(json: unknown): { id: number; name: string; body: JsonObject } | null {
+function readQuestion(json: unknown, attachment: Buffer): (KeeperQuestion & { id: number }) | null {
   if (typeof json !== 'object' || json === null) return null;
   const { id, name, body } = json as { id?: unknown; name?: unknown; body?: unknown };
   if (typeof id !== 'number' || typeof name !== 'string') return null;
   // The message's own reader looks at the body.
-  return { id, name, body: body as JsonObject };
+  return { id, name, body: body as JsonObject, attachment };
 }

@@ -23,7 +23,7 @@ import { pageRoutes } from './http/pages.ts';
 import type { Listener } from './http/server.ts';
 import { createServer, listenOnPort } from './http/server.ts';
 import { stateRoutes } from './http/state.ts';
-import { isKeeperServed, KeeperProcess } from './keeper-process.ts';
+import { KeeperProcess } from './keeper-process.ts';
 import { Log, readLogKey } from './log/log.ts';
 import { logRoutes } from './log/routes.ts';
 import { createSqliteLogStore } from './log/store-sqlite.ts';
@@ -45,8 +45,8 @@ export interface GatewayOptions {
   readonly dir: string;
   /** The TCP port: absent, the settings' own; 0, any; null, none but the Unix socket. */
   readonly port?: number | null;
-  /** Whether to start a keeper; absent: if the settings say so and none serves there already. */
-  readonly keeper?: 'spawn' | 'external';
+  /** Whether the keeper is this gateway's child; absent: as the settings say. */
+  readonly keeper?: 'embedded' | 'external';
   readonly logger?: Logger;
   /** The built pages. */
   readonly pages?: string;
@@ -86,13 +86,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const database = openDatabase(paths.database);
   started.defer(() => database.close());
 
-  const isExternal =
-    options.keeper === undefined
-      ? config.keeper === 'external' || (await isKeeperServed(paths.keeperSocket))
-      : options.keeper === 'external';
-  const child = isExternal
-    ? null
-    : new KeeperProcess(paths, (event) => logger.info(event, 'keeper'));
+  // A keeper that still dies with the last gateway is waited for: its folder is locked until it is gone.
+  const child =
+    (options.keeper ?? config.keeper) === 'external'
+      ? null
+      : new KeeperProcess(paths, (event) => logger.info(event, 'keeper'));
   started.defer(() => child?.stop());
   const keeper = started.use(new KeeperClient(paths.keeperSocket));
 

@@ -1,6 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
-import { createConnection } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { InstancePaths } from './config/paths.ts';
@@ -87,16 +86,4 @@ export class KeeperProcess {
       this.#backoffMs = Math.min(2 * this.#backoffMs, BACKOFF_MS_MAX);
     });
   }
-}
-
-/** Whether a keeper listens at the socket, under its own administrators. */
-export function isKeeperServed(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection({ path });
-    // The keeper serves one connection at a time: this one is to be wholly gone first.
-    socket.once('connect', () => socket.end());
-    socket.once('close', (failed) => resolve(!failed));
-    socket.on('error', () => {});
-    socket.resume();
-  });
 }

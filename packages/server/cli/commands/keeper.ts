@@ -12,7 +12,7 @@ const MAIN = fileURLToPath(new URL('../../../keeper/main.ts', import.meta.url));
 export const keeper: Command = {
   usage: '[--passphrase-file FILE] [--group]',
   about:
-    'Runs the keeper alone, in the foreground; a gateway started beside it uses it instead of starting one. So the ' +
+    'Runs the keeper alone, in the foreground, for a gateway whose config.json says "keeper": "external". So the ' +
     'keeper can have another user and other administrators than the gateway, as it must for real records.',
   example: 'amanat keeper --dir ./amanat-data',
   options: {
