@@ -1,3 +1,5 @@
+import { networkOf } from '../http/network.ts';
+
 /** A window in which failed attempts are counted. */
 const WINDOW_MS = 60_000;
 /** Failed attempts within a window: of one remote, and of all. A code has 128 bits: this spares the keeper. */
@@ -44,14 +46,4 @@ export class Attempts {
     const name = networkOf(remote);
     return this.#byRemote.has(name) || this.#byRemote.size < REMOTES_MAX ? name : STRANGERS;
   }
-}
-
-/** An IPv4 address, or the /64 of an IPv6 address, which one subscriber has whole. */
-function networkOf(remote: string): string {
-  if (!remote.includes(':') || remote.startsWith('::ffff:')) return remote;
-  const [head = '', tail] = remote.split('::');
-  const left = head === '' ? [] : head.split(':');
-  const right = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? 0 : 8 - left.length - right.length;
-  return [...left, ...Array<string>(Math.max(0, zeros)).fill('0'), ...right].slice(0, 4).join(':');
 }

@@ -1,16 +1,23 @@
 import type { Json } from '@amanat/core/canonical';
 import type { Signed } from '@amanat/core/grants';
 import { readDocument } from '@amanat/core/grants';
-import { hexText, list, object, text } from '@amanat/core/shape';
+import { object, text } from '@amanat/core/shape';
+import { signedReaders } from '../http/body.ts';
 import type { SealedAsk } from './citizen.ts';
 
 const DOCUMENT_CHARS_MAX = 2048;
 const CIPHERTEXT_CHARS_MAX = 1024;
 
-const document = text(DOCUMENT_CHARS_MAX);
-const signature = object({ key: hexText(16), signature: text(88) });
-const signedOnce = object({ document, signatures: list(signature, 1, 1) });
-const signedTwice = object({ document, signatures: list(signature, 2, 2) });
+const signedBy = (signatures: number) =>
+  object(
+    signedReaders({
+      charsMax: DOCUMENT_CHARS_MAX,
+      signaturesMin: signatures,
+      signaturesMax: signatures,
+    }),
+  );
+const signedOnce = signedBy(1);
+const signedTwice = signedBy(2);
 const sealedAsk = object({
   enc: text(88, /^[A-Za-z0-9+/]{87}=$/, 'a P-256 point in base64'),
   ciphertext: text(CIPHERTEXT_CHARS_MAX, /^[A-Za-z0-9+/]+={0,2}$/, 'base64'),

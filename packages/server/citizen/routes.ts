@@ -1,25 +1,13 @@
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { answerAsks, sendRejected } from '../disclosure/disclosure.ts';
+import { signedSchema, UNJUDGED } from '../http/body.ts';
 import { problemSchema, sendProblem, UNWITNESSED, unwitnessedSchema } from '../http/problem.ts';
 import { readCodeBody, readProtectionBody, readSealedAsk } from './body.ts';
 import type { Citizen, Placed } from './citizen.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 const RETRY_AFTER_SECONDS = 60;
-
-const signedBody = Type.Object(
-  {
-    document: Type.String({ description: 'The document, in its canonical form (RFC 8785).' }),
-    signatures: Type.Array(
-      Type.Object(
-        { key: Type.String(), signature: Type.String() },
-        { additionalProperties: false },
-      ),
-    ),
-  },
-  { additionalProperties: false },
-);
 
 const placed = Type.Object({
   entries: Type.Array(
@@ -72,16 +60,16 @@ const problems = {
   503: problemSchema,
 };
 
-/** The routes about a person's own code, protection and history. Bodies are judged by their one strict reader. */
+/** The routes about a person's own code, protection and history. */
 export async function citizenRoutes(
   app: FastifyInstance,
   { citizen }: { readonly citizen: Citizen },
 ): Promise<void> {
   answerAsks(app);
-  const options = { bodyLimit: BODY_BYTES_MAX, validatorCompiler: () => () => true };
+  const options = { ...UNJUDGED, bodyLimit: BODY_BYTES_MAX };
   const signing = (summary: string) => ({
     ...options,
-    schema: { summary, body: signedBody, response: { 201: placed, ...problems } },
+    schema: { summary, body: signedSchema, response: { 201: placed, ...problems } },
   });
   app.post('/v1/codes', signing('Hand out a person’s access code'), async (request, reply) =>
     sendPlaced(reply, await citizen.handOutCode(readCodeBody(request.body))),

@@ -3,7 +3,9 @@ import { GLOBAL_OPTIONS } from './options.ts';
 import type { Progress, ProgressStream, Unit } from './progress.ts';
 
 /** A JSON object as a command prints it. */
-export type Printed = { readonly [member: string]: unknown };
+export interface Printed {
+  readonly [member: string]: unknown;
+}
 
 /** What a command has to say: an object for `--json`, lines for people. */
 export interface Outcome {

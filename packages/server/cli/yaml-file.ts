@@ -4,7 +4,9 @@ import { CliError } from './errors.ts';
 import { readBytes } from './files.ts';
 
 /** A YAML object whose members have been checked against the names that may stand there. */
-export type Members = { readonly [name: string]: PlainValue | undefined };
+export interface Members {
+  readonly [name: string]: PlainValue | undefined;
+}
 
 /** Reads a YAML file strictly; see {@link readYaml}. @throws CliError 'failed' naming the line */
 export async function readYamlFile(path: string): Promise<PlainValue> {

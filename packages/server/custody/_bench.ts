@@ -285,13 +285,7 @@ function signature(key: SigningKey, document: string) {
 export function declarationOf(holding: ShippedHolding): DocumentOf<'declaration'> {
   const parsed = parseDeclarationFile(readShipped(holding));
   if (!parsed.ok) throw new Error('shipped declaration does not parse');
-  const { controller, fields, ...rest } = parsed.declaration;
-  const { email, phone = null, address = null } = controller.contact;
-  return {
-    ...rest,
-    controller: { ...controller, contact: { email, phone, address } },
-    fields: fields.map((field) => ({ ...field, values: field.values ?? null })),
-  };
+  return parsed.declaration;
 }
 
 /** The bytes of an upload. */

@@ -16,13 +16,11 @@ import type { ImportProblem } from './verify.ts';
 import { verifyImports } from './verify.ts';
 
 export type { ImportAsk } from './announcement.ts';
-export type { CustodyErrorCode } from './errors.ts';
-export { CustodyError } from './errors.ts';
-export type { Begun, ImportDeps, ImportLog, ImportStatus } from './import.ts';
+export type { Begun, ImportDeps, ImportStatus } from './import.ts';
 export { planImport } from './plan.ts';
 export { REJECT_HEADING } from './reject-file.ts';
 export type { CustodyStore, Held, HoldingCount } from './store.ts';
-export type { ImportProblem, ImportProblemCode } from './verify.ts';
+export type { ImportProblem } from './verify.ts';
 export { verifyImports } from './verify.ts';
 
 /** A record that is held: its name, as a statement names it, and how much there would be to open. */

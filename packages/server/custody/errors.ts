@@ -145,3 +145,18 @@ export const meanings: Readonly<Record<CustodyErrorCode, Meaning>> = {
     'wait until it has ended; GET /v1/imports/:import shows how far it is',
   ),
 };
+
+/** What it means to an importer that the log or the store cannot be written. */
+export const unavailable = {
+  'log-unavailable': {
+    status: 503,
+    title: 'the log takes no entries just now; what was taken is kept',
+    remedy: 'begin again with the same file once health is well: it goes on where it stopped',
+  },
+  'store-unavailable': {
+    status: 503,
+    title: 'the store cannot be written; what was taken is kept',
+    remedy:
+      'make room on the disk, then begin again with the same file: it goes on where it stopped',
+  },
+} as const satisfies Readonly<Record<string, Meaning>>;

@@ -19,7 +19,7 @@ import type { CustodyStore, ImportState, StoredImport } from './store.ts';
 import { Committed, Upload } from './upload.ts';
 
 /** Uploads that run at a time, each to another holding. */
-export const UPLOADS_MAX = 4;
+const UPLOADS_MAX = 4;
 /** Open imports whose salts are remembered. The oldest is forgotten first, and has then to be announced again. */
 const SALTS_MAX = 1_024;
 const TOKEN_BYTES = 32;

@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto';
-import type { Declaration as RegisteredDeclaration } from '@amanat/core/grants';
+import type { Declaration } from '@amanat/core/grants';
 import type { DrawRefusal, DrawRow, Identifier } from '@amanat/keeper/client';
-import type { Declaration } from '../holdings/holdings.ts';
 import type { EncodedRow, RowPlan, RowValue } from './rows/rows.ts';
 import { planRow } from './rows/rows.ts';
 
@@ -28,8 +27,7 @@ export interface ImportPlan {
 }
 
 /** Plans the rows of a holding as the register has it declared. */
-export function planImport(registered: RegisteredDeclaration): ImportPlan {
-  const declaration = toHolding(registered);
+export function planImport(declaration: Declaration): ImportPlan {
   const places = declaration.fields.map((field, index) => ({ ...field, index }));
   const placeOf = (name: string): Place => {
     const found = places.find((place) => place.name === name);
@@ -101,23 +99,4 @@ function recordKeyOf(plan: ImportPlan, values: readonly RowValue[]): string {
 
 function normalised(value: RowValue | undefined): string | null {
   return value != null && 'normalised' in value ? value.normalised : null;
-}
-
-/** The declaration as a holding's readers know it: what is absent is left out, where the log writes null. */
-function toHolding(registered: RegisteredDeclaration): Declaration {
-  const { email, phone, address } = registered.controller.contact;
-  return {
-    ...registered,
-    controller: {
-      ...registered.controller,
-      contact: {
-        email,
-        ...(phone === null ? {} : { phone }),
-        ...(address === null ? {} : { address }),
-      },
-    },
-    fields: registered.fields.map(({ values, ...field }) =>
-      values === null ? field : { ...field, values },
-    ),
-  };
 }

@@ -3,12 +3,12 @@ import { KeeperUnavailable } from '@amanat/keeper/client';
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Meaning } from '../http/problem.ts';
+import { UNJUDGED } from '../http/body.ts';
 import { problemSchema, sendProblem, UNWITNESSED, unwitnessedSchema } from '../http/problem.ts';
 import { LogUnavailable } from '../log/log.ts';
 import { StorageError } from '../storage/errors.ts';
 import type { Custody } from './custody.ts';
-import { CustodyError, meanings } from './errors.ts';
+import { CustodyError, meanings, unavailable } from './errors.ts';
 import type { ImportStatus } from './import.ts';
 
 /** What an upload is: files in the framing of rows/frames.ts. */
@@ -16,7 +16,6 @@ export const UPLOAD_TYPE = 'application/vnd.amanat.files';
 
 /** Bytes of an announcement: a document, its signature, and a mapping. */
 const ANNOUNCEMENT_BYTES_MAX = 128 * 1024;
-const RETRY_AFTER_SECONDS = 5;
 
 const index = Type.Integer({ minimum: 0, description: 'Index of the import-begun entry.' });
 const params = Type.Object({ import: index });
@@ -84,8 +83,7 @@ export async function importRoutes(
   const { imports } = custody;
   // The upload is read as it comes: whoever takes it bounds what is held of it.
   app.addContentTypeParser(UPLOAD_TYPE, (_request, payload, done) => done(null, payload));
-  // The schemas describe. What arrives is checked as it is, without being coerced into their form.
-  app.setValidatorCompiler(() => () => true);
+  app.setValidatorCompiler(UNJUDGED.validatorCompiler);
   app.setErrorHandler((error: unknown, _request, reply) => answerError(reply, error));
 
   app.post(
@@ -168,29 +166,16 @@ function tokenOf(request: FastifyRequest): string {
 function answerError(reply: FastifyReply, error: unknown): FastifyReply {
   reply.header('connection', 'close');
   if (error instanceof CustodyError) {
-    return answerProblem(reply, error.code, meanings[error.code], error.message);
+    return sendProblem(reply, error.code, meanings[error.code], error.message);
   }
   if (error instanceof KeeperUnavailable) {
-    return answerProblem(reply, 'keeper-unavailable', meanings['keeper-unavailable']);
+    return sendProblem(reply, 'keeper-unavailable', meanings['keeper-unavailable']);
   }
-  if (error instanceof LogUnavailable) return answerProblem(reply, 'log-unavailable', halted);
-  if (error instanceof StorageError) return answerProblem(reply, 'store-unavailable', unwritable);
+  if (error instanceof LogUnavailable) {
+    return sendProblem(reply, 'log-unavailable', unavailable['log-unavailable']);
+  }
+  if (error instanceof StorageError) {
+    return sendProblem(reply, 'store-unavailable', unavailable['store-unavailable']);
+  }
   throw error;
 }
-
-function answerProblem(reply: FastifyReply, code: string, meaning: Meaning, detail?: string) {
-  if (meaning.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
-  return sendProblem(reply, code, meaning, detail);
-}
-
-const halted: Meaning = {
-  status: 503,
-  title: 'the log takes no entries just now; what was taken is kept',
-  remedy: 'begin again with the same file once health is well: it goes on where it stopped',
-};
-
-const unwritable: Meaning = {
-  status: 503,
-  title: 'the store cannot be written; what was taken is kept',
-  remedy: 'make room on the disk, then begin again with the same file: it goes on where it stopped',
-};

@@ -78,7 +78,9 @@ const SCHEMA = `
   ) STRICT;
 `;
 
-type Cells = { readonly [column: string]: unknown };
+interface Cells {
+  readonly [column: string]: unknown;
+}
 
 /** Custody's tables in the gateway's SQLite file. */
 export class SqliteCustodyStore implements CustodyStore {

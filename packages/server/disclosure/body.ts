@@ -2,22 +2,24 @@ import type { Json } from '@amanat/core/canonical';
 import { CoreError } from '@amanat/core/errors';
 import type { Request, Selector, Signed } from '@amanat/core/grants';
 import { readDocument, readSelector } from '@amanat/core/grants';
-import { hexText, list, nullable, object, text } from '@amanat/core/shape';
+import { list, nullable, object } from '@amanat/core/shape';
+import { signedReaders } from '../http/body.ts';
 
 /** Most characters of a signed document that asks something. */
 const DOCUMENT_CHARS_MAX = 32_768;
 /** Most subjects that one request names. */
 export const SELECTORS_MAX = 1000;
 
-const document = text(DOCUMENT_CHARS_MAX);
-const signature = object({ key: hexText(16), signature: text(88) });
-const signedOnce = object({ document, signatures: list(signature, 1, 1) });
+const signedOnce = signedReaders({
+  charsMax: DOCUMENT_CHARS_MAX,
+  signaturesMin: 1,
+  signaturesMax: 1,
+});
 
 const requestBody = object({
-  document,
-  signatures: list(signature, 1, 1),
+  ...signedOnce,
   selectors: list(readSelector, 1, SELECTORS_MAX),
-  approval: nullable(signedOnce),
+  approval: nullable(object(signedOnce)),
 });
 
 /** What POST /v1/requests takes, read strictly. */

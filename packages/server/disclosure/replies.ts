@@ -1,13 +1,12 @@
 import type { AskDecision, AskRejection } from '@amanat/keeper/client';
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { problemSchema, sendProblem, UNWITNESSED } from '../http/problem.ts';
+import { problemSchema, sendProblem } from '../http/problem.ts';
 import { AsksUnavailable } from './errors.ts';
 import { refusals, rejections, unavailable } from './meanings.ts';
 
 /** The smallest size class of an answer about a person, in bytes; the others are its doublings. */
 const SIZE_CLASS_BYTES_MIN = 2048;
-const RETRY_AFTER_SECONDS = 2;
 
 /** A problem that says which rule of the grants decided, and about which holding. */
 export const refusalSchema = Type.Object({
@@ -21,24 +20,11 @@ export function sendRefused(
   reply: FastifyReply,
   { code, rule, holding }: Extract<AskDecision, { outcome: 'refused' }>,
 ): FastifyReply {
-  const { status, title, remedy } = refusals[code];
-  const problem = {
-    type: `urn:amanat:problem:${code}`,
-    title,
-    status,
-    detail: title,
-    code,
-    remedy,
-  };
-  return reply
-    .code(status)
-    .type('application/problem+json')
-    .send({ ...problem, rule, holding, ...UNWITNESSED });
+  return sendProblem(reply, code, refusals[code], undefined, { rule, holding });
 }
 
 /** Answers an ask that showed no authority. */
 export function sendRejected(reply: FastifyReply, code: AskRejection): FastifyReply {
-  if (rejections[code].status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
   return sendProblem(reply, code, rejections[code]);
 }
 
@@ -54,7 +40,6 @@ export function answerAsks(app: FastifyInstance): void {
   app.setErrorHandler((error, _request, reply) => {
     // Anything else is for the server's own handler.
     if (!(error instanceof AsksUnavailable)) throw error;
-    reply.header('retry-after', RETRY_AFTER_SECONDS);
     return sendProblem(reply, error.code, unavailable[error.code]);
   });
 }

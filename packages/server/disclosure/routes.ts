@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
+import { signedMembers, signedSchema, UNJUDGED } from '../http/body.ts';
 import { problemSchema, UNWITNESSED, unwitnessedSchema } from '../http/problem.ts';
 import { readRequestBody, SELECTORS_MAX } from './body.ts';
 import type { Disclosure } from './disclosure.ts';
@@ -7,16 +8,9 @@ import { answerAsks, refusalSchema, sendRefused, sendRejected } from './replies.
 
 const BODY_BYTES_MAX = 256 * 1024;
 
-const signed = {
-  document: Type.String({ description: 'The document, in its canonical form (RFC 8785).' }),
-  signatures: Type.Array(
-    Type.Object({ key: Type.String(), signature: Type.String() }, { additionalProperties: false }),
-  ),
-};
-
 const requestBody = Type.Object(
   {
-    ...signed,
+    ...signedMembers,
     selectors: Type.Array(
       Type.Object(
         { type: Type.String(), value: Type.String(), salt: Type.String() },
@@ -24,7 +18,7 @@ const requestBody = Type.Object(
       ),
       { minItems: 1, maxItems: SELECTORS_MAX },
     ),
-    approval: Type.Union([Type.Object(signed, { additionalProperties: false }), Type.Null()]),
+    approval: Type.Union([signedSchema, Type.Null()]),
   },
   { additionalProperties: false },
 );
@@ -70,7 +64,7 @@ const secondPerson = Type.Object({
   ...unwitnessedSchema,
 });
 
-/** The officers' route. The body is judged by its one strict reader; the schema describes it. */
+/** The officers' route. */
 export async function requestRoutes(
   app: FastifyInstance,
   { disclosure }: { readonly disclosure: Pick<Disclosure, 'request'> },
@@ -80,7 +74,7 @@ export async function requestRoutes(
     '/v1/requests',
     {
       bodyLimit: BODY_BYTES_MAX,
-      validatorCompiler: () => () => true,
+      ...UNJUDGED,
       schema: {
         summary: 'Ask for records, by a signed request',
         body: requestBody,

@@ -1,7 +1,7 @@
 /** The most problems that one answer lists. */
-const problemsMax = 50;
+const PROBLEMS_MAX = 50;
 /** The longest piece of somebody's text that a problem repeats, in characters. */
-const quotedMax = 60;
+const QUOTED_MAX = 60;
 
 /** What kind of thing is wrong with a member of a document. */
 export type ProblemCode =
@@ -14,11 +14,11 @@ export type ProblemCode =
   | 'contradiction';
 
 /** One thing wrong: where (`fields[2].title.ur`), what kind, and what is expected there. */
-export type Problem = {
+export interface Problem {
   readonly path: string;
   readonly code: ProblemCode;
   readonly expected: string;
-};
+}
 
 /** A plain object while it is being read. */
 export type Members = Readonly<Record<string, unknown>>;
@@ -31,14 +31,14 @@ export type Members = Readonly<Record<string, unknown>>;
 export class Checker {
   readonly #problems: Problem[] = [];
 
-  /** What was wrong, at most {@link problemsMax} of them, in the order of reading. */
+  /** What was wrong, at most {@link PROBLEMS_MAX} of them, in the order of reading. */
   get problems(): readonly Problem[] {
     return this.#problems;
   }
 
   /** Notes a problem. */
   report(path: string, code: ProblemCode, expected: string): void {
-    if (this.#problems.length < problemsMax) this.#problems.push({ path, code, expected });
+    if (this.#problems.length < PROBLEMS_MAX) this.#problems.push({ path, code, expected });
   }
 
   /** An object that has all of `required` and nothing beyond `required` and `optional`. */
@@ -52,7 +52,7 @@ export class Checker {
       this.report(path, 'wrong-type', `an object with ${required.join(', ')}`);
       return null;
     }
-    for (const name of Object.keys(value).slice(0, problemsMax)) {
+    for (const name of Object.keys(value).slice(0, PROBLEMS_MAX)) {
       if (!required.includes(name) && !optional.includes(name)) {
         const known = [...required, ...optional].join(', ');
         this.report(join(path, printSafely(name)), 'unknown-member', `one of ${known}`);
@@ -148,7 +148,7 @@ export function join(path: string, name: string): string {
 
 /** A name from somebody's file made fit to print: bounded, one line, no control characters. */
 function printSafely(text: string): string {
-  const short = text.length > quotedMax ? `${text.slice(0, quotedMax)}…` : text;
+  const short = text.length > QUOTED_MAX ? `${text.slice(0, QUOTED_MAX)}…` : text;
   return short.replace(unprintable, '?');
 }
 

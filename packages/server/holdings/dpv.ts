@@ -7,12 +7,12 @@ export type TermKind = 'purpose' | 'legalBasis' | 'category' | 'operation';
 export type Language = 'en' | 'ur';
 
 /** One term of the Data Privacy Vocabulary, or of our own under `amanat:`. */
-export type Term = {
+export interface Term {
   readonly iri: string;
   readonly kind: TermKind;
   readonly en: string;
   readonly ur: string;
-};
+}
 
 // A data file of ours beside the code: its form is checked by a test, not at each start.
 const file: { readonly terms: readonly Term[] } = JSON.parse(

@@ -1,5 +1,5 @@
 /** What the other parts, and the commands, need of holdings: declarations as files, and the words for them. */
-export type { Declaration, Field, FieldType } from './declaration.ts';
+export type { FieldType } from './declaration.ts';
 export { label } from './dpv.ts';
 export { parseDeclarationFile } from './parse.ts';
 export { readShipped } from './shipped.ts';

@@ -1,15 +1,16 @@
+import type { Declaration, DeclaredField } from '@amanat/core/grants';
 import type { Problem } from './checker.ts';
 import { Checker, join } from './checker.ts';
-import type { Controller, Declaration, Field, FieldType, Title } from './declaration.ts';
+import type { FieldType } from './declaration.ts';
 import { fieldTypes } from './declaration.ts';
 import type { TermKind } from './dpv.ts';
 import { isTerm } from './dpv.ts';
 import { readYaml } from './yaml.ts';
 
 /** The most fields a holding can have. */
-const fieldsMax = 60;
+const FIELDS_MAX = 60;
 /** The most groups a holding's fields can fall into: one ciphertext a group and record. */
-const groupsMax = 16;
+const GROUPS_MAX = 16;
 
 /** The name of a holding, agency, controller or group. */
 const slugPattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
@@ -20,12 +21,15 @@ const datePattern = /^(\d{4})-(\d{2})-(\d{2})$/;
 /** Types that can serve as a second way to find a subject. */
 const secondaryTypes: readonly FieldType[] = ['msisdn'];
 
+type Controller = Declaration['controller'];
+type Title = Declaration['title'];
+
 /** A declaration, or everything that is wrong with it. */
 export type ParsedDeclaration =
   | { readonly ok: true; readonly declaration: Declaration }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** Reads a holding's YAML file into its canonical declaration. Never throws for any input. */
+/** Reads a holding's YAML file into the declaration that the log has of it. Never throws for any input. */
 export function parseDeclarationFile(bytes: Uint8Array): ParsedDeclaration {
   const read = readYaml(bytes);
   if (!read.ok) {
@@ -36,9 +40,8 @@ export function parseDeclarationFile(bytes: Uint8Array): ParsedDeclaration {
 }
 
 /**
- * Checks plain data (from YAML, or a canonical document read back) and returns the canonical
- * declaration, with every default written out. Unknown members, terms and names are refused by
- * path. `declaration.schema.json` says the same for other tools; what a schema cannot say (what
+ * Checks a file's plain data and returns the declaration, with every default written out and null for
+ * what is left out. Unknown members, terms and names are refused by path. `declaration.schema.json` says the same for other tools; what a schema cannot say (what
  * refers to what) is checked here only. Never throws for any input.
  */
 export function parseDeclaration(value: unknown): ParsedDeclaration {
@@ -99,7 +102,7 @@ function readDeclaration(check: Checker, value: unknown): Declaration | null {
     fields: check.list(
       members.fields,
       'fields',
-      { min: 1, max: fieldsMax },
+      { min: 1, max: FIELDS_MAX },
       (item, path) => readField(check, item, path),
       (field) => field.name,
     ),
@@ -107,7 +110,8 @@ function readDeclaration(check: Checker, value: unknown): Declaration | null {
 }
 
 function readController(check: Checker, value: unknown): Controller {
-  const none = { id: '', name: { en: '', ur: '' }, contact: { email: '' } };
+  const nobody = { email: '', phone: null, address: null };
+  const none = { id: '', name: { en: '', ur: '' }, contact: nobody };
   if (value === undefined) return none;
   const members = check.object(value, 'controller', ['id', 'name', 'contact']);
   if (members === null) return none;
@@ -131,13 +135,13 @@ function readController(check: Checker, value: unknown): Controller {
     name,
     contact: {
       email,
-      ...(contact.phone === undefined ? {} : { phone }),
-      ...(contact.address === undefined ? {} : { address }),
+      phone: contact.phone === undefined ? null : phone,
+      address: contact.address === undefined ? null : address,
     },
   };
 }
 
-function readField(check: Checker, value: unknown, path: string): Field {
+function readField(check: Checker, value: unknown, path: string): DeclaredField {
   const members =
     check.object(
       value,
@@ -172,7 +176,7 @@ function readField(check: Checker, value: unknown, path: string): Field {
     group: readSlug(check, members.group, join(path, 'group')),
     identifier,
     required: check.oneOf(members.required, join(path, 'required'), [true, false]),
-    ...(type === 'enum' ? { values } : {}),
+    values: type === 'enum' ? values : null,
   };
 }
 
@@ -217,8 +221,8 @@ function checkAsWhole(check: Checker, declaration: Declaration): void {
       check.report('eventDate', 'contradiction', 'a declared, required field of date or datetime');
     }
   }
-  if (new Set(fields.map((field) => field.group)).size > groupsMax) {
-    check.report('fields', 'contradiction', `at most ${groupsMax} groups`);
+  if (new Set(fields.map((field) => field.group)).size > GROUPS_MAX) {
+    check.report('fields', 'contradiction', `at most ${GROUPS_MAX} groups`);
   }
 }
 

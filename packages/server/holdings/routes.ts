@@ -1,20 +1,18 @@
 import type { Register } from '@amanat/core/grants';
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
-import { faultOf } from '../http/faults.ts';
-import { problemSchema, sendProblem, UNWITNESSED, unwitnessedSchema } from '../http/problem.ts';
-
-const nullableText = Type.Union([Type.String(), Type.Null()]);
-const title = Type.Object({ en: Type.String(), ur: Type.String() });
+import { faultOf, sendFault } from '../http/faults.ts';
+import { problemSchema, UNWITNESSED, unwitnessedSchema } from '../http/problem.ts';
+import { contactSchema, nullableText, titleSchema } from '../http/schemas.ts';
 
 const declaration = Type.Object({
   holding: Type.String(),
   version: Type.Integer(),
-  title,
+  title: titleSchema,
   controller: Type.Object({
     id: Type.String(),
-    name: title,
-    contact: Type.Object({ email: Type.String(), phone: nullableText, address: nullableText }),
+    name: titleSchema,
+    contact: contactSchema,
   }),
   purposes: Type.Array(Type.String()),
   legalBases: Type.Array(Type.String()),
@@ -27,7 +25,7 @@ const declaration = Type.Object({
   fields: Type.Array(
     Type.Object({
       name: Type.String(),
-      title,
+      title: titleSchema,
       type: Type.String(),
       category: Type.String(),
       group: Type.String(),
@@ -82,8 +80,7 @@ export async function holdingRoutes(
       const { holding } = request.params as { readonly holding: string };
       const latestVersion = log.register.latestVersion('declaration', holding);
       if (latestVersion === 0) {
-        const { code, meaning } = faultOf('not-found');
-        return sendProblem(reply, code, meaning, 'no holding of this name is declared');
+        return sendFault(reply, faultOf('not-found', 'no holding of this name is declared'));
       }
       const now = log.now();
       return {

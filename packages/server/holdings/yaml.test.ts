@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { YamlCode } from './yaml.ts';
-import { readYaml, yamlBytesMax, yamlDepthMax } from './yaml.ts';
+import { readYaml, YAML_BYTES_MAX, YAML_DEPTH_MAX } from './yaml.ts';
 
 function refused(text: string): readonly [YamlCode, number] | null {
   const read = readYaml(Buffer.from(text));
@@ -53,13 +53,13 @@ test('nesting beyond the bound is refused however it is written, and quickly', (
   for (const text of ['['.repeat(30_000), '{a: '.repeat(20_000), '- '.repeat(30_000)]) {
     assert.equal(refused(text)?.[0], 'too-deep');
   }
-  const fits = `${'['.repeat(yamlDepthMax)}${']'.repeat(yamlDepthMax)}`;
+  const fits = `${'['.repeat(YAML_DEPTH_MAX)}${']'.repeat(YAML_DEPTH_MAX)}`;
   assert.equal(refused(fits), null);
   assert.equal(refused(`[${fits}]`)?.[0], 'too-deep');
 });
 
 test('too many bytes, other encodings, several documents and none are refused', () => {
-  assert.equal(refused('#'.repeat(yamlBytesMax + 1))?.[0], 'too-large');
+  assert.equal(refused('#'.repeat(YAML_BYTES_MAX + 1))?.[0], 'too-large');
   assert.equal(refused('a: 1\n---\nb: 2')?.[0], 'many-documents');
   assert.equal(refused('')?.[0], 'empty');
   assert.equal(refused('# nothing')?.[0], 'empty');

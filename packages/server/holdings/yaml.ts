@@ -2,11 +2,11 @@ import type { CST } from 'yaml';
 import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser } from 'yaml';
 
 /** The largest YAML file that is read, in bytes. */
-export const yamlBytesMax = 256 * 1024;
+export const YAML_BYTES_MAX = 256 * 1024;
 /** How deeply a file's maps and lists may nest. */
-export const yamlDepthMax = 16;
+export const YAML_DEPTH_MAX = 16;
 /** How many tokens of syntax a file may hold; it bounds the work before a tree is built. */
-const tokensMax = 200_000;
+const TOKENS_MAX = 200_000;
 
 /** Plain data as JSON knows it: what a file of ours can say. */
 export type PlainValue =
@@ -31,18 +31,18 @@ export type YamlCode =
   | 'empty';
 
 /** A refused file: the code, the line (1-based, 0 where none applies) and what was expected. */
-export type YamlRefusal = {
+export interface YamlRefusal {
   readonly ok: false;
   readonly code: YamlCode;
   readonly line: number;
   readonly expected: string;
-};
+}
 
 const expectations: Record<YamlCode, string> = {
-  'too-large': `at most ${yamlBytesMax} bytes and ${tokensMax} tokens`,
+  'too-large': `at most ${YAML_BYTES_MAX} bytes and ${TOKENS_MAX} tokens`,
   'not-utf8': 'text in UTF-8',
   syntax: 'well-formed YAML 1.2',
-  'too-deep': `at most ${yamlDepthMax} levels of nesting`,
+  'too-deep': `at most ${YAML_DEPTH_MAX} levels of nesting`,
   alias: 'no anchors and no aliases: write the value out where it is used',
   tag: 'no tags and no directives',
   'duplicate-key': 'each member once',
@@ -53,14 +53,14 @@ const expectations: Record<YamlCode, string> = {
 
 /**
  * Reads one YAML 1.2 (core schema) document into plain data, or says why not. Anchors, aliases,
- * tags, directives and duplicate keys are refused, as are files beyond {@link yamlBytesMax} and
- * {@link yamlDepthMax}; so what comes out is never larger than what went in. Never throws for any
+ * tags, directives and duplicate keys are refused, as are files beyond {@link YAML_BYTES_MAX} and
+ * {@link YAML_DEPTH_MAX}; so what comes out is never larger than what went in. Never throws for any
  * input. Messages never hold the file's text.
  */
 export function readYaml(
   input: Uint8Array,
 ): { readonly ok: true; readonly value: PlainValue } | YamlRefusal {
-  if (input.length > yamlBytesMax) return refuse('too-large', 0);
+  if (input.length > YAML_BYTES_MAX) return refuse('too-large', 0);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(input);
@@ -116,20 +116,23 @@ function parseTokens(text: string): readonly CST.Token[] | null {
   const parser = new Parser();
   for (const lexeme of new Lexer().lex(text)) {
     for (const token of parser.next(lexeme)) tokens.push(token);
-    if (parser.stack.length > 2 * yamlDepthMax + 4) return null;
+    if (parser.stack.length > 2 * YAML_DEPTH_MAX + 4) return null;
   }
   for (const token of parser.end()) tokens.push(token);
   return tokens;
 }
 
-type Found = { readonly code: YamlCode; readonly offset: number };
+interface Found {
+  readonly code: YamlCode;
+  readonly offset: number;
+}
 
 /** Finds what is refused by its syntax alone: aliases, anchors, tags, directives. */
 function inspectTokens(tokens: readonly CST.Token[]): Found | null {
   const queue: CST.Token[] = [...tokens];
   let seen = 0;
   for (let token = queue.pop(); token !== undefined; token = queue.pop()) {
-    if (++seen > tokensMax) return { code: 'too-large', offset: 0 };
+    if (++seen > TOKENS_MAX) return { code: 'too-large', offset: 0 };
     const offset = 'offset' in token ? token.offset : 0;
     if (token.type === 'alias') return { code: 'alias', offset };
     if (token.type === 'directive') return { code: 'tag', offset };
@@ -139,7 +142,7 @@ function inspectTokens(tokens: readonly CST.Token[]): Found | null {
       if (token.value) queue.push(token.value);
     } else if ('items' in token) {
       for (const entry of token.items) {
-        if (++seen > tokensMax) return { code: 'too-large', offset };
+        if (++seen > TOKENS_MAX) return { code: 'too-large', offset };
         const separators = 'sep' in entry ? entry.sep : undefined;
         const found = inspectProperties(entry.start) ?? inspectProperties(separators);
         if (found !== null) return found;
@@ -173,7 +176,7 @@ class PlainFault extends Error {
 /** Turns a composed tree into plain data and holds it to the exact bound on nesting. */
 function toPlain(node: unknown, depth: number): PlainValue {
   if (isAlias(node)) throw new PlainFault('alias', node.range?.[0] ?? 0);
-  if ((isSeq(node) || isMap(node)) && depth >= yamlDepthMax) throw new PlainFault('too-deep', 0);
+  if ((isSeq(node) || isMap(node)) && depth >= YAML_DEPTH_MAX) throw new PlainFault('too-deep', 0);
   if (isSeq(node)) return node.items.map((item) => toPlain(item, depth + 1));
   if (isMap(node)) {
     // No prototype: a member named __proto__ is then a member like any other, and refused as unknown.

@@ -1,3 +1,5 @@
+import { networkOf } from './network.ts';
+
 /** Addresses that are counted at a time; the longest known is forgotten first. */
 const ADDRESSES_MAX = 10_000;
 /** Failures that one address may have in a window before it is asked to wait. */
@@ -36,11 +38,4 @@ export class Failures {
     if (this.#counts.size >= ADDRESSES_MAX && oldest !== undefined) this.#counts.delete(oldest);
     this.#counts.set(network, { failures: 1, until: now + WINDOW_MS });
   }
-}
-
-/** An IPv4 address, or the first 64 bits of an IPv6 one: who has one has them all. */
-function networkOf(address: string): string {
-  const isMapped = address.startsWith('::ffff:');
-  if (!address.includes(':') || isMapped) return address;
-  return address.split(':').slice(0, 4).join(':');
 }

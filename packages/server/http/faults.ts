@@ -1,9 +1,10 @@
 import { CoreError } from '@amanat/core/errors';
 import { KeeperRefused, KeeperUnavailable } from '@amanat/keeper/client';
-import type { FastifyError } from 'fastify';
+import type { FastifyError, FastifyReply } from 'fastify';
 import { LogUnavailable } from '../log/log.ts';
 import { toStorageError } from '../storage/errors.ts';
 import type { Meaning } from './problem.ts';
+import { sendProblem } from './problem.ts';
 
 /** A problem that is nobody's refusal: the request's form, or our own state. */
 export interface Fault {
@@ -55,6 +56,11 @@ const faults = {
 /** The fault of a code. */
 export function faultOf(code: keyof typeof faults, detail?: string): Fault {
   return { code, meaning: faults[code], ...(detail === undefined ? {} : { detail }) };
+}
+
+/** Answers with a fault. */
+export function sendFault(reply: FastifyReply, { code, meaning, detail }: Fault): FastifyReply {
+  return sendProblem(reply, code, meaning, detail);
 }
 
 /** What an error that reached the server means to whoever asked. Anything unknown is ours, and says nothing more. */

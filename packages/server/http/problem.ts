@@ -28,16 +28,24 @@ export interface Meaning {
   readonly remedy: string;
 }
 
-/** Answers with a problem. The detail may name a member of what was sent, never its value. */
+/** How long whoever meets a 503 is asked to wait. */
+const RETRY_AFTER_SECONDS = 2;
+
+/**
+ * Answers with a problem. The detail may name a member of what was sent, never its value.
+ * @param also members beyond those that every problem has.
+ */
 export function sendProblem(
   reply: FastifyReply,
   code: string,
   { status, title, remedy }: Meaning,
   detail: string = title,
+  also: Readonly<Record<string, unknown>> = {},
 ): FastifyReply {
+  if (status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
   const problem = { type: `urn:amanat:problem:${code}`, title, status, detail, code, remedy };
   return reply
     .code(status)
     .type('application/problem+json')
-    .send({ ...problem, ...UNWITNESSED });
+    .send({ ...problem, ...also, ...UNWITNESSED });
 }

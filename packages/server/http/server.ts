@@ -6,9 +6,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest }
 import { fastify, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import { Failures } from './failures.ts';
-import type { Fault } from './faults.ts';
-import { faultOf, toFault } from './faults.ts';
-import { sendProblem } from './problem.ts';
+import { faultOf, sendFault, toFault } from './faults.ts';
 
 const BODY_BYTES_MAX = 128 * 1024;
 const PARAM_LENGTH_MAX = 200;
@@ -96,7 +94,7 @@ function addAnswers(app: FastifyInstance, { mode, now }: ServerOptions): void {
     const wait = address === undefined ? 0 : failures.waitSeconds(address, now());
     if (wait > 0) {
       reply.header('retry-after', wait);
-      return answerFault(reply, faultOf('too-many-requests'));
+      return sendFault(reply, faultOf('too-many-requests'));
     }
     return undefined;
   });
@@ -111,14 +109,9 @@ function addAnswers(app: FastifyInstance, { mode, now }: ServerOptions): void {
   app.setErrorHandler((error, request, reply) => {
     const fault = toFault(error);
     if (fault.meaning.status >= 500) request.log.error(withoutContent(error), fault.code);
-    return answerFault(reply, fault);
+    return sendFault(reply, fault);
   });
-  app.setNotFoundHandler((_request, reply) => answerFault(reply, faultOf('not-found')));
-}
-
-function answerFault(reply: FastifyReply, { code, meaning, detail }: Fault): FastifyReply {
-  if (meaning.status === 503) reply.header('retry-after', 2);
-  return sendProblem(reply, code, meaning, detail);
+  app.setNotFoundHandler((_request, reply) => sendFault(reply, faultOf('not-found')));
 }
 
 /** I12: the route's pattern, never the address asked for, its values or a body. */

@@ -4,9 +4,10 @@ import { Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
 import type { LogReason } from '../log/log.ts';
 import { UNWITNESSED, unwitnessedSchema } from './problem.ts';
+import { nullableText } from './schemas.ts';
 
 /** Stands on every page of a demonstration. */
-export const DEMO_BANNER =
+const DEMO_BANNER =
   'demonstration: keeper, gateway and log share one machine and one user; the guarantees against the operator are off';
 
 /** How long the keeper may take before health calls it away. */
@@ -23,8 +24,6 @@ export interface StateDeps {
   readonly keeper: KeeperPort;
   readonly mode: 'demo' | 'trial';
 }
-
-const nullableText = Type.Union([Type.String(), Type.Null()]);
 
 const instance = Type.Object({
   origin: nullableText,

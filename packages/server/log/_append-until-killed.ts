@@ -5,12 +5,13 @@ import { readLogKey } from './key.ts';
 import { Log } from './log.ts';
 import { createSqliteLogStore } from './store-sqlite.ts';
 
-// Appends until it is killed, and prints each index once it is acknowledged. Its keeper starts anew each time.
+// Appends until it is killed, and prints each index once it is acknowledged. Its keeper stands where it was known to be.
 const directory = process.argv[2] as string;
 const database = openDatabase(join(directory, 'store.db'));
+const store = createSqliteLogStore(database);
 const log = new Log({
-  store: createSqliteLogStore(database),
-  keeper: new FakeKeeper(),
+  store,
+  keeper: FakeKeeper.behind(store),
   key: readLogKey(directory, 'log.test.example'),
   publicDirectory: join(directory, 'public'),
   publishSeconds: 0,

@@ -2,6 +2,7 @@ import { equal, fromUtf8, hex } from '@amanat/core/bytes';
 import { CompactRange, leafHash, parseCheckpoint, parseNote } from '@amanat/core/log';
 import type { Answered, KeeperPort, MessageName, Messages } from '@amanat/keeper/client';
 import { KeeperUnavailable } from '@amanat/keeper/client';
+import type { LogStore } from './store.ts';
 
 /**
  * A keeper for the log's own tests: it follows the tree and answers `commit` and `status`, gives 64 bytes of
@@ -22,6 +23,13 @@ export class FakeKeeper implements KeeperPort {
 
   constructor(delayMs = 0) {
     this.delayMs = delayMs;
+  }
+
+  /** A keeper that stands where the store last knew its keeper to be: a real one forgets nothing. */
+  static behind(store: LogStore): FakeKeeper {
+    const keeper = new FakeKeeper();
+    for (const leaf of store.leaves(0, store.followed())) keeper.range.append(leafHash(leaf));
+    return keeper;
   }
 
   ask<N extends MessageName>(

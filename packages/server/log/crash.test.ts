@@ -51,7 +51,7 @@ async function checkLog(directory: string, acknowledged: ReadonlyMap<number, num
   const publicDirectory = join(directory, 'public');
   const log = new Log({
     store,
-    keeper: new FakeKeeper(),
+    keeper: FakeKeeper.behind(store),
     key: readLogKey(directory, ORIGIN),
     publicDirectory,
     publishSeconds: 600,

@@ -4,8 +4,7 @@ import { CoreError } from '@amanat/core/errors';
 import type { ResourcePosition } from '@amanat/core/log';
 import { HASH_LENGTH, parseTilePath, TILE_WIDTH, tilePath } from '@amanat/core/log';
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { faultOf } from '../http/faults.ts';
-import { sendProblem } from '../http/problem.ts';
+import { faultOf, sendFault } from '../http/faults.ts';
 
 /**
  * The log's static files (C2SP tlog-tiles): GET /checkpoint and GET /tile/…. A path that is not exactly a tile's
@@ -77,6 +76,5 @@ async function readIfThere(path: string): Promise<Buffer | null> {
 }
 
 function notFound(reply: FastifyReply): FastifyReply {
-  const { code, meaning } = faultOf('not-found');
-  return sendProblem(reply, code, meaning, 'the log has no such file, or not yet');
+  return sendFault(reply, faultOf('not-found', 'the log has no such file, or not yet'));
 }

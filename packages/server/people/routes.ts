@@ -1,8 +1,6 @@
 import type { Json } from '@amanat/core/canonical';
-import { CoreError } from '@amanat/core/errors';
 import {
   boolean,
-  hexText,
   integer,
   list,
   nullable,
@@ -13,9 +11,11 @@ import {
   time,
 } from '@amanat/core/shape';
 import { Type } from '@sinclair/typebox';
-import type { FastifyInstance, FastifyReply } from 'fastify';
-import { faultOf } from '../http/faults.ts';
+import type { FastifyInstance } from 'fastify';
+import { signedReaders, signedSchema, UNJUDGED } from '../http/body.ts';
+import { faultOf, sendFault } from '../http/faults.ts';
 import { problemSchema, sendProblem, UNWITNESSED, unwitnessedSchema } from '../http/problem.ts';
+import { contactSchema, nullableText, titleSchema } from '../http/schemas.ts';
 import { entryRefusals } from './meanings.ts';
 import type { ExplainAsk, People } from './people.ts';
 
@@ -24,10 +24,9 @@ const BODY_BYTES_MAX = 192 * 1024;
 const DOCUMENT_CHARS_MAX = 65_535;
 const SIGNATURES_MAX = 4;
 
-const readSigned = object({
-  document: text(DOCUMENT_CHARS_MAX),
-  signatures: list(object({ key: hexText(16), signature: text(88) }), 0, SIGNATURES_MAX),
-});
+const readSigned = object(
+  signedReaders({ charsMax: DOCUMENT_CHARS_MAX, signaturesMin: 0, signaturesMax: SIGNATURES_MAX }),
+);
 
 const readExplain = object({
   agency: slug,
@@ -39,19 +38,6 @@ const readExplain = object({
   approved: boolean,
   time: nullable(time),
 });
-
-const signedBody = Type.Object(
-  {
-    document: Type.String({ description: 'The document, in its canonical form (RFC 8785).' }),
-    signatures: Type.Array(
-      Type.Object(
-        { key: Type.String(), signature: Type.String() },
-        { additionalProperties: false },
-      ),
-    ),
-  },
-  { additionalProperties: false },
-);
 
 const explainBody = Type.Object(
   {
@@ -72,13 +58,11 @@ const explainBody = Type.Object(
   { additionalProperties: false },
 );
 
-const nullableText = Type.Union([Type.String(), Type.Null()]);
-const contact = Type.Object({ email: Type.String(), phone: nullableText, address: nullableText });
 const agency = Type.Object({
   agency: Type.String(),
   version: Type.Integer(),
-  name: Type.Object({ en: Type.String(), ur: Type.String() }),
-  contact,
+  name: titleSchema,
+  contact: contactSchema,
   subjectsPerDay: Type.Integer(),
   time: Type.Integer(),
 });
@@ -118,27 +102,19 @@ const latestVersion = Type.Integer({
   description: 'In force or not yet: the next document has the next.',
 });
 
-/** Bodies are judged by their one strict reader; the schema describes them. */
-const unjudged = { validatorCompiler: () => () => true };
-
 /** Documents of the two administrators, and what they say of agencies, keys and grants. */
 export async function peopleRoutes(
   app: FastifyInstance,
   { people }: { readonly people: People },
 ): Promise<void> {
-  app.setErrorHandler((error, _request, reply) => {
-    if (!(error instanceof CoreError)) throw error;
-    return sendProblem(reply, 'malformed', faultOf('malformed').meaning, error.message);
-  });
-
   app.post(
     '/v1/documents',
     {
-      ...unjudged,
+      ...UNJUDGED,
       bodyLimit: BODY_BYTES_MAX,
       schema: {
         summary: 'Enter a document that two administrators have signed',
-        body: signedBody,
+        body: signedSchema,
         response: {
           201: Type.Object({ index: Type.Integer(), type: Type.String(), ...unwitnessedSchema }),
           400: problemSchema,
@@ -186,7 +162,7 @@ export async function peopleRoutes(
     },
     async (request, reply) => {
       const found = people.agency((request.params as { readonly agency: string }).agency);
-      return found === null ? notFound(reply) : { ...found, ...UNWITNESSED };
+      return found === null ? sendFault(reply, faultOf('not-found')) : { ...found, ...UNWITNESSED };
     },
   );
 
@@ -211,7 +187,7 @@ export async function peopleRoutes(
     },
     async (request, reply) => {
       const found = people.key((request.params as { readonly id: string }).id);
-      return found === null ? notFound(reply) : { ...found, ...UNWITNESSED };
+      return found === null ? sendFault(reply, faultOf('not-found')) : { ...found, ...UNWITNESSED };
     },
   );
 
@@ -235,7 +211,7 @@ export async function peopleRoutes(
   app.post(
     '/v1/grants/explain',
     {
-      ...unjudged,
+      ...UNJUDGED,
       schema: {
         summary: 'What the table would answer, to somebody whose budget is unspent',
         body: explainBody,
@@ -247,9 +223,4 @@ export async function peopleRoutes(
       return { ...people.explain(ask), ...UNWITNESSED };
     },
   );
-}
-
-function notFound(reply: FastifyReply): FastifyReply {
-  const { code, meaning } = faultOf('not-found');
-  return sendProblem(reply, code, meaning);
 }

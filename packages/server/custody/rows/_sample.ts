@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Declaration } from '../../holdings/declaration.ts';
+import type { Declaration } from '@amanat/core/grants';
 import { parseDeclarationFile } from '../../holdings/parse.ts';
 import type { ShippedHolding } from '../../holdings/shipped.ts';
 import { readShipped } from '../../holdings/shipped.ts';

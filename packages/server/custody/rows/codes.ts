@@ -77,7 +77,7 @@ export const rejectAdvice: Readonly<Record<RejectCode, string>> = {
 };
 
 /** A row that was not taken. It never holds a value of the row. */
-export type Rejection = {
+export interface Rejection {
   /** Where the row begins: its line in a text file (1-based, heading included), or its file's place in a set. */
   readonly line: number;
   /** How many physical lines the rejection covers: 1, except for a quoted row over several lines. */
@@ -87,38 +87,43 @@ export type Rejection = {
   /** The declared field at fault, or null where it is the row as a whole. */
   readonly column: string | null;
   readonly code: RejectCode;
-};
+}
 
 /** A field's text: as it was recorded, and in the one form in which it is matched. */
-export type TextValue = { readonly recorded: string; readonly normalised: string };
+export interface TextValue {
+  readonly recorded: string;
+  readonly normalised: string;
+}
 /** A field's content where it is a file. */
-export type BytesValue = { readonly bytes: Uint8Array };
+export interface BytesValue {
+  readonly bytes: Uint8Array;
+}
 /** What a row holds for one field; null where it holds nothing. */
 export type RowValue = TextValue | BytesValue | null;
 
 /** A row that was taken: one value for each declared field, in declared order. */
-export type Row = {
+export interface Row {
   readonly line: number;
   readonly row: number;
   readonly values: readonly RowValue[];
-};
+}
 
 /**
  * Running counts; `rows` is always `accepted` + `rejected`. Lines are counted as they are split, up
  * to a block ahead of the rows, so they match the rows only in the last batch.
  */
-export type Totals = {
+export interface Totals {
   /** Physical lines (of a text file) or files (of a set) read so far. */
   readonly lines: number;
   readonly blankLines: number;
   readonly rows: number;
   readonly accepted: number;
   readonly rejected: number;
-};
+}
 
 /** Some rows and rejections in the order of the input, and the totals up to here. */
-export type RowBatch = {
+export interface RowBatch {
   readonly rows: readonly Row[];
   readonly rejections: readonly Rejection[];
   readonly totals: Totals;
-};
+}

@@ -1,21 +1,21 @@
-import type { Declaration } from '../../holdings/holdings.ts';
+import type { Declaration } from '@amanat/core/grants';
 import type { Rejection, Row, RowBatch, RowValue, Totals } from './codes.ts';
 import type { Encoding } from './encoding.ts';
 import { toUtf8 } from './encoding.ts';
 import type { FieldParser } from './fields.ts';
 import { makeFieldParser } from './fields.ts';
 import type { FileRefusal } from './headings.ts';
-import { headingBytesMax, planColumns } from './headings.ts';
+import { HEADING_BYTES_MAX, planColumns } from './headings.ts';
 import type { IdentifierRule } from './identifiers.ts';
 import type { Mapping } from './mapping.ts';
 import type { RawRow } from './splitter.ts';
-import { RowSplitter, rowBytesMax, rowLinesMax } from './splitter.ts';
+import { ROW_BYTES_MAX, ROW_LINES_MAX, RowSplitter } from './splitter.ts';
 
 /** How many rows a batch holds, taken and rejected together, unless told otherwise. */
-const batchRowsDefault = 1024;
+const BATCH_ROWS_DEFAULT = 1024;
 
 /** How a file of rows is to be read. */
-export type CsvOptions = {
+export interface CsvOptions {
   readonly identifiers: IdentifierRule;
   readonly mapping?: Mapping;
   /** The encoding of a file without a byte order mark; UTF-8 unless declared. */
@@ -23,17 +23,17 @@ export type CsvOptions = {
   readonly batchRows?: number;
   readonly rowBytesMax?: number;
   readonly rowLinesMax?: number;
-};
+}
 
 /** A file whose heading line fits the declaration. `batches` can be read once. */
-export type OpenedCsv = {
+export interface OpenedCsv {
   readonly ok: true;
   /**
    * Ends with a batch whose totals are the file's, even where the file has no rows. Ending the
    * loop early ends the source.
    */
   readonly batches: AsyncGenerator<RowBatch, void, undefined>;
-};
+}
 
 /**
  * Opens a CSV file: reads its heading line, finds delimiter and columns, and refuses the file as a
@@ -58,13 +58,13 @@ export async function readCsv(
     columns: plan.fieldIndexes.length,
     firstLine: heading.lines + 1,
     bounds: {
-      rowBytesMax: options.rowBytesMax ?? rowBytesMax,
-      rowLinesMax: options.rowLinesMax ?? rowLinesMax,
+      rowBytesMax: options.rowBytesMax ?? ROW_BYTES_MAX,
+      rowLinesMax: options.rowLinesMax ?? ROW_LINES_MAX,
     },
   });
   const columns = plan.fieldIndexes.map((index) => makeColumn(declaration, index, options));
   const gather = new Gatherer(columns, declaration.fields.length, splitter, heading.lines - 1);
-  const batchRows = options.batchRows ?? batchRowsDefault;
+  const batchRows = options.batchRows ?? BATCH_ROWS_DEFAULT;
   return { ok: true, batches: readBatches(pieces, heading.rest, splitter, gather, batchRows) };
 }
 
@@ -96,7 +96,11 @@ async function* readBatches(
   }
 }
 
-type Column = { readonly index: number; readonly name: string; readonly parse: FieldParser };
+interface Column {
+  readonly index: number;
+  readonly name: string;
+  readonly parse: FieldParser;
+}
 
 function makeColumn(
   declaration: Declaration,
@@ -197,7 +201,7 @@ async function readHeading(pieces: AsyncGenerator<Uint8Array, void, undefined>):
     if (end === bytes.length - 1 && end === back && !done) end = -1;
     if (end === -1 && done) end = bytes.length;
     if (end === -1) {
-      if (bytes.length > headingBytesMax) break;
+      if (bytes.length > HEADING_BYTES_MAX) break;
       const next = await pieces.next();
       if (next.done === true) done = true;
       else bytes = Buffer.concat([bytes, next.value]);
@@ -207,7 +211,7 @@ async function readHeading(pieces: AsyncGenerator<Uint8Array, void, undefined>):
     const pair = bytes[end] === 0x0d && bytes[end + 1] === 0x0a;
     lines++;
     at = Math.min(end + (pair ? 2 : 1), bytes.length);
-    if (at > headingBytesMax + 2) break;
+    if (at > HEADING_BYTES_MAX + 2) break;
     if (text.trim() !== '') return { ok: true, text, lines, rest: bytes.subarray(at) };
     if (done && at === bytes.length) return { ok: false, code: 'empty-file', names: [] };
   }

@@ -2,10 +2,10 @@ import type { TextValue, ValueCode } from './codes.ts';
 import { toAsciiDigits } from './identifiers.ts';
 
 /** The years in which a date is believed. */
-const yearMin = 1850;
-const yearMax = 2199;
+const YEAR_MIN = 1850;
+const YEAR_MAX = 2199;
 /** The longest text that is looked at as a date or time, in characters. */
-const dateCharsMax = 40;
+const DATE_CHARS_MAX = 40;
 
 const isoDate = /^(\d{4})-(\d{2})-(\d{2})$/;
 const localDate = /^(\d{1,2})([-/])(\d{1,2})\2(\d{4})$/;
@@ -17,7 +17,7 @@ const monthDays = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
  * first. Urdu digits are read. A date that the calendar does not have is refused.
  */
 export function parseDate(raw: string): TextValue | ValueCode {
-  if (raw.length > dateCharsMax) return 'bad-date';
+  if (raw.length > DATE_CHARS_MAX) return 'bad-date';
   const text = toAsciiDigits(raw.trim());
   const day = readDay(text);
   if (typeof day === 'string') return day;
@@ -31,7 +31,7 @@ export function parseDate(raw: string): TextValue | ValueCode {
  * offset the time is one of Pakistan.
  */
 export function parseDateTime(raw: string): TextValue | ValueCode {
-  if (raw.length > dateCharsMax) return 'bad-time';
+  if (raw.length > DATE_CHARS_MAX) return 'bad-time';
   const text = toAsciiDigits(raw.trim());
   const split = text.search(/[T\s]/);
   if (split === -1) return 'bad-time';
@@ -48,7 +48,11 @@ export function parseDateTime(raw: string): TextValue | ValueCode {
   return { recorded: raw, normalised: `${instant.toISOString().slice(0, 19)}Z` };
 }
 
-type Day = { readonly year: number; readonly month: number; readonly day: number };
+interface Day {
+  readonly year: number;
+  readonly month: number;
+  readonly day: number;
+}
 
 function readDay(text: string): Day | ValueCode {
   let parts = isoDate.exec(text);
@@ -60,7 +64,7 @@ function readDay(text: string): Day | ValueCode {
     if (parts === null) return 'bad-date';
     day = { year: Number(parts[4]), month: Number(parts[3]), day: Number(parts[1]) };
   }
-  if (day.year < yearMin || day.year > yearMax) return 'no-such-date';
+  if (day.year < YEAR_MIN || day.year > YEAR_MAX) return 'no-such-date';
   let last = monthDays[day.month - 1];
   if (last === undefined) return 'no-such-date';
   if (day.month === 2 && isLeap(day.year)) last = 29;

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Declaration } from '../../holdings/holdings.ts';
+import type { Declaration } from '@amanat/core/grants';
 import type { RowValue } from './codes.ts';
 import { GroupWriter } from './group.ts';
 
@@ -14,7 +14,10 @@ export type RowPlan = readonly {
 }[];
 
 /** A row made ready: one plaintext for each group of the plan, in its order, and the row's digest. */
-export type EncodedRow = { readonly groups: readonly Buffer[]; readonly digest: Buffer };
+export interface EncodedRow {
+  readonly groups: readonly Buffer[];
+  readonly digest: Buffer;
+}
 
 /** Plans how rows of a declaration are encoded; groups come in the order of `groupNames`. */
 export function planRow(declaration: Declaration): RowPlan {

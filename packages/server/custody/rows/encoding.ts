@@ -6,10 +6,10 @@ export const encodings = ['utf-8', 'utf-16le', 'utf-16be', 'windows-1252', 'wind
 export type Encoding = (typeof encodings)[number];
 
 /** The most bytes handed on at once. */
-const pieceBytesMax = 64 * 1024;
+const PIECE_BYTES_MAX = 64 * 1024;
 
 /**
- * Passes a text on as UTF-8 in pieces of at most about {@link pieceBytesMax} bytes. A byte order
+ * Passes a text on as UTF-8 in pieces of at most about {@link PIECE_BYTES_MAX} bytes. A byte order
  * mark decides the encoding and is taken off; without one it is `declared`, by default UTF-8. What
  * is invalid in UTF-16 comes out as U+FFFD and what is invalid in UTF-8 as it is: both are for the
  * row's reader to refuse. Ends its source when it is ended early.
@@ -33,8 +33,8 @@ export async function* toUtf8(
       decoder = makeDecoder(found.encoding);
       rest = rest.subarray(found.skip);
     }
-    for (let at = 0; at < rest.length; at += pieceBytesMax) {
-      const piece = rest.subarray(at, at + pieceBytesMax);
+    for (let at = 0; at < rest.length; at += PIECE_BYTES_MAX) {
+      const piece = rest.subarray(at, at + PIECE_BYTES_MAX);
       if (decoder === null) yield piece;
       else yield Buffer.from(decoder.decode(piece, { stream: true }), 'utf8');
     }

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { DeclaredField } from '@amanat/core/grants';
 import fc from 'fast-check';
-import type { Field, FieldType } from '../../holdings/declaration.ts';
+import type { FieldType } from '../../holdings/declaration.ts';
 import { fieldTypes } from '../../holdings/declaration.ts';
 import { rejectAdvice } from './codes.ts';
-import { parseField, textCharsMax } from './fields.ts';
+import { parseField, TEXT_CHARS_MAX } from './fields.ts';
 import type { IdentifierRule } from './identifiers.ts';
 
-function fieldOf(type: FieldType, required = false): Field {
+function fieldOf(type: FieldType, required = false): DeclaredField {
   return {
     name: 'sample',
     title: { en: 'Sample', ur: 'نمونہ' },
@@ -16,7 +17,7 @@ function fieldOf(type: FieldType, required = false): Field {
     group: 'sample',
     identifier: null,
     required,
-    ...(type === 'enum' ? { values: ['Entry', 'Exit', 'Über Land'] } : {}),
+    values: type === 'enum' ? ['Entry', 'Exit', 'Über Land'] : null,
   };
 }
 
@@ -108,7 +109,7 @@ const refused: readonly (readonly [FieldType, readonly string[], string])[] = [
   ['enum', ['in', 'entry exit', '1'], 'not-in-enum'],
   ['integer', ['1.5', '1,000', '1e3', '0x10', '--1', '1234567890123456'], 'bad-integer'],
   ['text', ['a\u0000b', 'a\u001bb', 'a\u0085b', '\u007f.'], 'control-character'],
-  ['text', ['x'.repeat(textCharsMax + 1)], 'too-long'],
+  ['text', ['x'.repeat(TEXT_CHARS_MAX + 1)], 'too-long'],
   ['jpeg', ['anything'], 'not-text'],
 ];
 

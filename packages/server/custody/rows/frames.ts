@@ -1,9 +1,9 @@
 /** The longest file name, in bytes of UTF-8. */
-const nameBytesMax = 255;
+const NAME_BYTES_MAX = 255;
 /** The most files in one upload, unless told otherwise. */
-const filesMaxDefault = 1_000_000;
+const FILES_MAX_DEFAULT = 1_000_000;
 /** The largest file in an upload, in bytes, unless told otherwise. */
-const fileBytesMaxDefault = 64 * 1024 * 1024 * 1024;
+const FILE_BYTES_MAX_DEFAULT = 64 * 1024 * 1024 * 1024;
 
 /** Why an upload's framing was refused. */
 export type FrameCode =
@@ -25,21 +25,24 @@ export class FrameError extends Error {
 }
 
 /** A file to send: its size must be known before its bytes. */
-export type NamedSource = {
+export interface NamedSource {
   readonly name: string;
   readonly size: number;
   readonly content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
-};
+}
 
 /** A file as it arrives. What is not read of `content` is passed over when the next is asked for. */
-export type FramedFile = {
+export interface FramedFile {
   readonly name: string;
   readonly size: number;
   readonly content: AsyncIterable<Uint8Array>;
-};
+}
 
 /** Bounds of an upload; see the defaults. */
-export type FrameBounds = { readonly filesMax?: number; readonly fileBytesMax?: number };
+export interface FrameBounds {
+  readonly filesMax?: number;
+  readonly fileBytesMax?: number;
+}
 
 /**
  * Writes files as one stream: for each a name's length (uint16, big-endian), the name in UTF-8, the
@@ -52,7 +55,7 @@ export async function* encodeFrames(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const file of files) {
     const name = Buffer.from(file.name, 'utf8');
-    if (!isName(file.name) || name.length > nameBytesMax) {
+    if (!isName(file.name) || name.length > NAME_BYTES_MAX) {
       throw new FrameError('frame-bad-name', 'a file has a name that cannot be sent');
     }
     if (!Number.isSafeInteger(file.size) || file.size < 0) {
@@ -82,8 +85,8 @@ export async function* decodeFrames(
   source: AsyncIterable<Uint8Array>,
   bounds: FrameBounds = {},
 ): AsyncGenerator<FramedFile, void, undefined> {
-  const filesMax = bounds.filesMax ?? filesMaxDefault;
-  const fileBytesMax = bounds.fileBytesMax ?? fileBytesMaxDefault;
+  const filesMax = bounds.filesMax ?? FILES_MAX_DEFAULT;
+  const fileBytesMax = bounds.fileBytesMax ?? FILE_BYTES_MAX_DEFAULT;
   const reader = new ByteReader(source);
   try {
     for (let count = 0; ; count++) {
@@ -105,7 +108,7 @@ export async function* decodeFrames(
 }
 
 function readName(bytes: Buffer): string {
-  if (bytes.length <= nameBytesMax) {
+  if (bytes.length <= NAME_BYTES_MAX) {
     try {
       const name = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
       if (isName(name)) return name;

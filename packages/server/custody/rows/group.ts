@@ -1,19 +1,22 @@
 import type { RowValue } from './codes.ts';
 
 /** The version of the framing below. */
-const groupVersion = 1;
+const GROUP_VERSION = 1;
 /** The most fields in one group. */
-const fieldsMax = 64;
+const FIELDS_MAX = 64;
 /** What a writer keeps between rows, in bytes. */
-const writerBytes = 64 * 1024;
+const WRITER_BYTES = 64 * 1024;
 
-const kindAbsent = 0;
-const kindText = 1;
-const kindTwoTexts = 2;
-const kindBytes = 3;
+const KIND_ABSENT = 0;
+const KIND_TEXT = 1;
+const KIND_TWO_TEXTS = 2;
+const KIND_BYTES = 3;
 
 /** A field's name and what a record holds for it. */
-export type GroupField = { readonly name: string; readonly value: RowValue };
+export interface GroupField {
+  readonly name: string;
+  readonly value: RowValue;
+}
 
 /**
  * Encodes one field group of a record: the plaintext that is encrypted. Byte by byte, integers
@@ -45,13 +48,13 @@ export function encodeGroup(fields: readonly GroupField[]): Buffer {
  * allocation, made by whoever copies {@link written}. Nothing asynchronous may happen in between.
  */
 export class GroupWriter {
-  #bytes = Buffer.allocUnsafeSlow(writerBytes);
+  #bytes = Buffer.allocUnsafeSlow(WRITER_BYTES);
   #at = 0;
 
   /** Forgets what was written, and gives back memory that one large row took. */
   reset(): void {
     this.#at = 0;
-    if (this.#bytes.length > writerBytes) this.#bytes = Buffer.allocUnsafeSlow(writerBytes);
+    if (this.#bytes.length > WRITER_BYTES) this.#bytes = Buffer.allocUnsafeSlow(WRITER_BYTES);
   }
 
   /** How many bytes have been written since the last reset. */
@@ -86,9 +89,9 @@ export class GroupWriter {
 
   /** Writes one group in the framing of {@link encodeGroup}, names being in UTF-8 already. */
   writeGroup(names: readonly Uint8Array[], valueAt: (index: number) => RowValue): void {
-    if (names.length > fieldsMax) throw new RangeError(`a group has at most ${fieldsMax} fields`);
+    if (names.length > FIELDS_MAX) throw new RangeError(`a group has at most ${FIELDS_MAX} fields`);
     this.#reserve(3);
-    this.#bytes[this.#at] = groupVersion;
+    this.#bytes[this.#at] = GROUP_VERSION;
     this.#at = this.#bytes.writeUInt16BE(names.length, this.#at + 1);
     for (const [index, name] of names.entries()) this.#writeField(name, valueAt(index));
   }
@@ -139,9 +142,9 @@ export class GroupWriter {
 const writer = new GroupWriter();
 
 function kindOf(value: RowValue): number {
-  if (value === null) return kindAbsent;
-  if ('bytes' in value) return kindBytes;
-  return value.recorded === value.normalised ? kindText : kindTwoTexts;
+  if (value === null) return KIND_ABSENT;
+  if ('bytes' in value) return KIND_BYTES;
+  return value.recorded === value.normalised ? KIND_TEXT : KIND_TWO_TEXTS;
 }
 
 /**
@@ -168,15 +171,15 @@ export function decodeGroup(bytes: Uint8Array): readonly GroupField[] | null {
     return length === null ? null : take(length);
   };
 
-  if (integer(1) !== groupVersion) return null;
+  if (integer(1) !== GROUP_VERSION) return null;
   const count = integer(2);
-  if (count === null || count > fieldsMax) return null;
+  if (count === null || count > FIELDS_MAX) return null;
   const fields: GroupField[] = [];
   const seen = new Set<string>();
   for (let index = 0; index < count; index++) {
     const kind = integer(1);
     const name = decodeText(sized(2));
-    if (kind === null || kind > kindBytes || name === null || seen.has(name)) return null;
+    if (kind === null || kind > KIND_BYTES || name === null || seen.has(name)) return null;
     seen.add(name);
     const value = readValue(kind, () => sized(4));
     if (value === undefined) return null;
@@ -186,13 +189,13 @@ export function decodeGroup(bytes: Uint8Array): readonly GroupField[] | null {
 }
 
 function readValue(kind: number, next: () => Uint8Array | null): RowValue | undefined {
-  if (kind === kindAbsent) return null;
+  if (kind === KIND_ABSENT) return null;
   const content = next();
   if (content === null) return undefined;
-  if (kind === kindBytes) return { bytes: content };
+  if (kind === KIND_BYTES) return { bytes: content };
   const normalised = decodeText(content);
   if (normalised === null) return undefined;
-  if (kind === kindText) return { recorded: normalised, normalised };
+  if (kind === KIND_TEXT) return { recorded: normalised, normalised };
   const recorded = decodeText(next());
   if (recorded === null || recorded === normalised) return undefined;
   return { recorded, normalised };

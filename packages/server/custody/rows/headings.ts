@@ -1,13 +1,13 @@
-import type { Declaration } from '../../holdings/holdings.ts';
+import type { Declaration } from '@amanat/core/grants';
 import type { Mapping } from './mapping.ts';
-import { foldHeading, headingCharsMax, printHeading } from './mapping.ts';
+import { foldHeading, HEADING_CHARS_MAX, printHeading } from './mapping.ts';
 
 /** The most columns a file may have. */
-const columnsMax = 256;
+const COLUMNS_MAX = 256;
 /** The longest heading line, in bytes. */
-export const headingBytesMax = 64 * 1024;
+export const HEADING_BYTES_MAX = 64 * 1024;
 /** The most headings that a refusal names. */
-const namedMax = 32;
+const NAMED_MAX = 32;
 
 const delimiters = [',', ';', '\t', '|'] as const;
 /** What may stand between two fields. */
@@ -27,20 +27,20 @@ export type FileCode =
   | 'file-columns';
 
 /** A refused file: why, and the headings or fields concerned, fit to print. */
-export type FileRefusal = {
+export interface FileRefusal {
   readonly ok: false;
   readonly code: FileCode;
   readonly names: readonly string[];
-};
+}
 
 /** What each code asks of whoever mends the file. */
 export const fileAdvice: Readonly<Record<FileCode, string>> = {
   'empty-file': 'the file holds no rows',
   'no-heading':
     "the first line names none of the declaration's fields: give a heading line, or say with a mapping (--map) which heading is which field",
-  'bad-heading': `the heading line is badly quoted, longer than ${headingBytesMax} bytes, or has a heading of more than ${headingCharsMax} characters`,
+  'bad-heading': `the heading line is badly quoted, longer than ${HEADING_BYTES_MAX} bytes, or has a heading of more than ${HEADING_CHARS_MAX} characters`,
   'bad-encoding': 'the heading line is not UTF-8: declare the encoding, or save the file as UTF-8',
-  'too-many-columns': `the file has more than ${columnsMax} columns`,
+  'too-many-columns': `the file has more than ${COLUMNS_MAX} columns`,
   'duplicate-headings': 'these headings stand for a field that another heading stands for too',
   'undeclared-columns':
     'these columns are not declared: map them to a field, or to null to leave them out on purpose',
@@ -50,16 +50,16 @@ export const fileAdvice: Readonly<Record<FileCode, string>> = {
 };
 
 /** How a file's columns meet the declaration. */
-export type ColumnPlan = {
+export interface ColumnPlan {
   readonly ok: true;
   readonly delimiter: Delimiter;
   /** For each column the index of its field in the declaration, or null where it is left out. */
   readonly fieldIndexes: readonly (number | null)[];
-};
+}
 
 /**
  * Decides from a heading line which delimiter a file uses and which column is which field, or
- * refuses the file. Undeclared columns are refused by name (design, I5).
+ * refuses the file. Undeclared columns are refused by name (I5).
  */
 export function planColumns(
   headingLine: string,
@@ -87,8 +87,8 @@ export function planColumns(
   const best = chooseDelimiter(headingLine, (heading) => resolve(heading) !== undefined);
   if (best === null) return refuse('bad-heading');
   const { delimiter, headings } = best;
-  if (headings.length > columnsMax) return refuse('too-many-columns');
-  if (headings.some(({ length }) => length > headingCharsMax)) return refuse('bad-heading');
+  if (headings.length > COLUMNS_MAX) return refuse('too-many-columns');
+  if (headings.some(({ length }) => length > HEADING_CHARS_MAX)) return refuse('bad-heading');
   const resolved = headings.map(resolve);
   if (resolved.every((index) => index === undefined)) return refuse('no-heading');
 
@@ -112,7 +112,7 @@ export function planColumns(
 }
 
 function refuse(code: FileCode, names: readonly string[] = []): FileRefusal {
-  return { ok: false, code, names: names.slice(0, namedMax).map(printHeading) };
+  return { ok: false, code, names: names.slice(0, NAMED_MAX).map(printHeading) };
 }
 
 /**
@@ -133,7 +133,7 @@ function chooseDelimiter(
       allSplit = false;
       continue;
     }
-    const known = headings.slice(0, columnsMax).filter(isKnown).length;
+    const known = headings.slice(0, COLUMNS_MAX).filter(isKnown).length;
     const more = best === null || headings.length > best.headings.length;
     if (known > bestKnown || (known === bestKnown && more)) {
       best = { delimiter, headings };
@@ -147,7 +147,7 @@ function chooseDelimiter(
 function splitHeadings(line: string, delimiter: Delimiter): readonly string[] | null {
   const headings: string[] = [];
   let at = 0;
-  while (headings.length <= columnsMax) {
+  while (headings.length <= COLUMNS_MAX) {
     let heading = '';
     if (line[at] === '"') {
       let close = line.indexOf('"', at + 1);

@@ -7,10 +7,10 @@ import type { TextValue, ValueCode } from './codes.ts';
 export type IdentifierRule = 'synthetic' | 'real';
 
 /** The longest text that is looked at as an identifier, in characters. */
-const identifierCharsMax = 64;
+const IDENTIFIER_CHARS_MAX = 64;
 /** Urdu digits begin at U+06F0, Arabic-Indic ones at U+0660. */
-const urduZero = 0x06f0;
-const arabicZero = 0x0660;
+const URDU_ZERO = 0x06f0;
+const ARABIC_ZERO = 0x0660;
 
 const foreignDigits = /[\u0660-\u0669\u06f0-\u06f9]/;
 const foreignDigitsAll = /[\u0660-\u0669\u06f0-\u06f9]/g;
@@ -20,7 +20,7 @@ export function toAsciiDigits(text: string): string {
   if (!foreignDigits.test(text)) return text;
   return text.replace(foreignDigitsAll, (digit) => {
     const code = digit.charCodeAt(0);
-    return String(code - (code >= urduZero ? urduZero : arabicZero));
+    return String(code - (code >= URDU_ZERO ? URDU_ZERO : ARABIC_ZERO));
   });
 }
 
@@ -29,7 +29,7 @@ export function toAsciiDigits(text: string): string {
  * marks), or null. The fast path is a text that is plain ASCII.
  */
 function digitsOf(text: string): string | null {
-  if (text.length > identifierCharsMax) return null;
+  if (text.length > IDENTIFIER_CHARS_MAX) return null;
   let plain = true;
   let digits = '';
   let start = 0;

@@ -7,7 +7,7 @@ import { readCardName } from './card-name.ts';
 import { rejectAdvice } from './codes.ts';
 import { decodeFrames, encodeFrames } from './frames.ts';
 import { readImages } from './images.ts';
-import { imageBytesMax } from './jpeg.ts';
+import { IMAGE_BYTES_MAX } from './jpeg.ts';
 
 const cards = declarationOf('identity-card-images');
 const synthetic = { identifiers: 'synthetic' } as const;
@@ -68,7 +68,7 @@ test('files are taken or rejected by their place, and no name is repeated', asyn
       ['planted-name.jpg', jpeg],
       ['35202-1234567-1.front.jpg', jpeg],
       ['00001-0000001-1.back.jpg', jpeg.subarray(0, -10)],
-      ['00001-0000002-1.back.jpg', Buffer.alloc(imageBytesMax + 1)],
+      ['00001-0000002-1.back.jpg', Buffer.alloc(IMAGE_BYTES_MAX + 1)],
       ['00001-0000002-1.front.jpg', Buffer.alloc(0)],
       ['0000100000021.back.jpg', jpeg],
     ],

@@ -1,24 +1,27 @@
-import type { Declaration } from '../../holdings/holdings.ts';
+import type { Declaration } from '@amanat/core/grants';
 import { readCardName } from './card-name.ts';
 import type { RejectCode, Rejection, Row, RowBatch, RowValue } from './codes.ts';
 import type { FramedFile } from './frames.ts';
 import type { FileRefusal } from './headings.ts';
 import type { IdentifierRule } from './identifiers.ts';
-import { imageBytesMax, inspectJpeg } from './jpeg.ts';
+import { IMAGE_BYTES_MAX, inspectJpeg } from './jpeg.ts';
 
 /** How many files a batch holds unless told otherwise. */
-const batchFilesDefault = 64;
+const BATCH_FILES_DEFAULT = 64;
 /** How many bytes of images a batch gathers before it is handed on. */
-const batchBytesMax = 16 * 1024 * 1024;
+const BATCH_BYTES_MAX = 16 * 1024 * 1024;
 
 /** How a set of images is to be read. */
-export type ImageOptions = { readonly identifiers: IdentifierRule; readonly batchFiles?: number };
+export interface ImageOptions {
+  readonly identifiers: IdentifierRule;
+  readonly batchFiles?: number;
+}
 
 /** A declaration that a set of images fits. `batches` can be read once. */
-export type OpenedImages = {
+export interface OpenedImages {
   readonly ok: true;
   readonly batches: AsyncGenerator<RowBatch, void, undefined>;
-};
+}
 
 /**
  * Reads image files named by identifier and side into rows: one file, one row. The declaration must
@@ -47,7 +50,11 @@ export function readImages(
   return { ok: true, batches: readBatches(files, declaration, places, options) };
 }
 
-type Places = { readonly cnic: number; readonly image: number; readonly side: number };
+interface Places {
+  readonly cnic: number;
+  readonly image: number;
+  readonly side: number;
+}
 
 async function* readBatches(
   files: AsyncIterable<FramedFile>,
@@ -55,7 +62,7 @@ async function* readBatches(
   places: Places,
   options: ImageOptions,
 ): AsyncGenerator<RowBatch, void, undefined> {
-  const batchFiles = options.batchFiles ?? batchFilesDefault;
+  const batchFiles = options.batchFiles ?? BATCH_FILES_DEFAULT;
   let rows: Row[] = [];
   let rejections: Rejection[] = [];
   let bytes = 0;
@@ -86,7 +93,7 @@ async function* readBatches(
       bytes += read.bytes.length;
       rows.push({ line: row, row, values });
     }
-    if (rows.length + rejections.length >= batchFiles || bytes >= batchBytesMax) yield batch();
+    if (rows.length + rejections.length >= batchFiles || bytes >= BATCH_BYTES_MAX) yield batch();
   }
   yield batch();
 }
@@ -101,7 +108,7 @@ async function readImage(
   const named = readCardName(file.name, rule);
   if (named === 'bad-file-name') return { code: named, column: null };
   if (typeof named === 'string') return { code: named, column: 'cnic' };
-  if (file.size > imageBytesMax) return { code: 'image-too-large', column: 'image' };
+  if (file.size > IMAGE_BYTES_MAX) return { code: 'image-too-large', column: 'image' };
   const bytes = Buffer.allocUnsafeSlow(file.size);
   let at = 0;
   for await (const chunk of file.content) {

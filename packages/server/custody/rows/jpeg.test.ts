@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { rejectAdvice } from './codes.ts';
-import { imageBytesMax, inspectJpeg } from './jpeg.ts';
+import { IMAGE_BYTES_MAX, inspectJpeg } from './jpeg.ts';
 
 async function draw(width: number, height: number, progressive = false): Promise<Buffer> {
   const create = { width, height, channels: 3, background: { r: 20, g: 90, b: 60 } } as const;
@@ -87,7 +87,7 @@ test('segments that do not hold together are refused', () => {
 });
 
 test('a file beyond the bound is refused before it is looked at', () => {
-  assert.equal(inspectJpeg(Buffer.alloc(imageBytesMax + 1)), 'image-too-large');
+  assert.equal(inspectJpeg(Buffer.alloc(IMAGE_BYTES_MAX + 1)), 'image-too-large');
 });
 
 test('baseline, progressive and grey images are taken with their size', async () => {

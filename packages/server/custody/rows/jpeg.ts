@@ -1,33 +1,33 @@
 import type { ImageCode } from './codes.ts';
 
 /** The largest image file, in bytes. */
-export const imageBytesMax = 5_000_000;
+export const IMAGE_BYTES_MAX = 5_000_000;
 /** The most pixels an image may have. */
-const imagePixelsMax = 20_000_000;
+const IMAGE_PIXELS_MAX = 20_000_000;
 /** The most segments and scans that are walked through. */
-const segmentsMax = 4_096;
+const SEGMENTS_MAX = 4_096;
 
 /** What a JPEG's frame header says. */
-export type JpegInfo = {
+export interface JpegInfo {
   readonly width: number;
   readonly height: number;
   /** 1 for grey, 3 for colour, 4 for CMYK. */
   readonly components: number;
-};
+}
 
 /**
  * Checks that bytes are one whole JPEG (ITU-T T.81, annex B) without decoding a pixel: start and
  * end markers, segments that follow one another, one baseline or progressive frame of 8 bits a
- * sample within {@link imagePixelsMax}, at least one scan, and nothing after the end. Entropy-coded
+ * sample within {@link IMAGE_PIXELS_MAX}, at least one scan, and nothing after the end. Entropy-coded
  * data are walked over, not decoded: that the picture shows anything is not promised.
  */
 export function inspectJpeg(bytes: Uint8Array): JpegInfo | ImageCode {
-  if (bytes.length > imageBytesMax) return 'image-too-large';
+  if (bytes.length > IMAGE_BYTES_MAX) return 'image-too-large';
   if (bytes.length < 2 || bytes[0] !== 0xff || bytes[1] !== 0xd8) return 'not-a-jpeg';
   let at = 2;
   let frame: JpegInfo | null = null;
   let scans = 0;
-  for (let segments = 0; segments < segmentsMax; segments++) {
+  for (let segments = 0; segments < SEGMENTS_MAX; segments++) {
     if (at + 2 > bytes.length) return 'jpeg-truncated';
     if (bytes[at] !== 0xff) return 'jpeg-malformed';
     // Any number of fill bytes may precede a marker.
@@ -80,7 +80,7 @@ function readFrame(
   const components = bytes[at + 7] ?? 0;
   if (length !== 8 + 3 * components) return 'jpeg-malformed';
   if (precision !== 8 || ![1, 3, 4].includes(components)) return 'jpeg-unsupported';
-  if (width === 0 || height === 0 || width * height > imagePixelsMax) return 'jpeg-dimensions';
+  if (width === 0 || height === 0 || width * height > IMAGE_PIXELS_MAX) return 'jpeg-dimensions';
   return { width, height, components };
 }
 

@@ -1,7 +1,7 @@
 /** The most headings that a mapping names. */
-const mappingEntriesMax = 256;
+const MAPPING_ENTRIES_MAX = 256;
 /** The longest heading, in characters. */
-export const headingCharsMax = 200;
+export const HEADING_CHARS_MAX = 200;
 
 /** Which field a heading stands for, by the heading's folded form; null leaves the column out. */
 export type Mapping = ReadonlyMap<string, string | null>;
@@ -32,20 +32,20 @@ export function parseMapping(value: unknown): ParsedMapping {
     return { ok: false, path: '', expected: 'an object of heading: field' };
   }
   const entries = Object.entries(value);
-  if (entries.length > mappingEntriesMax) {
-    return { ok: false, path: '', expected: `at most ${mappingEntriesMax} headings` };
+  if (entries.length > MAPPING_ENTRIES_MAX) {
+    return { ok: false, path: '', expected: `at most ${MAPPING_ENTRIES_MAX} headings` };
   }
   const mapping = new Map<string, string | null>();
   for (const [heading, field] of entries) {
     const path = printHeading(heading);
-    if (heading.length > headingCharsMax) {
-      return { ok: false, path, expected: `a heading of at most ${headingCharsMax} characters` };
+    if (heading.length > HEADING_CHARS_MAX) {
+      return { ok: false, path, expected: `a heading of at most ${HEADING_CHARS_MAX} characters` };
     }
     const folded = foldHeading(heading);
     if (folded === '' || mapping.has(folded)) {
       return { ok: false, path, expected: 'each heading once, and none that is blank' };
     }
-    if (field !== null && (typeof field !== 'string' || field.length > headingCharsMax)) {
+    if (field !== null && (typeof field !== 'string' || field.length > HEADING_CHARS_MAX)) {
       return { ok: false, path, expected: "a field's name, or null to leave the column out" };
     }
     mapping.set(folded, field);
@@ -54,7 +54,7 @@ export function parseMapping(value: unknown): ParsedMapping {
 }
 
 /** The most of a heading that is printed, in characters. */
-const printedMax = 60;
+const PRINTED_MAX = 60;
 const unprintable = /[\p{Cc}\p{Cf}\p{Cn}\p{Cs}\u2028\u2029]/gu;
 const digitRun = /[\d\u0660-\u0669\u06f0-\u06f9]{4,}/g;
 
@@ -64,5 +64,5 @@ const digitRun = /[\d\u0660-\u0669\u06f0-\u06f9]{4,}/g;
  */
 export function printHeading(heading: string): string {
   const clean = heading.replace(unprintable, '?').replace(digitRun, '####');
-  return clean.length > printedMax ? `${clean.slice(0, printedMax)}…` : clean;
+  return clean.length > PRINTED_MAX ? `${clean.slice(0, PRINTED_MAX)}…` : clean;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { RawRow } from './splitter.ts';
-import { RowSplitter, rowBytesMax } from './splitter.ts';
+import { ROW_BYTES_MAX, RowSplitter } from './splitter.ts';
 
 const small = { rowBytesMax: 200, rowLinesMax: 4 };
 
@@ -15,7 +15,7 @@ function split(
     delimiter: ',',
     columns: options.columns ?? 2,
     firstLine: 1,
-    bounds: options.bounds ?? { rowBytesMax, rowLinesMax: 256 },
+    bounds: options.bounds ?? { rowBytesMax: ROW_BYTES_MAX, rowLinesMax: 256 },
   });
   const rows: RawRow[] = [];
   const size = options.chunk ?? 65536;
@@ -97,7 +97,7 @@ test('a field of 10 MB is rejected while no more than the bound is kept', () => 
     delimiter: ',',
     columns: 2,
     firstLine: 1,
-    bounds: { rowBytesMax, rowLinesMax: 256 },
+    bounds: { rowBytesMax: ROW_BYTES_MAX, rowLinesMax: 256 },
   });
   const rows = [...splitter.push(Buffer.from('a,b\nc,"'))];
   const filler = Buffer.alloc(64 * 1024, 'x');

@@ -1,26 +1,29 @@
 import type { LineCode } from './codes.ts';
 
 /** The longest row, in bytes of UTF-8; a longer one is rejected without being kept. */
-export const rowBytesMax = 1024 * 1024;
+export const ROW_BYTES_MAX = 1024 * 1024;
 /** The most physical lines that one quoted row may span. */
-export const rowLinesMax = 256;
+export const ROW_LINES_MAX = 256;
 /** How much is gathered before it is split: small pieces cost more than waiting for the next. */
-const blockBytes = 64 * 1024;
+const BLOCK_BYTES = 64 * 1024;
 
-const lineFeed = 0x0a;
-const carriageReturn = 0x0d;
-const quote = 0x22;
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const QUOTE = 0x22;
 
 /** A row as it was split: its fields' text, or why it has none. */
-export type RawRow = {
+export interface RawRow {
   readonly line: number;
   readonly lines: number;
   readonly fields: readonly string[] | null;
   readonly code: LineCode | null;
-};
+}
 
-/** Bounds of a row; the defaults are {@link rowBytesMax} and {@link rowLinesMax}. */
-export type RowBounds = { readonly rowBytesMax: number; readonly rowLinesMax: number };
+/** Bounds of a row; the defaults are {@link ROW_BYTES_MAX} and {@link ROW_LINES_MAX}. */
+export interface RowBounds {
+  readonly rowBytesMax: number;
+  readonly rowLinesMax: number;
+}
 
 type Quoted =
   | {
@@ -87,13 +90,13 @@ export class RowSplitter {
       if (this.#skipping) return [];
     }
     if (this.#afterReturn && rest.length > 0) {
-      if (rest[0] === lineFeed) rest = rest.subarray(1);
+      if (rest[0] === LINE_FEED) rest = rest.subarray(1);
       this.#afterReturn = false;
     }
     if (rest.length === 0) return [];
     this.#pending.push(rest);
     this.#pendingBytes += rest.length;
-    const enough = Math.min(blockBytes, this.#bounds.rowBytesMax);
+    const enough = Math.min(BLOCK_BYTES, this.#bounds.rowBytesMax);
     return this.#pendingBytes < enough ? [] : this.#flush(false);
   }
 
@@ -124,7 +127,7 @@ export class RowSplitter {
       this.#open = '';
       this.#split(text, { final, nuls }, rows);
     }
-    const restBytes = rest.length - (rest.at(-1) === carriageReturn ? 1 : 0);
+    const restBytes = rest.length - (rest.at(-1) === CARRIAGE_RETURN ? 1 : 0);
     if (restBytes > this.#bounds.rowBytesMax) {
       // Nothing that is open can close within its bound any more.
       const open = this.#open;
@@ -146,7 +149,7 @@ export class RowSplitter {
     if (end === -1) return bytes.subarray(bytes.length);
     this.#skipping = false;
     this.#line++;
-    this.#afterReturn = bytes[end] === carriageReturn;
+    this.#afterReturn = bytes[end] === CARRIAGE_RETURN;
     return bytes.subarray(end + 1);
   }
 
@@ -173,7 +176,7 @@ export class RowSplitter {
         const back = text.slice(at, end).indexOf('\r');
         if (back !== -1) {
           end = at + back;
-          next = text.charCodeAt(end + 1) === lineFeed ? end + 2 : end + 1;
+          next = text.charCodeAt(end + 1) === LINE_FEED ? end + 2 : end + 1;
         }
       }
       const line = text.slice(at, end);
@@ -243,7 +246,7 @@ export class RowSplitter {
     let lines = 1;
     let at = start;
     for (;;) {
-      if (text.charCodeAt(at) === quote) {
+      if (text.charCodeAt(at) === QUOTE) {
         let value = '';
         let from = at + 1;
         for (;;) {
@@ -256,7 +259,7 @@ export class RowSplitter {
           if (close === -1) return { state: 'open' };
           value += text.slice(from, close);
           from = close + 1;
-          if (text.charCodeAt(from) !== quote) break;
+          if (text.charCodeAt(from) !== QUOTE) break;
           value += '"';
           from++;
         }
@@ -290,24 +293,24 @@ function decode(block: Buffer): string {
 }
 
 function endsField(code: number, separator: number): boolean {
-  return code === separator || code === lineFeed || code === carriageReturn;
+  return code === separator || code === LINE_FEED || code === CARRIAGE_RETURN;
 }
 
 function afterLineEnd(text: string, end: number): number {
-  const pair = text.charCodeAt(end) === carriageReturn && text.charCodeAt(end + 1) === lineFeed;
+  const pair = text.charCodeAt(end) === CARRIAGE_RETURN && text.charCodeAt(end + 1) === LINE_FEED;
   return end + (pair ? 2 : 1);
 }
 
 /** The offset after the last line end that is known to be whole: a last CR may be half a CRLF. */
 function lastLineEnd(block: Buffer): number {
-  const feed = block.lastIndexOf(lineFeed);
-  const after = block.length < 2 ? -1 : block.lastIndexOf(carriageReturn, block.length - 2);
+  const feed = block.lastIndexOf(LINE_FEED);
+  const after = block.length < 2 ? -1 : block.lastIndexOf(CARRIAGE_RETURN, block.length - 2);
   return Math.max(feed, after) + 1;
 }
 
 function firstLineEnd(bytes: Uint8Array): number {
-  const feed = bytes.indexOf(lineFeed);
-  const back = bytes.indexOf(carriageReturn);
+  const feed = bytes.indexOf(LINE_FEED);
+  const back = bytes.indexOf(CARRIAGE_RETURN);
   return feed === -1 || back === -1 ? Math.max(feed, back) : Math.min(feed, back);
 }
 
@@ -316,8 +319,8 @@ function countLineEnds(text: string, from: number, until: number, max: number): 
   let count = 0;
   for (let at = from; at < until && count <= max; at++) {
     const code = text.charCodeAt(at);
-    if (code === lineFeed) count++;
-    else if (code === carriageReturn && text.charCodeAt(at + 1) !== lineFeed) count++;
+    if (code === LINE_FEED) count++;
+    else if (code === CARRIAGE_RETURN && text.charCodeAt(at + 1) !== LINE_FEED) count++;
   }
   return count;
 }
