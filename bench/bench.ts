@@ -44,8 +44,8 @@ export async function runBench({ quick, signal, say }: BenchOptions): Promise<Be
     try {
       await instance.declare();
       const imported = await instance.import();
-      figures['import_rows'] = imported.stored;
-      figures['import_rows_per_second'] = Math.round(imported.rows / imported.seconds);
+      figures.import_rows = imported.stored;
+      figures.import_rows_per_second = Math.round(imported.rows / imported.seconds);
       for (const kind of ['p256', 'ed25519'] as const) {
         signal.throwIfAborted();
         say(`disclosures over HTTP, requests signed with ${kind}…`);
@@ -60,8 +60,8 @@ export async function runBench({ quick, signal, say }: BenchOptions): Promise<Be
       }
       say('lone requests over HTTP…');
       const lone = await load(server.port, 1, instance.requests('p256', size.lone));
-      figures['lone_p50_ms'] = quantile(lone.latenciesMs, 0.5);
-      figures['lone_p99_ms'] = quantile(lone.latenciesMs, 0.99);
+      figures.lone_p50_ms = quantile(lone.latenciesMs, 0.5);
+      figures.lone_p99_ms = quantile(lone.latenciesMs, 0.99);
       Object.assign(figures, memoryFigures(server.process.pid ?? 0));
     } finally {
       server.process.kill('SIGTERM');
@@ -69,8 +69,8 @@ export async function runBench({ quick, signal, say }: BenchOptions): Promise<Be
     }
     signal.throwIfAborted();
     say(`disclosures in process, ${BATCH} at a time…`);
-    figures['in_process_per_second'] = await measureInProcess(instance, size.inProcess);
-    figures['seconds'] = Math.round((performance.now() - started) / 1000);
+    figures.in_process_per_second = await measureInProcess(instance, size.inProcess);
+    figures.seconds = Math.round((performance.now() - started) / 1000);
     return figures;
   } finally {
     rmSync(instance.dir, { recursive: true, force: true });

@@ -49,7 +49,7 @@ test('the pages have nothing inline, nothing from elsewhere, and stay small', as
     }
     context.diagnostic(`bytes sent: ${JSON.stringify(sizes)}`);
     // Both languages together, of which a visit loads one.
-    assert.ok((sizes['js'] ?? 0) < SCRIPT_GZIP_BYTES_MAX, `${sizes['js']} bytes of script`);
-    assert.ok((sizes['css'] ?? 0) < STYLE_GZIP_BYTES_MAX, `${sizes['css']} bytes of style`);
+    assert.ok((sizes.js ?? 0) < SCRIPT_GZIP_BYTES_MAX, `${sizes.js} bytes of script`);
+    assert.ok((sizes.css ?? 0) < STYLE_GZIP_BYTES_MAX, `${sizes.css} bytes of style`);
   });
 });

@@ -36,7 +36,7 @@ export async function openHistory(code: string, instance: Instance): Promise<Per
 
 /** Takes what is well formed of the held lists, and nothing else. */
 export function readHeld(answer: unknown): readonly HeldByController[] {
-  return asList(asRecord(answer)['subjects'], SUBJECTS_MAX).flatMap((source) => {
+  return asList(asRecord(answer).subjects, SUBJECTS_MAX).flatMap((source) => {
     const { controller, held } = asRecord(source);
     if (typeof controller !== 'string') return [];
     return [{ controller, held: asList(held, HOLDINGS_MAX).flatMap(readOne) }];
@@ -55,7 +55,7 @@ function readOne(source: unknown): readonly Held[] {
 }
 
 function readWithheld(answer: unknown): PersonSession['withheld'] {
-  const { possible, count } = asRecord(asRecord(answer)['withheld']);
+  const { possible, count } = asRecord(asRecord(answer).withheld);
   return { possible: possible !== false, count: isCount(count) ? count : 0 };
 }
 
