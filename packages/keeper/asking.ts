@@ -2,7 +2,7 @@ import { fromBase64, hex, utf8 } from '@amanat/core/bytes';
 import type { Json } from '@amanat/core/canonical';
 import { canonicalText } from '@amanat/core/canonical';
 import { CoreError } from '@amanat/core/errors';
-import type { CertifiedKey, Register, Request, Signed } from '@amanat/core/grants';
+import type { Ask, CertifiedKey, Register, Request, Signed } from '@amanat/core/grants';
 import {
   chargedDay,
   decide,
@@ -190,7 +190,7 @@ export class Asking {
     ) {
       return rejected('selectors-differ');
     }
-    if (!selectors.every(isNormalised)) return rejected('malformed');
+    if (!selectors.every(isNormalised) || !areDistinct(selectors)) return rejected('malformed');
     if (approval !== null) {
       const refused = this.#checkApproval(approval, signed, officer, now);
       if (refused !== null) return rejected(refused);
@@ -213,14 +213,14 @@ export class Asking {
     const { person, agency, subjectsPerDay } = officer.certificate;
     const name = `${agency}/${person}`;
     const day = chargedDay(now, table);
-    const decision = decide(table, declarations, {
+    const ask: Ask = {
       agency,
       purpose: request.purpose,
       legalBasis: request.legalBasis,
       holdings: request.holdings,
       subjects: selectors.length,
       time: now,
-      protected: asksAbout.some(({ subject }) => subjects.isProtected(subject)),
+      protected: false,
       approved: approval !== null,
       usedToday: {
         officer: budgets.used(day, officerName(name)),
@@ -231,16 +231,20 @@ export class Asking {
         officer: subjectsPerDay,
         agency: register.agency(agency, now)?.subjectsPerDay ?? 0,
       },
-    });
-    if (decision.outcome === 'allowed') {
+    };
+    // What is decided whoever is asked about: without an entry an answer must say nothing of any person.
+    const blind = decide(table, declarations, ask);
+    const isProtected = asksAbout.some(({ subject }) => subjects.isProtected(subject));
+    const decision = isProtected ? decide(table, declarations, { ...ask, protected: true }) : blind;
+    this.#setAwaiting(officer, request, decision.outcome === 'second-person');
+    if (blind.outcome === 'allowed') {
       // Charged here and not at the entry: from here on the gateway knows whom the request means.
       budgets.charge(day, officerName(name), selectors.length);
       budgets.charge(day, agencyName(agency), selectors.length);
-      for (const row of decision.rules) budgets.charge(day, rowName(name, row), selectors.length);
+      for (const row of blind.rules) budgets.charge(day, rowName(name, row), selectors.length);
+    } else if (this.#onlyCounted(name, now)) {
+      return this.#resolved(blind, []);
     }
-    this.#setAwaiting(officer, request, decision.outcome === 'second-person');
-    if (decision.outcome !== 'allowed' && this.#onlyCounted(name, now))
-      return this.#resolved(decision, []);
     const opened = asksAbout.map(({ controller, reads, subject, selector, index }) => {
       const evidence = {
         request: signed,
@@ -526,6 +530,11 @@ async function openView(
     if (error instanceof CoreError) return { rejected: 'malformed' };
     throw error;
   }
+}
+
+/** One person named a thousand times would have a thousand entries of one request. */
+function areDistinct(selectors: readonly Identifier[]): boolean {
+  return new Set(selectors.map(({ type, value }) => `${type} ${value}`)).size === selectors.length;
 }
 
 function checkTime(time: number, now: number, validMs: number): AskRejection | null {

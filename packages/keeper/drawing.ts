@@ -36,7 +36,9 @@ export class Drawing {
     now: number,
   ): { answer: Messages['draw']['answer']; attachment: Buffer } {
     const announced = this.#deps.register.import(index);
-    if (announced === null || announced.ended) {
+    // An importer's key that is revoked or has expired draws no more, whatever she announced.
+    const importer = announced && this.#deps.register.key(announced.importer.key.id, now);
+    if (announced === null || announced.ended || typeof importer === 'string') {
       throw new Refusal('unknown-import', 'no such import is open');
     }
     const { declaration } = announced;

@@ -193,6 +193,59 @@ describe('I2: what is released is what was named', () => {
   });
 });
 
+describe('what an officer cannot make of others', () => {
+  it('one person named twice in a request, or one holding, is rejected', async () => {
+    const twice = trial.request({}, [trial.selector(), trial.selector()]);
+    assert.deepEqual(await trial.resolve(twice), [{ outcome: 'rejected', code: 'malformed' }]);
+    const holdings = [1, 2].map(() => ({ holding: HOLDING, groups: ['identity'] }));
+    assert.throws(() => trial.request({ holdings }), { code: 'bad-document' });
+  });
+
+  it('past ten refusals an hour no answer tells who is protected without an entry', async () => {
+    const protect = trial.byAdministrators({
+      type: 'protection',
+      identifier: { type: 'msisdn', value: '+923980000077' },
+      protected: true,
+      reason: 'at risk',
+      nonce: hex(randomBytes(16)),
+      time: trial.now,
+    });
+    const entry = prepared(
+      await trial.prepare((await asked({ kind: 'protection', signed: protect })).id),
+    );
+    await trial.append([fromBase64(entry.leaf)]);
+    // The number is bound later, and brings its protection along.
+    await trial.draw(1, CNIC, '+923980000077');
+    const purpose = 'https://w3id.org/dpv#Marketing';
+    for (let i = 0; i < 11; i++) await trial.resolve(trial.request({ purpose }));
+    const [lone] = await trial.resolve(trial.request());
+    assert.ok(lone?.outcome === 'resolved' && lone.decision.outcome === 'second-person');
+    assert.equal(lone.lookUps.length, 1);
+    const bulk = [CNIC, '0999912345671', '0999912345672', '0999912345673'];
+    const [many] = await trial.resolve(
+      trial.request(
+        {},
+        bulk.map((value) => trial.selector(value)),
+      ),
+    );
+    assert.ok(many?.outcome === 'resolved' && many.decision.outcome === 'second-person');
+    assert.deepEqual([many.decision.reasons, many.lookUps.length], [['bulk'], 0]);
+  });
+
+  it('an importer whose key is revoked draws no more', async () => {
+    await trial.appendPublic(
+      trial.byAdministrators({
+        type: 'revocation',
+        key: trial.importer.public.id,
+        version: 1,
+        reason: 'left',
+        time: trial.now,
+      }),
+    );
+    await assert.rejects(trial.draw(), refusal('unknown-import'));
+  });
+});
+
 describe('look-ups that are kept back', () => {
   it('name nothing after ten minutes, and can then only be given up', async () => {
     const { record } = await drawnRecord();

@@ -368,7 +368,7 @@ describe('prepare', () => {
   it('records for a refusal, for a second person, or for what is given up are refused', async () => {
     const { record } = await drawn();
     const refused = await asked(trial.request({ purpose: 'https://w3id.org/dpv#Marketing' }));
-    const selectors = Array.from({ length: 4 }, () => trial.selector());
+    const selectors = [1, 2, 3, 4].map((at) => trial.selector(`099991234567${at}`));
     const second = await asked(trial.request({}, selectors));
     const allowed = await asked();
     for (const [id, abandoned] of [

@@ -5,6 +5,7 @@ import type { JsonObject } from '@amanat/core/canonical';
 import type { Frame } from './frame.ts';
 import { encodeFrame, FrameReader } from './frame.ts';
 import type { Keeper, KeeperAnswer, KeeperQuestion } from './keeper.ts';
+import { FRAME_BYTES_MAX } from './protocol.ts';
 import { Refusal } from './refusal.ts';
 
 /** Frames that may wait for their answer before the socket is no longer read. */
@@ -95,6 +96,11 @@ function reply(socket: Socket, id: number, answered: KeeperAnswer | Refusal | un
   }
   const frame = encodeFrame({ id, answer: answered.answer }, answered.attachment);
   answered.attachment?.fill(0);
+  if (frame.length > FRAME_BYTES_MAX) {
+    const detail = 'the answer is longer than a frame: ask for less at a time';
+    socket.write(encodeFrame({ id, refused: 'too-large', detail }));
+    return;
+  }
   socket.write(frame, () => frame.fill(0));
 }
 

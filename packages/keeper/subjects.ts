@@ -46,6 +46,11 @@ export class Subjects {
   bind(controller: string, identifier: Identifier, subject: Buffer): boolean {
     const lookup = this.ofPrimary(controller, identifier);
     const added = this.#store.run('INSERT OR IGNORE INTO bindings VALUES (?, ?)', lookup, subject);
+    // Protected while it was nobody's, the number brings that along.
+    if (added === 1 && this.isProtected(lookup)) {
+      this.subjectKey(subject);
+      this.setProtected(subject, true);
+    }
     return added === 1 || this.#boundTo(lookup, subject);
   }
 

@@ -313,6 +313,12 @@ export function readDocument<const T extends DocumentType>(
   }
   const found = documents[type](source, '');
   if (found.type === 'declaration') checkDeclaration(found);
+  if (found.type === 'request') {
+    const holdings = new Set(found.holdings.map(({ holding }) => holding));
+    if (holdings.size !== found.holdings.length) {
+      throw new CoreError('bad-document', 'holdings: one is named twice');
+    }
+  }
   return found as DocumentOf<T>;
 }
 

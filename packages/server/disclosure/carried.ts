@@ -4,7 +4,7 @@ import type { Appended, NewLeaf } from '../log/log.ts';
 import type { Found, GivenUp } from './find.ts';
 
 /** Most look-ups, and groups named by them, that are prepared and appended together. */
-const CHUNK_LOOK_UPS_MAX = 1024;
+const CHUNK_LOOK_UPS_MAX = 128;
 const CHUNK_GROUPS_MAX = 16_384;
 
 /** A look-up on its way to its entry: each step fills in what it brought. */
