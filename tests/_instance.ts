@@ -13,6 +13,8 @@ import { VIEW_INFO, writeViewAsk } from '@amanat/core/view';
 import type { KeeperPort } from '@amanat/keeper/client';
 import { KeeperClient } from '@amanat/keeper/client';
 import { createCitizen } from '../packages/server/citizen/citizen.ts';
+import type { DrawnCode } from '../packages/server/cli/codes.ts';
+import { drawCode } from '../packages/server/cli/codes.ts';
 import { createInstance } from '../packages/server/cli/create-instance.ts';
 import { readDeclaration } from '../packages/server/cli/declaration-file.ts';
 import { signDocument } from '../packages/server/cli/keys.ts';
@@ -25,7 +27,7 @@ import { encodeFrames } from '../packages/server/custody/rows/frames.ts';
 import { SqliteCustodyStore } from '../packages/server/custody/store-sqlite.ts';
 import { silentLogger } from '../packages/server/disclosure/_served.ts';
 import { createDisclosure } from '../packages/server/disclosure/disclosure.ts';
-import type { Records } from '../packages/server/disclosure/store.ts';
+import type { Records } from '../packages/server/disclosure/find.ts';
 import type { Gateway } from '../packages/server/gateway.ts';
 import { startGateway } from '../packages/server/gateway.ts';
 import type { ShippedHolding } from '../packages/server/holdings/shipped.ts';
@@ -337,19 +339,9 @@ export class Instance {
   request(name: Name, cnics: readonly string[], terms: Terms = {}): SignedRequest {
     const { sequence = (this.#sequences.get(name) ?? 0) + 1, time, ...changed } = terms;
     this.#sequences.set(name, Math.max(sequence, this.#sequences.get(name) ?? 0));
-    return signRequest(
-      this.key(name),
-      {
-        purpose: PURPOSE,
-        legalBasis: LEGAL_BASIS,
-        authority: 'order 12 of the court',
-        case: 'case-7',
-        identifiers: cnics.map((value) => ({ type: 'cnic', value })),
-        holdings: [{ holding: 'sim-registrations', groups: ['identity', 'number'] }],
-        ...changed,
-      },
-      { sequence, now: time ?? Date.now() + this.clockMs, random: randomBytes },
-    );
+    const now = time ?? Date.now() + this.clockMs;
+    const asked = { ...simTerms(cnics), ...changed };
+    return signRequest(this.key(name), asked, { sequence, now, random: randomBytes });
   }
 
   /** An approver's signature over a request. */
@@ -371,16 +363,9 @@ export class Instance {
   }
 
   /** A code for a person, and the registrar's document that hands it out. */
-  code(cnic: string): { readonly code: string; readonly signed: Signed } {
-    const code = hex(randomBytes(16));
-    const document = writeDocument<'code'>({
-      type: 'code',
-      identifier: { type: 'cnic', value: cnic },
-      codeHash: createHash('sha256').update(code).digest('hex'),
-      nonce: hex(randomBytes(16)),
-      time: Date.now(),
-    });
-    return { code, signed: this.sign(document, 'registrar') };
+  code(cnic: string): DrawnCode {
+    const identifier = { type: 'cnic', value: cnic } as const;
+    return drawCode(this.key('registrar'), identifier, { now: Date.now(), random: randomBytes });
   }
 
   /** What her browser seals to the keeper, and what it needs to open the answer. */
@@ -501,6 +486,18 @@ async function openGateway(
       await client[Symbol.asyncDispose]();
       database.close();
     },
+  };
+}
+
+/** What an officer asks about SIM registrations. */
+export function simTerms(cnics: readonly string[]): RequestTerms {
+  return {
+    purpose: PURPOSE,
+    legalBasis: LEGAL_BASIS,
+    authority: 'order 12 of the court',
+    case: 'case-7',
+    identifiers: cnics.map((value) => ({ type: 'cnic', value })),
+    holdings: [{ holding: 'sim-registrations', groups: ['identity', 'number'] }],
   };
 }
 

@@ -4,7 +4,7 @@ import { generateSigningKey } from '@amanat/core/keys';
 import type { SignedRequest } from '../packages/server/cli/requests.ts';
 import { signRequest } from '../packages/server/cli/requests.ts';
 import type { Instance, Terms } from './_instance.ts';
-import { LEGAL_BASIS, PURPOSE } from './_instance.ts';
+import { simTerms } from './_instance.ts';
 
 const YEAR_MS = 365 * 86_400_000;
 
@@ -40,15 +40,7 @@ export class Officer {
     this.#sequence += 1;
     return signRequest(
       this.key,
-      {
-        purpose: PURPOSE,
-        legalBasis: LEGAL_BASIS,
-        authority: 'order 12 of the court',
-        case: 'case-7',
-        identifiers: cnics.map((value) => ({ type: 'cnic', value })),
-        holdings: [{ holding: 'sim-registrations', groups: ['identity', 'number'] }],
-        ...terms,
-      },
+      { ...simTerms(cnics), ...terms },
       { sequence: this.#sequence, now: time ?? Date.now(), random: randomBytes },
     );
   }

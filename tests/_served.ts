@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -42,10 +42,6 @@ export class Served {
   constructor(instance: Instance, environment: NodeJS.ProcessEnv = process.env) {
     this.instance = instance;
     this.#environment = environment;
-    const path = join(instance.dir, 'config.json');
-    const config = JSON.parse(readFileSync(path, 'utf8')) as object;
-    // The settings name a port; the command line takes another.
-    writeFileSync(path, JSON.stringify({ ...config, port: 8080 }));
   }
 
   get isStarted(): boolean {

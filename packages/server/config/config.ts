@@ -4,6 +4,8 @@ import type { Json } from '@amanat/core/canonical';
 import type { Read } from '@amanat/core/shape';
 import { boolean, integer, object, oneOf, text } from '@amanat/core/shape';
 
+/** The port on the loopback interface where none is asked for. */
+export const DEFAULT_PORT = 8420;
 const CONFIG_BYTES_MAX = 65_536;
 
 const config = object({

@@ -37,7 +37,7 @@ export interface ImportProgress {
   readonly created: number;
   /** Length of the reject file that these rows account for. */
   readonly rejectBytes: number;
-  /** Hash chain over the rows dealt with (see chain.ts); empty before the first. */
+  /** Hash chain over the rows dealt with (see upload.ts); empty before the first. */
   readonly chain: string;
   /** The tree over the stored rows; see leaf.ts. */
   readonly range: CompactRange;

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { CompactRange } from '@amanat/core/log';
 import type { Answered, DrawRow, KeeperPort } from '@amanat/keeper/client';
 import { KeeperRefused, KeeperUnavailable } from '@amanat/keeper/client';
-import { nextChain, startChain } from './chain.ts';
 import { CustodyError } from './errors.ts';
 import type { ImportPlan } from './plan.ts';
 import { columnOf, toDrawRow } from './plan.ts';
@@ -12,6 +11,8 @@ import { encodeRow } from './rows/rows.ts';
 import type { KeyedRow } from './seal.ts';
 import { readDrawn, sealRows } from './seal.ts';
 import type { CustodyStore, ImportProgress, StoredImport } from './store.ts';
+
+const CHAIN_DOMAIN = 'amanat/import-chain/v1\0';
 
 /** What one run of an upload works with. */
 export interface UploadDeps {
@@ -240,6 +241,23 @@ function explainKeeper(cause: unknown): unknown {
         });
   }
   return cause;
+}
+
+/**
+ * The chain before the first row of an upload. It hangs on the announcement's salt, which is never stored: a thief
+ * of the store cannot try guesses of rows against a chain.
+ */
+function startChain(salt: string): string {
+  return hash('sha256', CHAIN_DOMAIN + salt, 'hex');
+}
+
+/**
+ * The chain after one more row: SHA-256 of the chain before it and of what stands for the row, its digest or the
+ * code of its rejection. Kept beside how far an import is, so that an upload which goes on is known to have begun
+ * with the very same rows.
+ */
+function nextChain(chain: string, row: string): string {
+  return hash('sha256', chain + row, 'hex');
 }
 
 /** Passes an upload's bytes on and hashes them behind the salt: what the importer committed to. */

@@ -10,8 +10,11 @@ import { createInstance } from '../cli/create-instance.ts';
 import { writePrivate } from '../cli/files.ts';
 import type { ImportSummary } from '../cli/import-files.ts';
 import { importFiles, listFiles } from '../cli/import-files.ts';
+import { DEFAULT_PORT } from '../config/config.ts';
 import type { Gateway } from '../gateway.ts';
 import { startGateway } from '../gateway.ts';
+import type { ShippedHolding } from '../holdings/holdings.ts';
+import { groupNames } from '../holdings/holdings.ts';
 import { generateDisclosurePlan, QUIET_INDEX } from './generate/disclosure-plan.ts';
 import type { People } from './generate/people.ts';
 import { generatePeople, PROTAGONIST_INDEX } from './generate/people.ts';
@@ -19,15 +22,12 @@ import type { InputFile } from './input-files.ts';
 import { CARDS_MAX, writeInputFiles } from './input-files.ts';
 import type { LookUpCounts } from './look-ups.ts';
 import { makeLookUps, makeTwoPersonLookUps } from './look-ups.ts';
-import type { HoldingSlug } from './scenario.ts';
 import { ACCESS, MAPPINGS } from './scenario.ts';
 import type { DemoSigners } from './set-up.ts';
 import { declareAll, drawSigners, readHoldings } from './set-up.ts';
 
 const ORIGIN = 'amanat.local/demo';
 const LOOK_UPS_MAX = 300;
-/** What the settings say where any port is asked for. */
-const DEFAULT_PORT = 8420;
 
 /** What the demonstration is given with. */
 export interface DemoTerms {
@@ -128,6 +128,7 @@ async function makeInstance({ dir, port }: DemoTerms, now: number): Promise<Demo
       administrators: [first.public.text, second.public.text],
       registrar: signers.registrar.public.text,
       activationSeconds: 0,
+      // The settings name a port, even where any is taken.
       port: port === 0 ? DEFAULT_PORT : port,
       publishSeconds: 0,
     },
@@ -168,9 +169,7 @@ async function lookUp(
   call: DemoCall,
 ): Promise<LookUpCounts> {
   const holdings = readHoldings();
-  const groupsOf = (slug: HoldingSlug) => [
-    ...new Set(holdings.get(slug)?.fields.map(({ group }) => group)),
-  ];
+  const groupsOf = (slug: ShippedHolding) => groupNames(holdings.get(slug) ?? { fields: [] });
   const plan = generateDisclosurePlan(seed, people, Math.min(LOOK_UPS_MAX, people.count), {
     access: ACCESS,
     groups: {

@@ -1,10 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Call } from '../cli/command.ts';
+import type { ShippedHolding } from '../holdings/holdings.ts';
 import { writeBorderCrossings, writeSimRegistrations } from './generate/csv-files.ts';
 import { writeIdentityCards } from './generate/identity-cards.ts';
 import type { People } from './generate/people.ts';
-import type { HoldingSlug } from './scenario.ts';
 
 /** How many people have an identity card's image. */
 export const CARDS_MAX = 200;
@@ -13,7 +13,7 @@ const DIRTY_EVERY = 211;
 
 /** What was written for one holding: a file, or a folder of them. */
 export interface InputFile {
-  readonly holding: HoldingSlug;
+  readonly holding: ShippedHolding;
   readonly path: string;
   readonly rows: number;
 }

@@ -8,7 +8,7 @@ import { signDocument } from '../cli/keys.ts';
 import type { Progress } from '../cli/progress.ts';
 import type { RequestAnswer, RequestTerms } from '../cli/requests.ts';
 import { signApproval, signRequest } from '../cli/requests.ts';
-import type { Lookup } from './generate/disclosure-plan.ts';
+import type { PlannedLookUp } from './generate/disclosure-plan.ts';
 import type { People } from './generate/people.ts';
 import { PROTAGONIST_INDEX } from './generate/people.ts';
 import { agencyAt, INVESTIGATION, POLICE, purposeOf } from './scenario.ts';
@@ -46,7 +46,7 @@ interface LookUpTerms {
 /** Makes a plan's look-ups, signed by their officers, some at a time, and counts what became of them. */
 export async function makeLookUps(
   terms: LookUpTerms,
-  plan: readonly Lookup[],
+  plan: readonly PlannedLookUp[],
   { progress, signal }: { readonly progress: Progress; readonly signal: AbortSignal },
 ): Promise<LookUpCounts> {
   const counts: LookUpCounts = {
@@ -59,10 +59,10 @@ export async function makeLookUps(
   };
   const queue = plan.entries();
   const askInTurn = async () => {
-    for (const [at, lookup] of queue) {
+    for (const [at, lookUp] of queue) {
       signal.throwIfAborted();
-      const officer = officerOf(terms.signers, lookup.agencyIndex, lookup.officerIndex);
-      await ask(terms, officer, requestOf(lookup, at), counts);
+      const officer = officerOf(terms.signers, lookUp.agencyIndex, lookUp.officerIndex);
+      await ask(terms, officer, requestOf(lookUp, at), counts);
       progress.at(counts.requests, plan.length);
     }
   };
@@ -178,7 +178,10 @@ async function protect({ api, signers, now }: LookUpTerms, identifier: Identifie
   await api.post('/v1/protections', { document, signatures });
 }
 
-function requestOf({ agencyIndex, kind, cnic, holding, groups }: Lookup, at: number): RequestTerms {
+function requestOf(
+  { agencyIndex, kind, cnic, holding, groups }: PlannedLookUp,
+  at: number,
+): RequestTerms {
   return {
     ...groundOf(agencyIndex),
     purpose: purposeOf(agencyIndex, kind),

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import type { Access, HoldingSlug, LookupKind } from './generate/disclosure-plan.ts';
-import { HOLDINGS } from './generate/disclosure-plan.ts';
+import type { ShippedHolding } from '../holdings/holdings.ts';
+import type { Access, LookUpKind } from './generate/disclosure-plan.ts';
 
 const DPV = 'https://w3id.org/dpv';
 
@@ -47,7 +47,7 @@ export const ACCESS: readonly Access[] = [
 const UNDECLARED_PURPOSE = `${DPV}#Marketing`;
 
 /** The purpose that a look-up of a kind states. */
-export function purposeOf(agencyIndex: number, kind: LookupKind): string {
+export function purposeOf(agencyIndex: number, kind: LookUpKind): string {
   return kind === 'wrong-purpose' ? UNDECLARED_PURPOSE : agencyAt(agencyIndex).purpose;
 }
 
@@ -59,7 +59,7 @@ export function agencyAt(index: number): (typeof AGENCIES)[number] {
 }
 
 /** What each holding's files are, as an importer has them: their own headings, mapped to the declaration's fields. */
-export const MAPPINGS: Readonly<Record<HoldingSlug, Readonly<Record<string, string>> | null>> = {
+export const MAPPINGS: Readonly<Record<ShippedHolding, Readonly<Record<string, string>> | null>> = {
   'sim-registrations': {
     CNIC: 'cnic',
     Name: 'name',
@@ -86,6 +86,3 @@ export const MAPPINGS: Readonly<Record<HoldingSlug, Readonly<Record<string, stri
 export function readDemoFile(name: string): Uint8Array {
   return readFileSync(new URL(`./${name}`, import.meta.url));
 }
-
-export type { HoldingSlug };
-export { HOLDINGS };

@@ -11,11 +11,10 @@ import { readDeclaration } from '../cli/declaration-file.ts';
 import { writePrivate } from '../cli/files.ts';
 import { parseGrants } from '../cli/grants-file.ts';
 import { signDocument } from '../cli/keys.ts';
-import type { PlainValue } from '../holdings/holdings.ts';
-import { readShipped, readYaml } from '../holdings/holdings.ts';
+import type { PlainValue, ShippedHolding } from '../holdings/holdings.ts';
+import { readShipped, readYaml, shippedHoldings } from '../holdings/holdings.ts';
 import { OFFICERS_PER_AGENCY } from './generate/disclosure-plan.ts';
-import type { HoldingSlug } from './scenario.ts';
-import { AGENCIES, HOLDINGS, readDemoFile } from './scenario.ts';
+import { AGENCIES, readDemoFile } from './scenario.ts';
 
 const DAY_MS = 86_400_000;
 const SUBJECTS_PER_DAY = 10_000;
@@ -34,7 +33,7 @@ export interface DemoSigners {
   /** By agency. */
   readonly officers: readonly (readonly DemoOfficer[])[];
   readonly approvers: readonly SigningKey[];
-  readonly importers: Readonly<Record<HoldingSlug, SigningKey>>;
+  readonly importers: Readonly<Record<ShippedHolding, SigningKey>>;
 }
 
 /** Draws everybody's keys. `keep` writes them into a folder, which the instance's own must not have had before. */
@@ -80,8 +79,10 @@ function drawWith(draw: Draw): DemoSigners {
 }
 
 /** The shipped declarations. */
-export function readHoldings(): ReadonlyMap<HoldingSlug, HoldingFile> {
-  return new Map(HOLDINGS.map((slug) => [slug, readDeclaration(readShipped(slug))]));
+export function readHoldings(): ReadonlyMap<ShippedHolding, HoldingFile> {
+  return new Map(
+    shippedHoldings.map((holding) => [holding, readDeclaration(readShipped(holding))]),
+  );
 }
 
 /**
@@ -122,7 +123,7 @@ type Certified = Pick<DocumentOf<'certificate'>, 'key' | 'person' | 'agency' | '
 
 function* certificatesOf(
   { officers, approvers, importers }: DemoSigners,
-  holdings: ReadonlyMap<HoldingSlug, HoldingFile>,
+  holdings: ReadonlyMap<ShippedHolding, HoldingFile>,
 ): Generator<Certified> {
   for (const [at, { id }] of AGENCIES.entries()) {
     for (const [nth, { key }] of (officers[at] ?? []).entries()) {

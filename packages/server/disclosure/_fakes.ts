@@ -10,10 +10,11 @@ import type {
   Prepared,
   Resolved,
 } from '@amanat/keeper/client';
+import type { FoundRecord, OpenedGroup } from '../custody/custody.ts';
 import type { LogReason } from '../log/errors.ts';
 import type { Appended, NewLeaf } from '../log/log.ts';
 import type { AsksDeps } from './asks.ts';
-import type { FoundRecord, OpenedGroup, Records } from './store.ts';
+import type { Records } from './find.ts';
 
 const NO_STATUS: KeeperStatus = {
   origin: 'fake',

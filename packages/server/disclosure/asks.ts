@@ -12,12 +12,12 @@ import type { Carried } from './carried.ts';
 import { carry, chunksOf, giveUp, leafOf } from './carried.ts';
 import type { UnavailableCode } from './errors.ts';
 import { AsksUnavailable, asUnavailable, ofLog } from './errors.ts';
+import type { Records } from './find.ts';
 import { findRecords } from './find.ts';
-import type { Entered } from './open.ts';
+import type { Entered, Warn } from './open.ts';
 import { openEntered } from './open.ts';
 import type { Waiting } from './queue.ts';
 import { AskQueue } from './queue.ts';
-import type { Records, Warn } from './store.ts';
 
 /** Most batches that wait for the log at a time. */
 const APPENDING_MAX = 4;

@@ -2,6 +2,7 @@ import { hex } from '@amanat/core/bytes';
 import type { Register, Selector, Signed } from '@amanat/core/grants';
 import { documentHash } from '@amanat/core/grants';
 import type { AskDecision, AskRejection } from '@amanat/keeper/client';
+import type { OpenedGroup } from '../custody/custody.ts';
 import type { Log } from '../log/log.ts';
 import type { Answered, AsksDeps } from './asks.ts';
 import { Asks } from './asks.ts';
@@ -10,7 +11,6 @@ import { decideHere, decisionsDiffer } from './cross-check.ts';
 import type { GivenUp } from './find.ts';
 import type { Entered, OpenedRecord } from './open.ts';
 import { RefusalCounts } from './refusals.ts';
-import type { OpenedGroup } from './store.ts';
 
 export type { Answered } from './asks.ts';
 export { AsksUnavailable } from './errors.ts';

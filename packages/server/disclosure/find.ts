@@ -1,7 +1,10 @@
 import type { Json } from '@amanat/core/canonical';
 import { readRecordRead } from '@amanat/core/statement';
 import type { LookUp } from '@amanat/keeper/client';
-import type { FoundRecord, Records } from './store.ts';
+import type { Custody, FoundRecord } from '../custody/custody.ts';
+
+/** What a disclosure needs of custody: to name records, and to open those whose keys have come. */
+export type Records = Pick<Custody, 'recordsOf' | 'open'>;
 
 /** Most records of one subject that one look-up names, and groups of them. */
 const RECORDS_MAX = 4096;

@@ -1,11 +1,14 @@
 import type { RecordRead } from '@amanat/core/statement';
 import type { LookUp } from '@amanat/keeper/client';
+import type { OpenedGroup } from '../custody/custody.ts';
 import type { Carried } from './carried.ts';
 import { countGroups } from './carried.ts';
-import type { GivenUp } from './find.ts';
-import type { OpenedGroup, Records, Warn } from './store.ts';
+import type { GivenUp, Records } from './find.ts';
 
 const KEY_BYTES = 32;
+
+/** A line for the operator. Its facts are names, codes and counts: never about a person. */
+export type Warn = (event: string, facts: Readonly<Record<string, string | number>>) => void;
 
 /** A record that was named, and what its ciphertexts opened to; null where they are not what was stored. */
 export interface OpenedRecord {

@@ -1,8 +1,7 @@
 import type { CompactRange } from '@amanat/core/log';
 import { leafHash } from '@amanat/core/log';
-import type { KeeperPort, KeeperStatus } from '@amanat/keeper/client';
+import type { KeeperPort, KeeperStatus, Released } from '@amanat/keeper/client';
 import { KeeperUnavailable, packLeaves } from '@amanat/keeper/client';
-import { readReleased, takeBytes } from './commit.ts';
 import type { LogKey } from './key.ts';
 import { signCheckpoint } from './key.ts';
 import type { Head } from './publisher.ts';
@@ -11,6 +10,7 @@ import type { LogStore } from './store.ts';
 
 /** How long the keeper may take to answer before it counts as lost. */
 const KEEPER_TIMEOUT_MS = 20_000;
+const RECORD_KEY_BYTES = 32;
 
 /** Has the keeper follow the log, under checkpoints that it signs for it. */
 export class Follower {
@@ -77,4 +77,31 @@ async function inTime<T>(asked: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The keys that the keeper released, by look-up. Throws where the attachment does not hold exactly those. */
+function readReleased(
+  released: readonly Released[],
+  attachment: Uint8Array,
+): ReadonlyMap<number, Buffer> {
+  const keys = new Map<number, Buffer>();
+  let at = 0;
+  for (const { id, keys: count } of released) {
+    const end = at + count * RECORD_KEY_BYTES;
+    if (end > attachment.length || keys.has(id)) throw new Error('released keys are malformed');
+    keys.set(id, Buffer.from(attachment.buffer, attachment.byteOffset + at, end - at));
+    at = end;
+  }
+  if (at !== attachment.length) throw new Error('released keys are malformed');
+  return keys;
+}
+
+/** As many of the leaves, from the first on, as `bytesMax` holds; always one. */
+function takeBytes(leaves: readonly Uint8Array[], bytesMax: number): Uint8Array[] {
+  let bytes = 0;
+  const end = leaves.findIndex((leaf, at) => {
+    bytes += leaf.length;
+    return at > 0 && bytes > bytesMax;
+  });
+  return leaves.slice(0, end === -1 ? leaves.length : end);
 }

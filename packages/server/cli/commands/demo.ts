@@ -3,15 +3,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DEFAULT_PORT } from '../../config/config.ts';
 import type { DemoResult, DemoTerms } from '../../demo/demo.ts';
+import { PEOPLE_MAX } from '../../demo/generate/people.ts';
 import { PEOPLE_MIN } from '../../demo/look-ups.ts';
 import type { Call, Command, Outcome } from '../command.ts';
 import { format } from '../progress.ts';
 
 const PEOPLE = 10_000;
-const PEOPLE_MAX = 5_000_000;
 const SEED = 'amanat';
-const PORT = 8420;
 
 /** `amanat demo`: all of it, on synthetic people. */
 export const demo: Command = {
@@ -27,7 +27,7 @@ export const demo: Command = {
     once: { help: 'do everything, check the log, and end' },
     port: {
       value: 'P',
-      help: `port of the pages on 127.0.0.1 (${PORT}, or another if it is taken)`,
+      help: `port of the pages on 127.0.0.1 (${DEFAULT_PORT}, or another if it is taken)`,
     },
     seed: { value: 'S', help: 'other people for another word' },
   },
@@ -46,7 +46,7 @@ export const demo: Command = {
     const port =
       asked === null
         ? await findPort(isOnce)
-        : call.arguments.integer('port', { min: 0, max: 65_535, otherwise: PORT });
+        : call.arguments.integer('port', { min: 0, max: 65_535, otherwise: DEFAULT_PORT });
     const terms = { dir, people, port, seed: call.arguments.text('seed') ?? SEED };
     try {
       return await show(call, terms, isOnce);
@@ -147,6 +147,6 @@ async function findPort(isOnce: boolean): Promise<number> {
   return new Promise((resolve) => {
     const probe = createServer();
     probe.once('error', () => resolve(0));
-    probe.listen(PORT, '127.0.0.1', () => probe.close(() => resolve(PORT)));
+    probe.listen(DEFAULT_PORT, '127.0.0.1', () => probe.close(() => resolve(DEFAULT_PORT)));
   });
 }

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { hex } from '@amanat/core/bytes';
+import { DEFAULT_PORT } from '../../config/config.ts';
 import type { Command } from '../command.ts';
 import { createInstance } from '../create-instance.ts';
 import { CliError, wrongUsage } from '../errors.ts';
 import { readEnrolment } from '../keys.ts';
 
 const DAY_SECONDS = 86_400;
-const PORT = 8420;
 const PUBLISH_SECONDS = 600;
 
 /** `amanat init`: an instance, and who may change it. */
@@ -30,7 +30,7 @@ export const init: Command = {
       help: 'how long what gives rights waits to be in force (a day; demo: 0)',
     },
     origin: { value: 'NAME', help: 'the log’s name, such as log.example.org/amanat' },
-    port: { value: 'N', help: `port of the API and the pages on 127.0.0.1 (${PORT})` },
+    port: { value: 'N', help: `port of the API and the pages on 127.0.0.1 (${DEFAULT_PORT})` },
     'publish-seconds': {
       value: 'N',
       help: `how often the log’s tiles are published (${PUBLISH_SECONDS}; demo: at once)`,
@@ -69,7 +69,7 @@ export const init: Command = {
           max: 30 * DAY_SECONDS,
           otherwise: isDemo ? 0 : DAY_SECONDS,
         }),
-        port: call.arguments.integer('port', { min: 1, max: 65_535, otherwise: PORT }),
+        port: call.arguments.integer('port', { min: 1, max: 65_535, otherwise: DEFAULT_PORT }),
         publishSeconds: call.arguments.integer('publish-seconds', {
           min: 0,
           max: 3600,

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Declaration } from '@amanat/core/grants';
+import { groupNames } from '../../holdings/holdings.ts';
 import type { Api } from '../client.ts';
 import type { Command } from '../command.ts';
 import { describeAnswer } from '../disclosed.ts';
@@ -63,7 +64,7 @@ export const request: Command = {
       identifiers,
       holdings: asked.map(({ holding, groups }, at) => ({
         holding,
-        groups: groups ?? groupsOf(declarations[at]),
+        groups: groups ?? groupNames(declarations[at] ?? { fields: [] }),
       })),
     };
     const sequence = await takeSequence(keyPath);
@@ -117,8 +118,4 @@ async function fetchDeclarations(
   const found: Declaration[] = [];
   for (const { holding } of asked) found.push(await fetchDeclaration(api, holding));
   return found;
-}
-
-function groupsOf(declaration: Declaration | undefined): readonly string[] {
-  return [...new Set(declaration?.fields.map(({ group }) => group))];
 }

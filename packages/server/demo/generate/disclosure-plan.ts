@@ -1,37 +1,36 @@
+import type { ShippedHolding } from '../../holdings/holdings.ts';
+import { shippedHoldings } from '../../holdings/holdings.ts';
 import type { People } from './people.ts';
-import { MAX_NOBODIES, PROTAGONIST_INDEX } from './people.ts';
+import { NOBODIES_MAX, PROTAGONIST_INDEX } from './people.ts';
 import type { Random } from './random.ts';
 import { RandomSource } from './random.ts';
-
-export const HOLDINGS = ['sim-registrations', 'travel-history', 'identity-card-images'] as const;
-export type HoldingSlug = (typeof HOLDINGS)[number];
 
 const AGENCY_COUNT = 3;
 export const OFFICERS_PER_AGENCY = 2;
 /** The person whom no look-up of the plan concerns: her page says that nobody looked. */
 export const QUIET_INDEX = 1;
 /** How many of a plan's look-ups concern the protagonist, where the plan is long enough. */
-const PROTAGONIST_LOOKUPS = 14;
-export const MAX_LOOKUPS = 1_000_000;
+const PROTAGONIST_LOOK_UPS = 14;
+export const LOOK_UPS_MAX = 1_000_000;
 
 /**
  * What a look-up is meant to meet: `ordinary` an answer; `miss` an allowed request about nobody;
  * the others a refusal: a purpose the holding never declared, an agency that is not among its
  * recipients, a field group that the agency was not granted.
  */
-export const LOOKUP_KINDS = [
+export const LOOK_UP_KINDS = [
   'ordinary',
   'miss',
   'wrong-purpose',
   'undeclared-recipient',
   'group-not-granted',
 ] as const;
-export type LookupKind = (typeof LOOKUP_KINDS)[number];
+export type LookUpKind = (typeof LOOK_UP_KINDS)[number];
 
 /** One agency's right to groups of one holding, as the demo's grants table gives it. */
 export interface Access {
   readonly agencyIndex: number;
-  readonly holding: HoldingSlug;
+  readonly holding: ShippedHolding;
   readonly groups: readonly string[];
 }
 
@@ -39,32 +38,32 @@ export interface DisclosurePlanOptions {
   /** What is granted; ordinary look-ups stay inside it. Every agency and holding should occur. */
   readonly access: readonly Access[];
   /** Every declared group of each holding. */
-  readonly groups: Readonly<Record<HoldingSlug, readonly string[]>>;
+  readonly groups: Readonly<Record<ShippedHolding, readonly string[]>>;
   /** The first this many people have an identity card. */
   readonly cardCount: number;
 }
 
-export interface Lookup {
+export interface PlannedLookUp {
   readonly agencyIndex: number;
   readonly officerIndex: number;
   /** Null where the look-up is about nobody. */
   readonly personIndex: number | null;
   readonly cnic: string;
-  readonly holding: HoldingSlug;
+  readonly holding: ShippedHolding;
   readonly groups: readonly string[];
-  readonly kind: LookupKind;
+  readonly kind: LookUpKind;
 }
 
 /** Draws of a person before the protagonist, who is in every holding, stands in. */
 const DRAWS_MAX = 64;
 /** The protagonist's turns that are refused, each in its own way. */
-const PROTAGONIST_REFUSALS: ReadonlyMap<number, LookupKind> = new Map([
+const PROTAGONIST_REFUSALS: ReadonlyMap<number, LookUpKind> = new Map([
   [4, 'wrong-purpose'],
   [8, 'undeclared-recipient'],
   [12, 'group-not-granted'],
 ]);
 /** Of a hundred look-ups about others; the rest are ordinary. */
-const KIND_SHARES: readonly (readonly [LookupKind, number])[] = [
+const KIND_SHARES: readonly (readonly [LookUpKind, number])[] = [
   ['miss', 6],
   ['wrong-purpose', 5],
   ['undeclared-recipient', 4],
@@ -81,13 +80,13 @@ export function generateDisclosurePlan(
   people: People,
   count: number,
   options: DisclosurePlanOptions,
-): Lookup[] {
-  if (!Number.isInteger(count) || count < 0 || count > MAX_LOOKUPS)
+): PlannedLookUp[] {
+  if (!Number.isInteger(count) || count < 0 || count > LOOK_UPS_MAX)
     throw new RangeError('count of look-ups out of range');
   const random = new RandomSource(seed, 'disclosure plan').at(0);
   const targets = listTargets(options);
   const turns = protagonistTurns(count);
-  const plan: Lookup[] = [];
+  const plan: PlannedLookUp[] = [];
   let served = 0;
   let nobodies = 0;
   for (let position = 0; position < count; position += 1) {
@@ -110,7 +109,7 @@ export function generateDisclosurePlan(
       personIndex,
       cnic:
         personIndex === null
-          ? people.cnicOfNobody(nobodies++ % MAX_NOBODIES)
+          ? people.cnicOfNobody(nobodies++ % NOBODIES_MAX)
           : people.at(personIndex).cnic,
       holding: target.holding,
       groups: drawGroups(target.groups, random),
@@ -122,7 +121,7 @@ export function generateDisclosurePlan(
 
 /** Position in the plan to the protagonist's turn, counted from 0. */
 function protagonistTurns(count: number): ReadonlyMap<number, number> {
-  const turns = Math.min(PROTAGONIST_LOOKUPS, count);
+  const turns = Math.min(PROTAGONIST_LOOK_UPS, count);
   return new Map(
     Array.from({ length: turns }, (_, turn) => [Math.floor(((turn + 0.5) * count) / turns), turn]),
   );
@@ -132,11 +131,11 @@ function protagonistTurns(count: number): ReadonlyMap<number, number> {
 function listTargets({
   access,
   groups,
-}: DisclosurePlanOptions): Readonly<Record<LookupKind, readonly Access[]>> {
+}: DisclosurePlanOptions): Readonly<Record<LookUpKind, readonly Access[]>> {
   if (access.length === 0) throw new RangeError('a plan needs granted access');
   const strangers: Access[] = [];
   const notGranted: Access[] = [];
-  for (const holding of HOLDINGS) {
+  for (const holding of shippedHoldings) {
     for (let agencyIndex = 0; agencyIndex < AGENCY_COUNT; agencyIndex += 1) {
       const rows = access.filter(
         (row) => row.agencyIndex === agencyIndex && row.holding === holding,
@@ -157,7 +156,7 @@ function listTargets({
   };
 }
 
-function drawKind(random: Random): LookupKind {
+function drawKind(random: Random): LookUpKind {
   let luck = random.below(100);
   for (const [kind, share] of KIND_SHARES) {
     if (luck < share) return kind;
@@ -169,7 +168,7 @@ function drawKind(random: Random): LookupKind {
 /** Somebody who is in the holding, and whose page the demo does not promise to be empty. */
 function drawPerson(
   people: People,
-  holding: HoldingSlug,
+  holding: ShippedHolding,
   options: DisclosurePlanOptions,
   random: Random,
 ): number {

@@ -4,14 +4,14 @@ import fc from 'fast-check';
 import { formatDay, parseDay } from './calendar.ts';
 import { BIOMETRIC_STATUSES, FAMILY_NAMES, GIVEN_NAMES, OPERATORS } from './names.ts';
 import type { Person } from './people.ts';
-import { generatePeople, MAX_PEOPLE, PROTAGONIST_INDEX } from './people.ts';
+import { generatePeople, PEOPLE_MAX, PROTAGONIST_INDEX } from './people.ts';
 
 const TODAY = '2026-11-23';
 const CNIC = /^0\d{4}-\d{7}-\d$/;
 const CROSSED_AT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\+05:00$/;
 
 test('a count out of range, a day that does not exist and a stranger are refused', () => {
-  for (const count of [0, -1, 1.5, MAX_PEOPLE + 1]) {
+  for (const count of [0, -1, 1.5, PEOPLE_MAX + 1]) {
     assert.throws(() => generatePeople('seed', count, TODAY), RangeError);
   }
   for (const today of ['2026-02-30', '2026-2-3', 'today', '']) {
@@ -31,8 +31,8 @@ test('the same seed gives the same people, and a larger count only adds to them'
 
 test('every identifier lies in its synthetic range, whatever the seed and wherever the person', () => {
   fc.assert(
-    fc.property(fc.string(), fc.integer({ min: 0, max: MAX_PEOPLE - 1 }), (seed, index) => {
-      assertSynthetic(generatePeople(seed, MAX_PEOPLE, TODAY).at(index));
+    fc.property(fc.string(), fc.integer({ min: 0, max: PEOPLE_MAX - 1 }), (seed, index) => {
+      assertSynthetic(generatePeople(seed, PEOPLE_MAX, TODAY).at(index));
     }),
     { numRuns: 500 },
   );
@@ -52,10 +52,10 @@ test('no identifier occurs twice', () => {
 });
 
 test('the last person of the largest count is distinct from the first and from nobody', () => {
-  const people = generatePeople('seed', MAX_PEOPLE, TODAY);
+  const people = generatePeople('seed', PEOPLE_MAX, TODAY);
   const cnics = [
     people.at(0).cnic,
-    people.at(MAX_PEOPLE - 1).cnic,
+    people.at(PEOPLE_MAX - 1).cnic,
     people.cnicOfNobody(0),
     people.cnicOfNobody(1),
   ];

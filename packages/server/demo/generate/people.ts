@@ -5,9 +5,9 @@ import type { Random } from './random.ts';
 import { Permutation, RandomSource } from './random.ts';
 
 /** Bounded by the 2×10⁷ numbers of the synthetic mobile ranges, three kept for each person. */
-export const MAX_PEOPLE = 5_000_000;
+export const PEOPLE_MAX = 5_000_000;
 /** How many distinct identifiers of nobody there are to look up in vain. */
-export const MAX_NOBODIES = 1_000_000;
+export const NOBODIES_MAX = 1_000_000;
 /** The person whose page the demo opens: a woman with three SIMs, four crossings and a card. */
 export const PROTAGONIST_INDEX = 0;
 
@@ -76,7 +76,7 @@ export class People implements Iterable<Person> {
   readonly #documents: Permutation;
 
   constructor(seed: string, count: number, today: string) {
-    if (!Number.isInteger(count) || count < 1 || count > MAX_PEOPLE)
+    if (!Number.isInteger(count) || count < 1 || count > PEOPLE_MAX)
       throw new RangeError('count of people out of range');
     this.count = count;
     this.#today = parseDay(today);
@@ -133,10 +133,10 @@ export class People implements Iterable<Person> {
 
   /** A well-formed synthetic CNIC that no person of any count has; for look-ups in vain. */
   cnicOfNobody(nth: number): string {
-    if (!Number.isInteger(nth) || nth < 0 || nth >= MAX_NOBODIES)
+    if (!Number.isInteger(nth) || nth < 0 || nth >= NOBODIES_MAX)
       throw new RangeError('no such nobody');
-    const random = this.#random.at(MAX_PEOPLE + nth);
-    return this.#cnic(MAX_PEOPLE + nth, random.chance(1, 2) ? 'woman' : 'man', random);
+    const random = this.#random.at(PEOPLE_MAX + nth);
+    return this.#cnic(PEOPLE_MAX + nth, random.chance(1, 2) ? 'woman' : 'man', random);
   }
 
   #cnic(counter: number, gender: Gender, random: Random): string {
