@@ -8,7 +8,7 @@ import {
   decide,
   documentHash,
   readDocument,
-  selectorProof,
+  selectorProofs,
   selectorsRoot,
   signingInput,
 } from '@amanat/core/grants';
@@ -245,12 +245,13 @@ export class Asking {
     } else if (this.#onlyCounted(name, now)) {
       return this.#resolved(blind, []);
     }
+    const proofs = selectorProofs(selectors);
     const opened = asksAbout.map(({ controller, reads, subject, selector, index }) => {
       const evidence = {
         request: signed,
         approval,
         selector,
-        proof: selectorProof(selectors, index),
+        proof: proofs[index] as readonly string[],
       };
       return this.#openLookUp(subject, evidence, {
         kind: DRAFT_KINDS[decision.outcome],

@@ -104,12 +104,6 @@ export class KeyRing {
     return key;
   }
 
-  /** Forgets what a rolled-back transaction may have drawn. */
-  forget(): void {
-    this.#secrets.clear();
-    this.#periods.clear();
-  }
-
   /** The period key of a holding's expiry month, drawn at its first use. */
   periodKey(holding: string, month: string): Buffer {
     const name = `${holding} ${month}`;

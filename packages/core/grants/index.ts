@@ -28,4 +28,4 @@ export {
 export type { AnnouncedImport, CertifiedKey, EntryRefusal, KeyRefusal } from './register.ts';
 export { Register, signedLeaf } from './register.ts';
 export type { Selector } from './selectors.ts';
-export { readSelector, selectorProof, selectorsRoot } from './selectors.ts';
+export { readSelector, selectorProofs, selectorsRoot } from './selectors.ts';

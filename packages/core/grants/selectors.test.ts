@@ -6,7 +6,7 @@ import type { Json } from '../canonical.ts';
 import { canonicalBytes } from '../canonical.ts';
 import { leafHash, verifyInclusion } from '../log/merkle.ts';
 import type { Selector } from './selectors.ts';
-import { readSelector, selectorProof, selectorsRoot } from './selectors.ts';
+import { readSelector, selectorProofs, selectorsRoot } from './selectors.ts';
 
 const selector: fc.Arbitrary<Selector> = fc.record(
   {
@@ -18,7 +18,7 @@ const selector: fc.Arbitrary<Selector> = fc.record(
 );
 const selectors = fc.array(selector, { minLength: 1, maxLength: 40 });
 
-function proves(of: Selector, index: number, size: number, proof: string[], root: string): boolean {
+function proves(of: Selector, index: number, size: number, proof: readonly string[], root: string): boolean {
   return verifyInclusion({
     index,
     size,
@@ -54,7 +54,7 @@ describe('selectors', () => {
       fc.property(selectors, fc.nat(), (all, pick) => {
         const root = selectorsRoot(all);
         const index = pick % all.length;
-        const proof = selectorProof(all, index);
+        const proof = selectorProofs(all)[index] as readonly string[];
         const own = all[index] as Selector;
         assert.ok(proves(own, index, all.length, proof, root));
         const salted = { ...own, salt: 'ff'.repeat(16) };
@@ -95,7 +95,7 @@ describe('selectors', () => {
       { ...guess, value: '0123412345672', salt: '11'.repeat(16) },
       { ...guess, salt: '22'.repeat(16) },
     ];
-    const [neighbour] = selectorProof(all, 0);
+    const [neighbour] = selectorProofs(all)[0] as readonly string[];
     for (const salt of ['', '00'.repeat(16), '11'.repeat(16)]) {
       assert.notEqual(hex(leafHash(canonicalBytes({ ...guess, salt }))), neighbour);
     }
