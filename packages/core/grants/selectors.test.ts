@@ -18,7 +18,13 @@ const selector: fc.Arbitrary<Selector> = fc.record(
 );
 const selectors = fc.array(selector, { minLength: 1, maxLength: 40 });
 
-function proves(of: Selector, index: number, size: number, proof: readonly string[], root: string): boolean {
+function proves(
+  of: Selector,
+  index: number,
+  size: number,
+  proof: readonly string[],
+  root: string,
+): boolean {
   return verifyInclusion({
     index,
     size,
