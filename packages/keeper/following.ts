@@ -1,7 +1,7 @@
 import { base64, fromHex, hex } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
 import type { Register, Signed } from '@amanat/core/grants';
-import { signedLeaf } from '@amanat/core/grants';
+import { readDocument, signedLeaf } from '@amanat/core/grants';
 import type { PublicKey } from '@amanat/core/keys';
 import { deriveRecordKey, parsePublicKey, verify } from '@amanat/core/keys';
 import type { Leaf, NoteKey } from '@amanat/core/log';
@@ -23,6 +23,7 @@ import type { Messages, Released } from './protocol.ts';
 import { Refusal } from './refusal.ts';
 import type { KeeperStore } from './store.ts';
 import type { Subjects } from './subjects.ts';
+import type { Cosigned, Witnessing } from './witnessing.ts';
 
 export interface FollowingDeps {
   readonly store: KeeperStore;
@@ -30,8 +31,27 @@ export interface FollowingDeps {
   readonly register: Register;
   readonly subjects: Subjects;
   readonly lookUps: LookUps;
+  readonly witnessing: Witnessing;
   /** The pinned document: the log's first leaf. */
   readonly genesis: string;
+}
+
+/** Most bytes of entries kept on the way to a checkpoint. */
+const STAGED_BYTES_MAX = 64 * 1024 * 1024;
+const PUBLIC_START = Buffer.from('amanat/v1 public\n');
+
+/** A leaf that may mean something, on the way to its checkpoint. */
+interface Kept {
+  readonly index: number;
+  readonly hash: Buffer;
+  readonly leaf: Buffer;
+}
+
+/** The tree with what came since the last checkpoint. */
+interface Staged {
+  readonly range: CompactRange;
+  readonly kept: Kept[];
+  bytes: number;
 }
 
 /** Follows the log: every leaf in tree order, once. The only place from which record keys leave. */
@@ -41,6 +61,7 @@ export class Following {
   readonly #logPublicKey: PublicKey;
   readonly #origin: string;
   #range: CompactRange;
+  #staged: Staged | null = null;
 
   constructor(deps: FollowingDeps, log: { readonly key: string; readonly origin: string }) {
     this.#deps = deps;
@@ -59,41 +80,68 @@ export class Following {
   }
 
   /**
-   * Takes in the leaves up to a signed checkpoint that extends everything before it (I1), in the caller's
-   * transaction, and releases what the wanted statements name (I2). What this range held before is not
-   * touched unless all of it is right.
-   * @throws Refusal 'bad-checkpoint', 'not-an-extension' or 'not-genesis'
+   * Takes in leaves on the way to a checkpoint that is yet to come: they are hashed, and nothing more. A tree grown
+   * by more than one message holds comes in parts, because witnesses cosign only where it ends.
+   * @throws Refusal 'too-large' where too much is kept of them; nothing is kept then
+   */
+  stage(leaves: readonly Buffer[]): void {
+    const staged = this.#staged ?? {
+      range: CompactRange.from(this.#range.size, this.#range.hashes()),
+      kept: [],
+      bytes: 0,
+    };
+    for (const leaf of leaves) {
+      const index = staged.range.size;
+      const hash = Buffer.from(leafHash(leaf));
+      staged.range.append(hash);
+      const isPublic = isPublicLeaf(leaf);
+      // Whatever else is about a person was prepared by nobody, and is inert.
+      if (!isPublic && this.#deps.lookUps.findLeaf(hash) === null && index > 0) continue;
+      // Out of the message's bytes, which would all be held with it.
+      staged.kept.push({ index, hash, leaf: Buffer.from(leaf) });
+      staged.bytes += leaf.length;
+    }
+    this.#staged = staged.bytes > STAGED_BYTES_MAX ? null : staged;
+    if (this.#staged === null) throw new Refusal('too-large', 'too many public entries at once');
+  }
+
+  /**
+   * Takes in the leaves up to a signed checkpoint that extends everything before it, and that enough witnesses have
+   * cosigned (I1), in the caller's transaction, and releases what the wanted statements name (I2). What this range
+   * held before is not touched unless all of it is right.
+   * @throws Refusal 'bad-checkpoint', 'not-an-extension', 'not-genesis', 'not-witnessed' or 'too-large'
    */
   commit(
-    ask: Messages['commit']['ask'],
+    note: string,
     leaves: readonly Buffer[],
+    wantedIds: readonly number[],
     now: number,
   ): { answer: Messages['commit']['answer']; attachment: Buffer } {
-    const checkpoint = this.#openCheckpoint(ask.checkpoint);
-    const range = CompactRange.from(this.#range.size, this.#range.hashes());
-    const hashes = leaves.map((leaf) => {
-      const hash = leafHash(leaf);
-      range.append(hash);
-      return Buffer.from(hash.buffer, hash.byteOffset, hash.length);
-    });
+    this.stage(leaves);
+    const { range, kept } = this.#staged as Staged;
+    // Right or wrong, what was staged is spent: another checkpoint brings its own.
+    this.#staged = null;
+    const checkpoint = this.#openCheckpoint(note);
     if (checkpoint.size !== range.size || hex(checkpoint.root) !== hex(range.root())) {
       throw new Refusal(
         'not-an-extension',
         'checkpoint does not extend the tree the keeper has seen',
       );
     }
-    const first = leaves[0];
-    if (this.#range.size === 0 && first !== undefined) this.#checkGenesis(first);
+    const [first] = kept;
+    if (this.#range.size === 0 && first !== undefined) this.#checkGenesis(first.leaf);
+    const { witnessing, lookUps } = this.#deps;
+    const cosigned = this.#checkWitnesses(note, kept, now);
+    witnessing.cover(cosigned);
 
-    const wanted = new Set(ask.wanted);
+    const wanted = new Set(wantedIds);
     const released: Released[] = [];
     const keys: Buffer[] = [];
-    for (const [offset, leaf] of leaves.entries()) {
-      const index = this.#range.size + offset;
-      const hash = hashes[offset] as Buffer;
-      const lookUp = this.#deps.lookUps.findLeaf(hash);
+    for (const { index, hash, leaf } of kept) {
+      const lookUp = lookUps.findLeaf(hash);
       if (lookUp !== null) {
-        const entered = this.#enter(lookUp, index, hash, wanted);
+        const isWanted = () => wanted.has(lookUp.id) && witnessing.mayRelease(cosigned, now);
+        const entered = this.#enter(lookUp, index, hash, isWanted);
         if (entered === null) continue;
         released.push({ id: lookUp.id, keys: entered.length });
         keys.push(...entered);
@@ -104,6 +152,19 @@ export class Following {
     this.#range = range;
     writeRange(this.#deps.store, range);
     return { answer: { size: range.size, released }, attachment: Buffer.concat(keys) };
+  }
+
+  /** By the witnesses as they were before this checkpoint: whom it appoints, those before have to let in. */
+  #checkWitnesses(note: string, kept: readonly Kept[], now: number): Cosigned {
+    const { register, witnessing } = this.#deps;
+    try {
+      return witnessing.check(note, now, register.brokenUntil(now));
+    } catch (error) {
+      const until = brokenBy(register, kept, now);
+      if (!(error instanceof Refusal) || error.code !== 'not-witnessed' || until === null)
+        throw error;
+      return witnessing.check(note, now, until);
+    }
   }
 
   #openCheckpoint(note: string) {
@@ -139,7 +200,7 @@ export class Following {
     lookUp: PendingLookUp,
     index: number,
     hash: Buffer,
-    wanted: ReadonlySet<number>,
+    isWanted: () => boolean,
   ): readonly Buffer[] | null {
     const { lookUps, subjects, store } = this.#deps;
     const { subject, draft } = lookUp;
@@ -166,7 +227,7 @@ export class Following {
       subjects.setProtected(subject, kind === 'protected');
     }
     if (kind !== 'disclosure') return null;
-    if (!wanted.has(lookUp.id)) {
+    if (!isWanted()) {
       store.run('INSERT INTO undelivered VALUES (?, ?)', subject, number);
       return null;
     }
@@ -211,6 +272,34 @@ export function replayDocuments(store: KeeperStore, register: Register): void {
     const refused = register.apply(Number(row.idx), signed, Number(row.time));
     if (refused !== null)
       throw new Error('keeper database holds a document that never took effect');
+  }
+}
+
+function isPublicLeaf(leaf: Buffer): boolean {
+  return leaf.subarray(0, PUBLIC_START.length).equals(PUBLIC_START);
+}
+
+/** Until when a document among these breaks the glass; null where none does. */
+function brokenBy(register: Register, kept: readonly Kept[], now: number): number | null {
+  let until: number | null = null;
+  for (const { leaf } of kept) {
+    const parsed = parseOrNull(leaf);
+    if (parsed?.kind !== 'public') continue;
+    const signed = signedLeaf(parsed);
+    const found = brokenGlassOrNull(signed.document);
+    if (found !== null && register.check(signed, now) === null) {
+      until = Math.max(until ?? 0, found.until);
+    }
+  }
+  return until;
+}
+
+function brokenGlassOrNull(document: string) {
+  try {
+    return readDocument(document, 'broken-glass');
+  } catch (error) {
+    if (error instanceof CoreError) return null;
+    throw error;
   }
 }
 

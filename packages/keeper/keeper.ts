@@ -19,6 +19,7 @@ import { Refusal } from './refusal.ts';
 import { KeeperStore } from './store.ts';
 import { Subjects } from './subjects.ts';
 import { Viewing } from './viewing.ts';
+import { Witnessing } from './witnessing.ts';
 
 /** Spent hashes and counters are tidied away this often. */
 const TIDY_MS = 60_000;
@@ -57,6 +58,8 @@ export class Keeper {
   readonly #preparing: Preparing;
   readonly #following: Following;
   readonly #viewing: Viewing;
+  readonly #register: Register;
+  readonly #witnessing: Witnessing;
   readonly #origin: string;
   #tidied = 0;
 
@@ -67,6 +70,7 @@ export class Keeper {
     register: Register;
     sealing: Awaited<ReturnType<typeof importSealingKey>>;
     genesis: string;
+    startedMs: number;
   }) {
     const { store, ring, register, genesis } = parts;
     const { origin, logKey } = readDocument(genesis, 'genesis');
@@ -74,12 +78,15 @@ export class Keeper {
     const budgets = new Budgets(store);
     const lookUps = new LookUps(store);
     const signing = importSigningKey(fromUtf8(ring.secretBytes('signing')));
-    const shared = { store, ring, register, subjects, budgets, lookUps };
+    const witnessing = new Witnessing(store, register, parts.startedMs);
+    const shared = { store, ring, register, subjects, budgets, lookUps, witnessing };
     this.#store = store;
     this.#clock = parts.clock;
     this.#ring = ring;
     this.#budgets = budgets;
     this.#lookUps = lookUps;
+    this.#register = register;
+    this.#witnessing = witnessing;
     this.#origin = origin;
     this.#drawing = new Drawing(shared);
     this.#asking = new Asking({ ...shared, sealing: parts.sealing });
@@ -118,7 +125,8 @@ export class Keeper {
       const sealing = await importSealingKey(fromBase64(keeperSealingKey), pkcs8);
       pkcs8.fill(0);
       const clock = new KeeperClock(store, options.wall);
-      return new Keeper({ store, clock, ring, register, sealing, genesis });
+      const startedMs = options.wall();
+      return new Keeper({ store, clock, ring, register, sealing, genesis, startedMs });
     } catch (error) {
       store.close();
       throw error;
@@ -188,7 +196,16 @@ export class Keeper {
       case 'commit': {
         const ask = read(readers.commit, body);
         const leaves = readLeaves(attachment, ask.leaves);
-        return { isDurable: true, run: () => this.#following.commit(ask, leaves, now) };
+        const { checkpoint, wanted } = ask;
+        if (checkpoint !== null) {
+          const run = () => this.#following.commit(checkpoint, leaves, wanted, now);
+          return { isDurable: true, run };
+        }
+        const run = () => {
+          this.#following.stage(leaves);
+          return { answer: { size: this.#following.size, released: [] } };
+        };
+        return { isDurable: false, run };
       }
       case 'view': {
         const ask = read(readers.view, body);
@@ -213,7 +230,8 @@ export class Keeper {
       root: hex(this.#following.root),
       time: now,
       generation: this.#ring.generation,
-      witnessed: false,
+      witnessed: this.#register.witnessing(now) !== null,
+      releasedUncovered: this.#witnessing.released,
       open: [...this.#lookUps.all()].map(({ id, subject }) => ({ id, subject: hex(subject) })),
     };
   }

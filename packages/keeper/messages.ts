@@ -1,6 +1,7 @@
 import type { Json } from '@amanat/core/canonical';
 import { CoreError } from '@amanat/core/errors';
 import { readSelector } from '@amanat/core/grants';
+import { MAX_NOTE_LENGTH } from '@amanat/core/log';
 import {
   boolean,
   date,
@@ -78,7 +79,7 @@ export const readers = {
     ),
   }),
   commit: object({
-    checkpoint: text(16_384),
+    checkpoint: nullable(text(MAX_NOTE_LENGTH)),
     leaves: integer(0, BATCH_MAX),
     wanted: list(integer(1), 0, BATCH_MAX),
   }),

@@ -159,6 +159,8 @@ export interface KeeperStatus {
   readonly generation: number;
   /** False until witnesses are configured: every page and answer says so. */
   readonly witnessed: boolean;
+  /** Look-ups released under a smaller quorum, which the full one has not covered yet. */
+  readonly releasedUncovered: number;
   /** Look-ups that are open, for the gateway to give up after a restart. */
   readonly open: readonly { readonly id: number; readonly subject: string }[];
 }
@@ -178,9 +180,12 @@ export interface Messages {
     answer: { readonly lookUps: readonly Prepared[] };
   };
   commit: {
-    /** The leaves from the keeper's size to the checkpoint's, in the attachment as an entry bundle. */
+    /**
+     * The leaves from the keeper's size to the checkpoint's, in the attachment as an entry bundle. Without a checkpoint
+     * they are the first part of more that is still to come, and nothing comes of them yet.
+     */
     ask: {
-      readonly checkpoint: string;
+      readonly checkpoint: string | null;
       readonly leaves: number;
       readonly wanted: readonly number[];
     };
@@ -206,6 +211,7 @@ export type KeeperRefusal =
   | 'not-an-extension'
   | 'bad-checkpoint'
   | 'not-genesis'
+  | 'not-witnessed'
   | 'not-entered'
   | 'clock-behind'
   | 'store-unavailable';

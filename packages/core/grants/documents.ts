@@ -1,8 +1,10 @@
 import { sha256 } from '#sha256';
-import { concat, utf8 } from '../bytes.ts';
+import { concat, hex, utf8 } from '../bytes.ts';
 import type { Json } from '../canonical.ts';
 import { canonicalText, parseCanonical } from '../canonical.ts';
 import { CoreError } from '../errors.ts';
+import type { CosignerKey } from '../log/note.ts';
+import { parseCosignerKey, signerId } from '../log/note.ts';
 import type { Read } from '../shape.ts';
 import {
   boolean,
@@ -215,6 +217,43 @@ const refusalsCounted = object({
   count: integer(1, 1_000_000_000),
 });
 
+/**
+ * Who has to cosign the log's checkpoints: from when it is in force, the keeper releases nothing for a checkpoint that
+ * fewer than `quorum` of the witnesses have cosigned.
+ */
+const witnesses = object({
+  type: oneOf('witnesses'),
+  version,
+  /** Each witness's verifier key, as C2SP signed-note writes it, and where it takes checkpoints (C2SP tlog-witness). */
+  witnesses: list(
+    object({ key: text(2100), url: text(300, /^https?:\/\/[!-~]+$/, 'a URL') }),
+    1,
+    16,
+  ),
+  quorum: integer(1, 16),
+  /** How many of them may lie without two trees being cosigned: 2 × quorum > witnesses + faulty. */
+  faulty: integer(0, 15),
+  /** What two administrators may fall back to while the quorum is out of reach: never nobody. */
+  breakGlass: nullable(object({ quorum: integer(1, 15), releases: integer(1, 1000) })),
+  time,
+});
+
+/** Two administrators break the glass: until a time, the smaller quorum of `witnesses` does, for so many releases. */
+const brokenGlass = object({
+  type: oneOf('broken-glass'),
+  reason: text(200),
+  until: time,
+  nonce,
+  time,
+});
+
+/** What was released under a smaller quorum, counted once the full one has covered it, in the gateway's words. */
+const brokenGlassCounted = object({
+  type: oneOf('broken-glass-counted'),
+  releases: integer(0, 1_000_000),
+  time,
+});
+
 const selectorsRoot = object({ count: integer(1, SUBJECTS_MAX), root: hexText(32) });
 
 /** An officer's question. The selectors stand beside it, each with a salt, under one signed root. */
@@ -272,6 +311,9 @@ export const publicDocuments = {
   'import-begun': importBegun,
   'import-ended': importEnded,
   'refusals-counted': refusalsCounted,
+  witnesses,
+  'broken-glass': brokenGlass,
+  'broken-glass-counted': brokenGlassCounted,
 } as const;
 
 /** Readers of the documents about a person, which reach the keeper and never a public leaf. */
@@ -294,6 +336,8 @@ export type Grants = DocumentOf<'grants'>;
 export type GrantRow = Grants['rows'][number];
 export type ImportBegun = DocumentOf<'import-begun'>;
 export type ImportEnded = DocumentOf<'import-ended'>;
+export type Witnesses = DocumentOf<'witnesses'>;
+export type BrokenGlass = DocumentOf<'broken-glass'>;
 export type Request = DocumentOf<'request'>;
 export type Approval = DocumentOf<'approval'>;
 export type Identifier = Read<typeof identifier>;
@@ -313,6 +357,7 @@ export function readDocument<const T extends DocumentType>(
   }
   const found = documents[type](source, '');
   if (found.type === 'declaration') checkDeclaration(found);
+  if (found.type === 'witnesses') checkWitnesses(found);
   if (found.type === 'request') {
     const holdings = new Set(found.holdings.map(({ holding }) => holding));
     if (holdings.size !== found.holdings.length) {
@@ -333,6 +378,27 @@ export function writeDocument<T extends DocumentType>(document: DocumentOf<T>): 
   const written = canonicalText(document as unknown as Json);
   readDocument(written, document.type as T);
   return written;
+}
+
+/** What quorums must be, so that two of them have an honest witness in common. @throws CoreError 'bad-document' */
+function checkWitnesses({ witnesses, quorum, faulty, breakGlass }: Witnesses): void {
+  const count = witnesses.length;
+  if (quorum > count || 2 * quorum <= count + faulty) {
+    throw new CoreError(
+      'bad-document',
+      'quorum: expected twice the quorum over witnesses and faulty',
+    );
+  }
+  if (breakGlass !== null && breakGlass.quorum >= quorum) {
+    throw new CoreError('bad-document', 'breakGlass.quorum: expected less than the quorum');
+  }
+  const keys = witnesses.map(({ key }) => parseCosignerKey(key));
+  // One witness under two names or in two places would count twice.
+  for (const identify of [signerId, ({ publicKey }: CosignerKey) => hex(publicKey)]) {
+    if (new Set(keys.map(identify)).size !== count) {
+      throw new CoreError('bad-document', 'witnesses: one stands there twice');
+    }
+  }
 }
 
 /** What the members of a declaration owe one another. @throws CoreError 'bad-document' */

@@ -16,6 +16,7 @@ export type {
   PublicDocument,
   Request,
   Signed,
+  Witnesses,
 } from './documents.ts';
 export {
   documentHash,
@@ -25,7 +26,13 @@ export {
   signingInput,
   writeDocument,
 } from './documents.ts';
-export type { AnnouncedImport, CertifiedKey, EntryRefusal, KeyRefusal } from './register.ts';
+export type {
+  AnnouncedImport,
+  CertifiedKey,
+  EntryRefusal,
+  KeyRefusal,
+  Witnessing,
+} from './register.ts';
 export { Register, signedLeaf } from './register.ts';
 export type { Selector } from './selectors.ts';
 export { readSelector, selectorProofs, selectorsRoot } from './selectors.ts';

@@ -3,8 +3,11 @@ import { CoreError } from '../errors.ts';
 import type { PublicKey } from '../keys/sign.ts';
 import { parsePublicKey, verify } from '../keys/sign.ts';
 import type { PublicLeaf } from '../log/entry.ts';
+import type { CosignerKey } from '../log/note.ts';
+import { parseCosignerKey } from '../log/note.ts';
 import type {
   Agency,
+  BrokenGlass,
   Certificate,
   Declaration,
   Genesis,
@@ -12,8 +15,12 @@ import type {
   ImportBegun,
   PublicDocument,
   Signed,
+  Witnesses,
 } from './documents.ts';
 import { documentHash, readPublicDocument, signingInput } from './documents.ts';
+
+/** How long the glass may stay broken. */
+const BROKEN_MS_MAX = 24 * 3_600_000;
 
 /** Why a public entry gives nobody anything. It stays in the log, inert. */
 export type EntryRefusal =
@@ -30,6 +37,7 @@ export type EntryRefusal =
   | 'unknown-import'
   | 'unknown-key'
   | 'primary-changed'
+  | 'no-break-glass'
   | 'replayed';
 
 /** Why a key's signature carries no authority. */
@@ -59,6 +67,14 @@ export interface AnnouncedImport {
   ended: boolean;
 }
 
+/** Who has to cosign checkpoints, with the witnesses' keys parsed. */
+export interface Witnessing {
+  readonly document: Witnesses;
+  /** In the document's order. */
+  readonly keys: readonly CosignerKey[];
+  readonly index: number;
+}
+
 /**
  * What the log's public entries say: who may sign, who may ask, what is declared. Gateway and keeper
  * each build one from the same leaves, in tree order; the keeper trusts nothing else.
@@ -71,6 +87,8 @@ export class Register {
   readonly #agencies = new Map<string, InForce<Agency>[]>();
   readonly #declarations = new Map<string, InForce<Declaration>[]>();
   readonly #grants: InForce<Grants>[] = [];
+  readonly #witnesses: (InForce<Witnesses> & Witnessing)[] = [];
+  readonly #brokenGlass: BrokenGlass[] = [];
   readonly #keys = new Map<string, CertifiedKey[]>();
   readonly #revoked = new Map<string, number>();
   readonly #imports = new Map<number, AnnouncedImport>();
@@ -129,6 +147,17 @@ export class Register {
     return inForce(this.#grants, time)?.document ?? null;
   }
 
+  /** Who has to cosign checkpoints at `time`; null until witnesses are configured. */
+  witnessing(time: number): Witnessing | null {
+    return this.#witnesses.findLast(({ from }) => from <= time) ?? null;
+  }
+
+  /** Until when the smaller quorum does at `time`; null where the glass is whole. */
+  brokenUntil(time: number): number | null {
+    const until = Math.max(0, ...this.#brokenGlass.map((each) => each.until));
+    return until > time ? until : null;
+  }
+
   /** Each holding's declaration in force at `time`. */
   declarations(time: number): ReadonlyMap<string, Declaration> {
     const found = new Map<string, Declaration>();
@@ -155,8 +184,12 @@ export class Register {
   }
 
   /** Highest version so far, in force or not, so that the next can be written; 0 where there is none. */
-  latestVersion(document: 'agency' | 'declaration' | 'grants' | 'certificate', id: string): number {
+  latestVersion(
+    document: 'agency' | 'declaration' | 'grants' | 'certificate' | 'witnesses',
+    id: string,
+  ): number {
     if (document === 'grants') return this.#grants.at(-1)?.document.version ?? 0;
+    if (document === 'witnesses') return this.#witnesses.at(-1)?.document.version ?? 0;
     if (document === 'certificate') return this.#keys.get(id)?.at(-1)?.certificate.version ?? 0;
     const versions = document === 'agency' ? this.#agencies.get(id) : this.#declarations.get(id);
     return versions?.at(-1)?.document.version ?? 0;
@@ -207,9 +240,13 @@ export class Register {
       }
       return null;
     }
-    if (document.type === 'import-ended' || document.type === 'refusals-counted') {
+    if (
+      document.type === 'import-ended' ||
+      document.type === 'refusals-counted' ||
+      document.type === 'broken-glass-counted'
+    ) {
       if (signed.signatures.length !== 0) return 'unsigned-expected';
-      if (document.type === 'refusals-counted') return null;
+      if (document.type !== 'import-ended') return null;
       const begun = this.#imports.get(document.import);
       if (begun === undefined || begun.ended) return 'unknown-import';
       if (keep) begun.ended = true;
@@ -233,6 +270,22 @@ export class Register {
           return 'version-not-next';
         }
         if (keep) this.#grants.push({ document, from, index });
+        return null;
+      }
+      case 'witnesses': {
+        if (document.version !== (this.#witnesses.at(-1)?.document.version ?? 0) + 1) {
+          return 'version-not-next';
+        }
+        const keys = document.witnesses.map(({ key }) => parseCosignerKey(key));
+        if (keep) this.#witnesses.push({ document, keys, from, index });
+        return null;
+      }
+      case 'broken-glass': {
+        const policy = this.witnessing(time)?.document.breakGlass ?? null;
+        const isTimely = document.until > time && document.until <= time + BROKEN_MS_MAX;
+        if (policy === null || !isTimely) return 'no-break-glass';
+        // Entered again it breaks nothing anew: it ends when it said.
+        if (keep) this.#brokenGlass.push(document);
         return null;
       }
       case 'certificate':

@@ -23,6 +23,7 @@ const NO_STATUS: KeeperStatus = {
   time: 0,
   generation: 1,
   witnessed: false,
+  releasedUncovered: 0,
   open: [],
 };
 

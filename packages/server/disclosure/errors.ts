@@ -9,6 +9,8 @@ export type UnavailableCode =
   | 'keeper-unavailable'
   /** The log cannot be written: without an entry nothing can be read. */
   | 'log-unavailable'
+  /** Too few witnesses cosign the log: without them nothing can be read. */
+  | 'not-witnessed'
   /** Custody's store cannot be read. */
   | 'store-unavailable'
   | 'stopping';
@@ -40,6 +42,8 @@ export function ofLog(reason: LogReason): UnavailableCode {
     case 'keeper-unavailable':
     case 'keeper-refuses':
       return 'keeper-unavailable';
+    case 'not-witnessed':
+      return 'not-witnessed';
     case 'too-many-waiting':
       return 'busy';
     default:

@@ -132,6 +132,10 @@ export const unavailable: Readonly<Record<UnavailableCode, Meaning>> = {
     'the log cannot be written, and without an entry nothing can be read',
     'ask again once health says that the log is writable; sign a new request',
   ),
+  'not-witnessed': absence(
+    'too few witnesses cosign the log, and without them nothing can be read',
+    'ask again once health says that the log is witnessed; sign a new request',
+  ),
   'store-unavailable': absence(
     'the store cannot be read',
     'ask again once health says that all is well; sign a new request',

@@ -18,6 +18,7 @@ export class FakeKeeper implements KeeperPort {
   readonly sizes: number[] = [];
   readonly wanted: number[] = [];
   range = CompactRange.empty();
+  #staged: CompactRange | null = null;
   #turn: Promise<unknown> = Promise.resolve();
   readonly delayMs: number;
 
@@ -59,20 +60,26 @@ export class FakeKeeper implements KeeperPort {
       time: 0,
       generation: 1,
       witnessed: false,
+      releasedUncovered: 0,
       open: [],
     };
     return { answer, attachment: Buffer.alloc(0) };
   }
 
   #commit(body: Messages['commit']['ask'], attachment: Uint8Array): Answered<'commit'> {
-    const head = parseCheckpoint(parseNote(body.checkpoint).text);
-    const range = CompactRange.from(this.range.size, this.range.hashes());
+    const before = this.#staged ?? this.range;
+    const range = CompactRange.from(before.size, before.hashes());
     let at = 0;
     while (at < attachment.length) {
       const end = at + 2 + (attachment[at] as number) * 256 + (attachment[at + 1] as number);
       range.append(leafHash(attachment.subarray(at + 2, end)));
       at = end;
     }
+    this.#staged = body.checkpoint === null ? range : null;
+    if (body.checkpoint === null) {
+      return { answer: { size: this.range.size, released: [] }, attachment: Buffer.alloc(0) };
+    }
+    const head = parseCheckpoint(parseNote(body.checkpoint).text);
     if (range.size !== head.size || !equal(range.root(), head.root)) {
       throw new Error('not-an-extension');
     }

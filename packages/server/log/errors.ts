@@ -9,7 +9,8 @@ export type LogReason =
   | 'keeper-unavailable'
   | 'keeper-older-than-log'
   | 'keeper-refuses'
-  | 'keeper-of-another-log';
+  | 'keeper-of-another-log'
+  | 'not-witnessed';
 
 /**
  * The log cannot be written, and the entry has not been: nothing was stored, nothing released. Where the keeper

@@ -1,5 +1,4 @@
 import type { CompactRange } from '@amanat/core/log';
-import { leafHash } from '@amanat/core/log';
 import type { KeeperPort, KeeperStatus, Released } from '@amanat/keeper/client';
 import { KeeperUnavailable, packLeaves } from '@amanat/keeper/client';
 import type { LogKey } from './key.ts';
@@ -50,18 +49,23 @@ export class Follower {
     return readReleased(answer.released, attachment);
   }
 
-  /** Has the keeper follow from `range`, where it stands, to `size`, in chunks, with nothing released. */
-  async catchUp(store: LogStore, range: CompactRange, size: number): Promise<Head> {
-    let head = this.sign(range);
-    while (range.size < size) {
-      const page = store.leaves(range.size, Math.min(size, range.size + BATCH_LEAVES_MAX));
+  /** Has the keeper follow from `from`, where it stands, to `head`, in parts, with nothing released. */
+  async catchUp(store: LogStore, from: number, head: Head): Promise<void> {
+    let at = from;
+    while (at < head.size) {
+      const page = store.leaves(at, Math.min(head.size, at + BATCH_LEAVES_MAX));
       const leaves = takeBytes(page, BATCH_BYTES_MAX);
       if (leaves.length === 0) throw new Error('the store lacks a part of the log');
-      for (const leaf of leaves) range.append(leafHash(leaf));
-      head = this.sign(range);
-      await this.commit(head, leaves, []);
+      at += leaves.length;
+      // Witnesses cosign where the tree ends, and nowhere on the way.
+      if (at === head.size) await this.commit(head, leaves, []);
+      else await this.#stage(leaves);
     }
-    return head;
+  }
+
+  async #stage(leaves: readonly Uint8Array[]): Promise<void> {
+    const body = { checkpoint: null, leaves: leaves.length, wanted: [] };
+    await inTime(this.#keeper.ask('commit', body, packLeaves(leaves)));
   }
 }
 

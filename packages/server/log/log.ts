@@ -1,7 +1,7 @@
 import { equal, fromHex } from '@amanat/core/bytes';
-import type { EntryRefusal, Signed } from '@amanat/core/grants';
+import type { EntryRefusal, Signed, Witnessing } from '@amanat/core/grants';
 import { Register } from '@amanat/core/grants';
-import { CompactRange, leafHash, TILE_HEIGHT } from '@amanat/core/log';
+import { CompactRange, consistencyProof, leafHash, TILE_HEIGHT } from '@amanat/core/log';
 import type { KeeperPort, KeeperStatus } from '@amanat/keeper/client';
 import { KeeperUnavailable } from '@amanat/keeper/client';
 import { toStorageError } from '../storage/errors.ts';
@@ -13,9 +13,11 @@ import type { Head } from './publisher.ts';
 import { Publisher } from './publisher.ts';
 import type { Appended, NewLeaf, Waiting } from './queue.ts';
 import { BatchQueue } from './queue.ts';
+import { NotWitnessed, Quorum } from './quorum.ts';
 import { decodeSigned, encodeSigned } from './signed.ts';
 import type { LedgerEntry, LogStore, StoredNode } from './store.ts';
-import { rangeAt } from './tree.ts';
+import { rangeAt, storeTiles } from './tree.ts';
+import type { CheckpointToCosign } from './witness-client.ts';
 
 /** Batches that the keeper may be busy with while the next is written. */
 const IN_FLIGHT_MAX = 2;
@@ -44,7 +46,19 @@ export interface LogDeps {
   /** Told whenever the log stops taking entries (why), and takes them again (null). */
   readonly onChange?: (reason: LogReason | null) => void;
   /** Told of each failure, for the operator's eyes. */
-  readonly onFailure?: (where: 'store' | 'keeper' | 'publisher', error: unknown) => void;
+  readonly onFailure?: (
+    where: 'store' | 'keeper' | 'witnesses' | 'publisher',
+    error: unknown,
+  ) => void;
+}
+
+/** A batch that is stored, and the tree that ends with it. */
+interface Stored {
+  readonly batch: readonly Waiting[];
+  readonly leaves: readonly NewLeaf[];
+  readonly from: number;
+  readonly range: CompactRange;
+  readonly witnessing: Witnessing | null;
 }
 
 /**
@@ -73,6 +87,8 @@ export class Log {
   #isScheduled = false;
   #mending: Promise<void> | null = null;
   #publicTurn: Promise<unknown> = Promise.resolve();
+  readonly #quorum = new Quorum();
+  #cosigning: Promise<unknown> = Promise.resolve();
   #wake: (() => void) | null = null;
   #noteTimer: NodeJS.Timeout | null = null;
 
@@ -124,8 +140,8 @@ export class Log {
   /**
    * Appends leaves, side by side and in this order, behind those of every earlier call. Once this resolves they are
    * durable and the keeper has followed; `keys` are what it released.
-   * @throws LogUnavailable: nothing was stored (or, of a commit in doubt, nothing will be released for it);
-   * KeeperUnavailable: stored, and nothing released
+   * @throws LogUnavailable: nothing was stored (or, of a commit in doubt or not witnessed, nothing will be released
+   * for it); KeeperUnavailable: stored, and nothing released
    */
   append(leaves: readonly NewLeaf[]): Promise<readonly Appended[]> {
     if (this.#reason !== null) return Promise.reject(new LogUnavailable(this.#reason));
@@ -184,6 +200,7 @@ export class Log {
       .flush()
       .catch((error: unknown) => this.#deps.onFailure?.('publisher', error));
     await this.#publisher.close();
+    this.#quorum.close();
   }
 
   async #appendPublic(signed: Signed) {
@@ -237,23 +254,26 @@ export class Log {
       return;
     }
     this.#range = range;
+    // Who must cosign it is said by what stands before it.
+    const witnessing = this.register.witnessing(time);
     for (const [offset, leaf] of leaves.entries()) {
       if (leaf.entry === undefined) this.#applyPublic(from + offset, leaf.bytes, time);
     }
-    const head = this.#follower.sign(range);
-    const answered = this.#follow(head, batch, leaves, from).finally(() => {
+    const answered = this.#follow({ batch, leaves, from, range, witnessing }).finally(() => {
       this.#inFlight.delete(answered);
       this.#schedule();
     });
     this.#inFlight.add(answered);
   }
 
-  async #follow(head: Head, batch: readonly Waiting[], leaves: readonly NewLeaf[], from: number) {
+  async #follow({ batch, leaves, from, range, witnessing }: Stored) {
     const epoch = this.#epoch;
     const wanted = leaves.flatMap((leaf) =>
       leaf.wanted === true && leaf.entry !== undefined ? leaf.entry.lookUp : [],
     );
     try {
+      const head = await this.#cosign(range, witnessing);
+      if (epoch !== this.#epoch) throw new Error('the keeper was lost meanwhile');
       const released = await this.#follower.commit(
         head,
         leaves.map((leaf) => leaf.bytes),
@@ -273,14 +293,47 @@ export class Log {
     } catch (cause) {
       if (epoch === this.#epoch) {
         this.#epoch += 1;
-        this.#deps.onFailure?.('keeper', cause);
-        this.#stop('keeper-unavailable');
+        const isWitnessed = !(cause instanceof NotWitnessed);
+        this.#deps.onFailure?.(isWitnessed ? 'keeper' : 'witnesses', cause);
+        this.#stop(isWitnessed ? 'keeper-unavailable' : 'not-witnessed');
         this.#startMending();
       }
       for (const waiting of batch) {
-        waiting.reject(new KeeperUnavailable('the keeper released nothing', { cause }));
+        waiting.reject(
+          cause instanceof NotWitnessed
+            ? new LogUnavailable('not-witnessed', { cause })
+            : new KeeperUnavailable('the keeper released nothing', { cause }),
+        );
       }
     }
+  }
+
+  /** The tree's head, signed, and cosigned by whom it takes. One after another, as the keeper is told of them. */
+  #cosign(range: CompactRange, witnessing: Witnessing | null): Promise<Head> {
+    const head = this.#follower.sign(range);
+    const turn = this.#cosigning.then(async () => {
+      if (witnessing === null) return head;
+      const isBroken = this.register.brokenUntil(this.#deps.now()) !== null;
+      const toCosign = {
+        size: head.size,
+        note: head.checkpoint,
+        proofFrom: this.#proofTo(head.size),
+      };
+      return { ...head, checkpoint: await this.#quorum.cosign(toCosign, witnessing, isBroken) };
+    });
+    this.#cosigning = turn.catch(() => {});
+    return turn;
+  }
+
+  /** Consistency proofs to the tree of this size; each is made once, because most witnesses stand at the same. */
+  #proofTo(size: number): CheckpointToCosign['proofFrom'] {
+    const made = new Map<number, Promise<Uint8Array[]>>();
+    const reader = storeTiles(this.#deps.store, size);
+    return (from) => {
+      const proof = made.get(from) ?? consistencyProof(reader, from, size);
+      made.set(from, proof);
+      return proof;
+    };
   }
 
   #advance(head: Head): void {
@@ -359,12 +412,18 @@ export class Log {
     if (status.origin !== key.note.name) return 'keeper-of-another-log';
     if (status.size > this.#range.size) return 'store-older-than-keeper';
     try {
-      const range = rangeAt(store, status.size);
-      if (!equal(range.root(), fromHex(status.root))) return 'keeper-of-another-log';
+      if (!equal(rangeAt(store, status.size).root(), fromHex(status.root)))
+        return 'keeper-of-another-log';
       // Put back from an old copy it has forgotten people's entries: their histories would be short of them.
       if (status.size < store.followed()) return 'keeper-older-than-log';
-      this.#advance(await this.#follower.catchUp(store, range, this.#range.size));
+      const head = await this.#cosign(this.#range, this.register.witnessing(this.#deps.now()));
+      await this.#follower.catchUp(store, status.size, head);
+      this.#advance(head);
     } catch (error) {
+      if (error instanceof NotWitnessed) {
+        this.#deps.onFailure?.('witnesses', error);
+        return 'not-witnessed';
+      }
       this.#deps.onFailure?.('keeper', error);
       if (toStorageError(error) !== null) return 'store-unavailable';
       return this.#isClosed() ? 'closed' : 'keeper-refuses';

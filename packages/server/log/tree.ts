@@ -1,4 +1,12 @@
-import { CompactRange, leafHash, TILE_HEIGHT, TILE_WIDTH, tileWidth } from '@amanat/core/log';
+import type { TileReader } from '@amanat/core/log';
+import {
+  CompactRange,
+  encodeTile,
+  leafHash,
+  TILE_HEIGHT,
+  TILE_WIDTH,
+  tileWidth,
+} from '@amanat/core/log';
 import type { LogStore } from './store.ts';
 
 /**
@@ -25,6 +33,13 @@ export function tileHashes(
 ): Uint8Array[] {
   const from = index * TILE_WIDTH;
   return hashesAt(store, level, from, from + tileWidth({ level, index, size }));
+}
+
+/** The tiles of the tree of `size` leaves, from the store. */
+export function storeTiles(store: LogStore, size: number): TileReader {
+  return {
+    readTile: async ({ level, index }) => encodeTile(tileHashes(store, { level, index, size })),
+  };
 }
 
 function subtreeRoot(store: LogStore, start: number, height: number): Uint8Array {

@@ -35,6 +35,10 @@ export const entryRefusals: Readonly<Record<EntryRefusal, Meaning>> = {
     'the certificate names an agency, or a controller, that is not known',
     'add the agency, or declare a holding of the controller, first',
   ),
+  'no-break-glass': meaning(
+    'the witnesses’ document has no smaller quorum, or the time is not within the next day',
+    'declare witnesses with a breakGlass, or sign a time within 24 hours',
+  ),
   'unknown-import': meaning('there is no such open import', OTHER_ROUTE),
   'unknown-key': meaning('the key was never certified', 'check the key’s id'),
   'primary-changed': meaning(

@@ -1,0 +1,85 @@
+import { CoreError } from '@amanat/core/errors';
+import type { Register } from '@amanat/core/grants';
+import { verifyNoteSignature } from '@amanat/core/keys';
+import type { Cosignature, CosignerKey } from '@amanat/core/log';
+import { openCosignatures } from '@amanat/core/log';
+import { Refusal } from './refusal.ts';
+import type { KeeperStore } from './store.ts';
+
+/** How far a cosignature's time may be from the keeper's clock. */
+const FRESH_MS_MAX = 60_000;
+
+/** Who has cosigned a checkpoint: nobody is asked to yet, the quorum has, or as few as the broken glass asks for. */
+export type Cosigned = 'unwitnessed' | 'quorum' | 'broken-glass';
+
+/** Holds checkpoints against the witnesses that the log names (I1), and counts what was released without the quorum. */
+export class Witnessing {
+  readonly #store: KeeperStore;
+  readonly #register: Register;
+  readonly #startedMs: number;
+  #released: number;
+
+  /** @param startedMs the keeper's start: a cosignature that is older may have been put by, and counts for nobody. */
+  constructor(store: KeeperStore, register: Register, startedMs: number) {
+    this.#store = store;
+    this.#register = register;
+    this.#startedMs = startedMs;
+    const row = store.get("SELECT value FROM meta WHERE name = 'broken-glass'");
+    this.#released = Number(row?.value ?? 0);
+  }
+
+  /** What was released under a smaller quorum and no full one has covered yet. */
+  get released(): number {
+    return this.#released;
+  }
+
+  /**
+   * Whether enough of the witnesses in force at `now` have cosigned, each at about this time.
+   * @param brokenUntil until when the glass is broken, what this very checkpoint brings included
+   * @throws Refusal 'not-witnessed', or 'bad-checkpoint' where a known witness's cosignature does not verify
+   */
+  check(note: string, now: number, brokenUntil: number | null): Cosigned {
+    const witnessing = this.#register.witnessing(now);
+    if (witnessing === null) return 'unwitnessed';
+    const { quorum, breakGlass } = witnessing.document;
+    const fresh = open(note, witnessing.keys).filter(
+      ({ timeSeconds }) =>
+        timeSeconds * 1000 > this.#startedMs && Math.abs(timeSeconds * 1000 - now) <= FRESH_MS_MAX,
+    );
+    if (fresh.length >= quorum) return 'quorum';
+    const isBroken = breakGlass !== null && brokenUntil !== null && brokenUntil > now;
+    if (isBroken && fresh.length >= breakGlass.quorum) return 'broken-glass';
+    throw new Refusal(
+      'not-witnessed',
+      `${fresh.length} of ${quorum} cosignatures are there in time`,
+    );
+  }
+
+  /** Whether one more may be released for a checkpoint so cosigned; counts it. In the caller's transaction. */
+  mayRelease(cosigned: Cosigned, now: number): boolean {
+    if (cosigned !== 'broken-glass') return true;
+    const most = this.#register.witnessing(now)?.document.breakGlass?.releases ?? 0;
+    if (this.#released >= most) return false;
+    this.#count(this.#released + 1);
+    return true;
+  }
+
+  /** The full quorum has covered what was released without it. In the caller's transaction. */
+  cover(cosigned: Cosigned): void {
+    if (cosigned === 'quorum' && this.#released > 0) this.#count(0);
+  }
+
+  #count(released: number): void {
+    this.#released = released;
+    this.#store.run("INSERT OR REPLACE INTO meta VALUES ('broken-glass', ?)", released);
+  }
+}
+
+function open(note: string, keys: readonly CosignerKey[]): readonly Cosignature[] {
+  try {
+    return openCosignatures(note, keys, verifyNoteSignature);
+  } catch (cause) {
+    if (!(cause instanceof CoreError)) throw cause;
+    throw new Refusal('bad-checkpoint', 'a cosignature does not verify', { cause });
+  }
+}
