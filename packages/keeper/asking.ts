@@ -12,17 +12,16 @@ import {
   selectorsRoot,
   signingInput,
 } from '@amanat/core/grants';
-import type { Exporter, SealingKey } from '@amanat/core/keys';
+import type { SealingKey } from '@amanat/core/keys';
 import {
   deriveKey,
-  openSealed,
   SEAL_NONCE_BYTES,
   seal,
   secretKey,
   verify,
   verifyAside,
 } from '@amanat/core/keys';
-import { readViewAsk, VIEW_ANSWER, VIEW_INFO } from '@amanat/core/view';
+import { readViewAsk, VIEW_ANSWER } from '@amanat/core/view';
 import type { Budgets } from './budgets.ts';
 import { agencyName, officerName, refusalsName, rowName } from './budgets.ts';
 import { sha256 } from './hash.ts';
@@ -34,6 +33,8 @@ import type { AskDecision, Asked, AskRejection, Identifier, LookUp, Resolved } f
 import type { KeeperStore } from './store.ts';
 import type { Subjects } from './subjects.ts';
 import { isNormalised } from './subjects.ts';
+import type { OpenedView, ViewSessions } from './view-sessions.ts';
+import { openView } from './view-sessions.ts';
 
 /** How long a signed document may be used after its time; with a second person there is time to ask. */
 const VALID_MS = 5 * 60_000;
@@ -44,28 +45,6 @@ const AHEAD_MS_MAX = 60_000;
 const REFUSALS_ENTERED_MAX = 10;
 /** Look-ups without an entry that may be pending at once: what a hacked gateway could learn unlogged, and only for a while. */
 const PENDING_MAX = 8192;
-const VIEWS_MAX = 4096;
-/** How long a view waits for its sign-in's entry and for being fetched. */
-const VIEW_MS = 10 * 60_000;
-
-/** A person's own view, between her ask and its answer. In memory alone: a restart means asking again. */
-export interface ViewSession {
-  readonly session: string;
-  /** When it is forgotten, answered or not; milliseconds since 1970. */
-  readonly expires: number;
-  readonly answerKey: Uint8Array;
-  /** Her subject at each controller that knows her, and the sign-in's look-up there. */
-  readonly subjects: readonly {
-    readonly id: number;
-    readonly subject: Buffer;
-    readonly controller: string;
-  }[];
-}
-
-/** A view ask opened, or why it is not. */
-type OpenedView =
-  | { readonly code: Uint8Array; readonly session: string; readonly exporter: Exporter }
-  | { readonly rejected: AskRejection };
 
 export interface AskingDeps {
   readonly store: KeeperStore;
@@ -74,13 +53,13 @@ export interface AskingDeps {
   readonly subjects: Subjects;
   readonly budgets: Budgets;
   readonly lookUps: LookUps;
+  readonly views: ViewSessions;
   readonly sealing: SealingKey;
 }
 
 /** Decides what is asked about people, and opens a look-up for each subject. */
 export class Asking {
   readonly #deps: AskingDeps;
-  readonly #views = new Map<number, ViewSession>();
   readonly #openedViews = new WeakMap<Asked, OpenedView>();
   readonly #validSignatures = new WeakSet<Signed>();
   #nextAsk = 1;
@@ -135,32 +114,6 @@ export class Asking {
     this.#deps.lookUps.persistNextId();
     this.#deps.budgets.persist();
     return answers;
-  }
-
-  /** The session of a view ask, unless it came too late for it. */
-  view(ask: number, now: number): ViewSession | null {
-    this.#forgetViews(now);
-    return this.#views.get(ask) ?? null;
-  }
-
-  /** Ends the session whose sign-in this look-up is: it is given up, and a later ask has to sign in anew. */
-  giveUpView(lookUp: number): void {
-    for (const [ask, { subjects }] of this.#views) {
-      if (subjects.some(({ id }) => id === lookUp)) this.#views.delete(ask);
-    }
-  }
-
-  /** The session has been answered, once. */
-  endView(ask: number): void {
-    this.#views.delete(ask);
-  }
-
-  /** Sessions that nobody came for. The oldest come first, so that the first one in time ends the walk. */
-  #forgetViews(now: number): void {
-    for (const [ask, { expires }] of this.#views) {
-      if (expires > now) return;
-      this.#views.delete(ask);
-    }
   }
 
   #resolveOne(asked: Asked, now: number): Resolved {
@@ -328,8 +281,7 @@ export class Asking {
     const ask = readViewAsk(opened.code);
     const late = checkTime(ask.time, now, VALID_MS);
     if (late !== null) return rejected(late);
-    this.#forgetViews(now);
-    if (this.#views.size >= VIEWS_MAX) return rejected('too-many-open');
+    if (this.#deps.views.isFull(now)) return rejected('too-many-open');
     const codeHash = sha256(utf8(ask.code));
     const found = this.#controllers(now).flatMap((controller) => {
       const row = this.#deps.store.get(
@@ -344,12 +296,12 @@ export class Asking {
     const lookUps = found.map(({ controller, subject }) =>
       this.#openLookUp(subject, null, { ...EMPTY_DRAFT, kind: 'sign-in', controller, opened: now }),
     );
-    this.#views.set(this.#nextAsk, {
+    const session = {
       session: opened.session,
-      expires: now + VIEW_MS,
       answerKey: opened.exporter(VIEW_ANSWER),
       subjects: found.map((each, index) => ({ ...each, id: (lookUps[index] as LookUp).id })),
-    });
+    };
+    this.#deps.views.begin(this.#nextAsk, session, now);
     return this.#resolved({ outcome: 'allowed', rules: [] }, lookUps);
   }
 
@@ -514,21 +466,6 @@ function readOrNull(value: Json): Asked | null {
     return readAsked(value);
   } catch (error) {
     if (error instanceof CoreError) return null;
-    throw error;
-  }
-}
-
-async function openView(
-  sealing: SealingKey,
-  asked: Extract<Asked, { kind: 'view' }>,
-): Promise<OpenedView> {
-  try {
-    const enc = fromBase64(asked.enc);
-    const sealed = { enc, ciphertext: fromBase64(asked.ciphertext) };
-    const { plaintext, exporter } = await openSealed(sealing, VIEW_INFO, sealed);
-    return { code: plaintext, session: hex(sha256(enc)), exporter };
-  } catch (error) {
-    if (error instanceof CoreError) return { rejected: 'malformed' };
     throw error;
   }
 }

@@ -18,6 +18,7 @@ import type { RootKeyProvider } from './providers/root-key.ts';
 import { Refusal } from './refusal.ts';
 import { KeeperStore } from './store.ts';
 import { Subjects } from './subjects.ts';
+import { ViewSessions } from './view-sessions.ts';
 import { Viewing } from './viewing.ts';
 
 /** Spent hashes and counters are tidied away this often. */
@@ -74,7 +75,8 @@ export class Keeper {
     const budgets = new Budgets(store);
     const lookUps = new LookUps(store);
     const signing = importSigningKey(fromUtf8(ring.secretBytes('signing')));
-    const shared = { store, ring, register, subjects, budgets, lookUps };
+    const views = new ViewSessions();
+    const shared = { store, ring, register, subjects, budgets, lookUps, views };
     this.#store = store;
     this.#clock = parts.clock;
     this.#ring = ring;
@@ -85,12 +87,11 @@ export class Keeper {
     this.#asking = new Asking({ ...shared, sealing: parts.sealing });
     this.#preparing = new Preparing({
       ...shared,
-      giveUpView: (lookUp) => this.#asking.giveUpView(lookUp),
+      giveUpView: (lookUp) => views.giveUp(lookUp),
     });
     this.#following = new Following({ ...shared, genesis }, { key: logKey, origin });
     this.#viewing = new Viewing({
       ...shared,
-      asking: this.#asking,
       following: this.#following,
       signing,
     });
