@@ -13,22 +13,20 @@ import {
   signingInput,
 } from '@amanat/core/grants';
 import type { SealingKey } from '@amanat/core/keys';
-import {
-  deriveKey,
-  SEAL_NONCE_BYTES,
-  seal,
-  secretKey,
-  verify,
-  verifyAside,
-} from '@amanat/core/keys';
+import { SEAL_NONCE_BYTES, seal, verify, verifyAside } from '@amanat/core/keys';
+import type { StatementKind } from '@amanat/core/statement';
 import { readViewAsk, VIEW_ANSWER } from '@amanat/core/view';
 import type { Budgets } from './budgets.ts';
 import { agencyName, officerName, refusalsName, rowName } from './budgets.ts';
+import type { Codes } from './codes.ts';
+import { evidenceKey } from './evidence.ts';
 import { sha256 } from './hash.ts';
 import type { KeyRing } from './key-ring.ts';
 import { keyedId } from './key-ring.ts';
 import type { Draft, LookUps } from './look-ups.ts';
 import { readAsked } from './messages.ts';
+import type { People } from './people.ts';
+import type { PersonalDocument, PersonalDocuments } from './personal-documents.ts';
 import type { AskDecision, Asked, AskRejection, Identifier, LookUp, Resolved } from './protocol.ts';
 import type { KeeperStore } from './store.ts';
 import type { Subjects } from './subjects.ts';
@@ -50,7 +48,10 @@ export interface AskingDeps {
   readonly store: KeeperStore;
   readonly ring: KeyRing;
   readonly register: Register;
+  readonly people: People;
   readonly subjects: Subjects;
+  readonly codes: Codes;
+  readonly personal: PersonalDocuments;
   readonly budgets: Budgets;
   readonly lookUps: LookUps;
   readonly views: ViewSessions;
@@ -187,7 +188,9 @@ export class Asking {
     };
     // What is decided whoever is asked about: without an entry an answer must say nothing of any person.
     const blind = decide(table, declarations, ask);
-    const isProtected = asksAbout.some(({ subject }) => subjects.isProtected(subject));
+    const isProtected =
+      selectors.some((selector) => this.#deps.people.isProtected(selector)) ||
+      asksAbout.some(({ subject }) => subjects.isProtected(subject));
     const decision = isProtected ? decide(table, declarations, { ...ask, protected: true }) : blind;
     this.#setAwaiting(officer, request, decision.outcome === 'second-person');
     if (blind.outcome === 'allowed') {
@@ -217,7 +220,7 @@ export class Asking {
         refusal: decision.outcome === 'refused' ? decision.code : null,
         reads,
         opened: now,
-        codeHash: null,
+        signed: null,
       });
     });
     return this.#resolved(decision, opened);
@@ -225,19 +228,11 @@ export class Asking {
 
   #resolveCode(signed: Signed, now: number): Resolved {
     const code = readDocument(signed.document, 'code');
-    const { register, subjects } = this.#deps;
+    const { register } = this.#deps;
     const registrar = register.registrar;
     if (registrar === null) return rejected('unknown-key');
     if (!register.signedBy(signed, registrar)) return rejected('bad-signature');
-    return this.#resolveForAllControllers(
-      signed,
-      code,
-      { now, validMs: VALID_MS },
-      (controller) => ({
-        subject: subjects.resolve(controller, code.identifier),
-        draft: { ...EMPTY_DRAFT, kind: 'code', controller, opened: now, codeHash: code.codeHash },
-      }),
-    );
+    return this.#resolveForAllControllers(signed, code, 'code', { now, validMs: VALID_MS });
   }
 
   #resolveProtection(signed: Signed, now: number): Resolved {
@@ -246,30 +241,30 @@ export class Asking {
     const kind = protection.protected ? 'protected' : 'unprotected';
     // Two people sign it, one after the other.
     const valid = { now, validMs: VALID_APPROVED_MS };
-    return this.#resolveForAllControllers(signed, protection, valid, (controller) => ({
-      subject: this.#deps.subjects.resolve(controller, protection.identifier),
-      draft: { ...EMPTY_DRAFT, kind, controller, opened: now },
-    }));
+    return this.#resolveForAllControllers(signed, protection, kind, valid);
   }
 
   /** What concerns a person whoever keeps her records: one look-up in each controller's name. */
   #resolveForAllControllers(
     signed: Signed,
-    document: { readonly time: number; readonly identifier: Identifier },
+    document: PersonalDocument,
+    kind: StatementKind,
     { now, validMs }: { readonly now: number; readonly validMs: number },
-    lookUp: (controller: string) => { subject: Buffer; draft: Omit<Draft, 'evidence'> },
   ): Resolved {
+    const { register, subjects, personal } = this.#deps;
     const late = checkTime(document.time, now, validMs);
     if (late !== null) return rejected(late);
     if (!isNormalised(document.identifier)) return rejected('malformed');
-    const controllers = this.#controllers(now);
+    if (personal.isOvertaken(document)) return rejected('stale');
+    const controllers = register.controllers(now);
     if (controllers.length === 0) return rejected('nothing-declared');
     if (!this.#spendHash(hex(documentHash(signed.document)), document.time + validMs)) {
       return rejected('replayed');
     }
+    const draft = { ...EMPTY_DRAFT, kind, opened: now, signed: document.time };
     const opened = controllers.map((controller) => {
-      const { subject, draft } = lookUp(controller);
-      return this.#openLookUp(subject, { document: signed }, draft);
+      const subject = subjects.resolve(controller, document.identifier);
+      return this.#openLookUp(subject, { document: signed }, { ...draft, controller });
     });
     return this.#resolved({ outcome: 'allowed', rules: [] }, opened);
   }
@@ -282,15 +277,8 @@ export class Asking {
     const late = checkTime(ask.time, now, VALID_MS);
     if (late !== null) return rejected(late);
     if (this.#deps.views.isFull(now)) return rejected('too-many-open');
-    const codeHash = sha256(utf8(ask.code));
-    const found = this.#controllers(now).flatMap((controller) => {
-      const row = this.#deps.store.get(
-        'SELECT subject FROM codes WHERE lookup = ?',
-        codeLookUp(codeHash, controller),
-      );
-      if (row === undefined) return [];
-      return { controller, subject: Buffer.from(row.subject as Uint8Array) };
-    });
+    const { codes, register } = this.#deps;
+    const found = codes.open(sha256(utf8(ask.code)), register.controllers(now));
     if (found.length === 0) return rejected('unknown-code');
     if (!this.#spendHash(opened.session, ask.time + VALID_MS)) return rejected('replayed');
     const lookUps = found.map(({ controller, subject }) =>
@@ -404,11 +392,6 @@ export class Asking {
     return this.#deps.budgets.used(hour, refusalsName(name)) > REFUSALS_ENTERED_MAX;
   }
 
-  #controllers(now: number): readonly string[] {
-    const declarations = this.#deps.register.declarations(now).values();
-    return [...new Set([...declarations].map(({ controller }) => controller.id))];
-  }
-
   #openLookUp(
     subject: Buffer,
     evidence: Json | object | null,
@@ -422,8 +405,7 @@ export class Asking {
       const bytes = utf8(canonicalText(evidence as Json));
       const hash = sha256(bytes);
       evidenceHash = hex(hash);
-      const key = secretKey(deriveKey(viewKey, 'amanat/v1 evidence', hash));
-      sealed = seal(key, bytes, hash, ring.random(SEAL_NONCE_BYTES));
+      sealed = seal(evidenceKey(viewKey, hash), bytes, hash, ring.random(SEAL_NONCE_BYTES));
     }
     const { id } = lookUps.open(subject, { ...draft, evidence: evidenceHash }, sealed);
     return {
@@ -453,13 +435,8 @@ const EMPTY_DRAFT = {
   legalBasis: null,
   refusal: null,
   reads: [],
-  codeHash: null,
+  signed: null,
 } as const;
-
-/** Where a code is kept: by controller, so that keeper.db does not join a person's subjects (I13). */
-export function codeLookUp(codeHash: Uint8Array, controller: string): Buffer {
-  return Buffer.from(sha256(Buffer.concat([codeHash, utf8(controller)])));
-}
 
 function readOrNull(value: Json): Asked | null {
   try {

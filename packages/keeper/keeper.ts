@@ -6,12 +6,15 @@ import { importSealingKey, importSigningKey } from '@amanat/core/keys';
 import { Asking } from './asking.ts';
 import { Budgets } from './budgets.ts';
 import { KeeperClock } from './clock.ts';
+import { Codes } from './codes.ts';
 import { Drawing } from './drawing.ts';
 import { Following, replayDocuments } from './following.ts';
 import { FrameError, unpackLeaves } from './frame.ts';
 import { KeyRing } from './key-ring.ts';
 import { LookUps } from './look-ups.ts';
 import { readers } from './messages.ts';
+import { People } from './people.ts';
+import { PersonalDocuments } from './personal-documents.ts';
 import { Preparing } from './preparing.ts';
 import type { KeeperStatus, MessageName, Messages } from './protocol.ts';
 import type { RootKeyProvider } from './providers/root-key.ts';
@@ -71,12 +74,26 @@ export class Keeper {
   }) {
     const { store, ring, register, genesis } = parts;
     const { origin, logKey } = readDocument(genesis, 'genesis');
-    const subjects = new Subjects(store, ring);
+    const people = new People(store, ring);
+    const subjects = new Subjects(store, ring, people);
     const budgets = new Budgets(store);
     const lookUps = new LookUps(store);
     const signing = importSigningKey(fromUtf8(ring.secretBytes('signing')));
     const views = new ViewSessions();
-    const shared = { store, ring, register, subjects, budgets, lookUps, views };
+    const codes = new Codes({ store, people, subjects });
+    const personal = new PersonalDocuments({ register, subjects, people, codes, lookUps });
+    const shared = {
+      store,
+      ring,
+      register,
+      people,
+      subjects,
+      budgets,
+      lookUps,
+      views,
+      codes,
+      personal,
+    };
     this.#store = store;
     this.#clock = parts.clock;
     this.#ring = ring;

@@ -3,6 +3,7 @@ import { CoreError } from '@amanat/core/errors';
 import type { Exporter, SealingKey } from '@amanat/core/keys';
 import { openSealed } from '@amanat/core/keys';
 import { VIEW_INFO } from '@amanat/core/view';
+import type { Opened } from './codes.ts';
 import { sha256 } from './hash.ts';
 import type { Asked, AskRejection } from './protocol.ts';
 
@@ -16,12 +17,8 @@ export interface ViewSession {
   /** When it is forgotten, answered or not; milliseconds since 1970. */
   readonly expires: number;
   readonly answerKey: Uint8Array;
-  /** Her subject at each controller that knows her, and the sign-in's look-up there. */
-  readonly subjects: readonly {
-    readonly id: number;
-    readonly subject: Buffer;
-    readonly controller: string;
-  }[];
+  /** Her subjects at each controller, and the sign-in's look-up of each. */
+  readonly subjects: readonly (Opened & { readonly id: number })[];
 }
 
 /** The views that wait, by the number of their ask. */

@@ -6,6 +6,7 @@ import { sealOnce, secretKey, sign } from '@amanat/core/keys';
 import { chainStart } from '@amanat/core/log';
 import type { Head, SubjectView } from '@amanat/core/view';
 import { VIEW_ENTRIES_MAX, writeView } from '@amanat/core/view';
+import type { Opened } from './codes.ts';
 import type { Following } from './following.ts';
 import type { LookUps } from './look-ups.ts';
 import { bodyKey } from './preparing.ts';
@@ -46,11 +47,7 @@ export class Viewing {
     return { sealed: base64(sealOnce(secretKey(session.answerKey), plaintext, NO_AAD)) };
   }
 
-  #subjectView(
-    { subject, controller }: { readonly subject: Buffer; readonly controller: string },
-    session: string,
-    now: number,
-  ): SubjectView {
+  #subjectView({ subject, controller, alias }: Opened, session: string, now: number): SubjectView {
     const { store, subjects, following, signing } = this.#deps;
     const { number, chain } = subjects.chain(subject);
     const head: Head = {
@@ -79,6 +76,7 @@ export class Viewing {
       head: text,
       signature: base64(sign(signing, signingInput(text))),
       protected: subjects.isProtected(subject),
+      alias,
       undelivered: undelivered.map((row) => Number(row.number)),
       first,
       bodyKeys: base64(Buffer.concat(bodyKeys)),

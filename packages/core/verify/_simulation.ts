@@ -207,6 +207,7 @@ export class Simulation {
           head: canonicalText(alterHead(head) as unknown as Json),
           signature,
           protected: false,
+          alias: false,
           undelivered: chain.controller === chains[0]?.controller ? undelivered : [],
           first: 1,
           bodyKeys: base64(concat(...chain.entries.map((entry) => entry.key))),
