@@ -159,6 +159,7 @@ describe('a protection', () => {
   });
 
   it('takes effect at every controller with the first of its entries: the others cannot be held back', async () => {
+    await trial.draw();
     await declareLater();
     await trial.draw();
     const [first] = await lookUpsOf(protection(true));
@@ -167,8 +168,36 @@ describe('a protection', () => {
     await enter(first);
     for (const identifier of [CNIC_OF_HERS, NUMBER_OF_HERS]) {
       for (const holding of [HOLDING, LATER])
-        assert.equal(await isProtected(identifier), true, holding);
+        assert.equal(await isProtected(identifier, holding), true, holding);
     }
+  });
+
+  it('has its entry at each controller, in whatever order they come', async () => {
+    await declareLater();
+    for (const { id } of (await lookUpsOf(protection(true))).toReversed()) {
+      const entry = await trial.prepare(id);
+      assert.ok('kind' in entry && entry.kind === 'protected', JSON.stringify(entry));
+      await trial.append([fromBase64(entry.leaf)]);
+    }
+  });
+
+  it('by a number is of whoever the number is bound to when it has its entry', async () => {
+    const older = await lookUpsOf(protection(false, NUMBER_OF_HERS));
+    const pending = await lookUpsOf(protection(true, NUMBER_OF_HERS));
+    await trial.draw();
+    assert.equal(await isProtected(CNIC_OF_HERS, HOLDING), false);
+    await enter(...pending);
+    assert.equal(await isProtected(CNIC_OF_HERS, HOLDING), true);
+    await enter(...older);
+    assert.equal(await isProtected(CNIC_OF_HERS, HOLDING), true);
+  });
+
+  it('by a number is not undone by what was asked before the number was bound', async () => {
+    const older = await lookUpsOf(protection(false, NUMBER_OF_HERS));
+    await trial.draw();
+    await enter(...(await lookUpsOf(protection(true, NUMBER_OF_HERS))));
+    await enter(...older);
+    assert.equal(await isProtected(CNIC_OF_HERS, HOLDING), true);
   });
 
   it('that is ended is ended at every controller', async () => {
@@ -256,6 +285,33 @@ describe('a code', () => {
     await enter(first);
     assert.equal(await isKnown(code), false);
     assert.equal((await view(newer)).length, 2);
+  });
+
+  it('is ended at every controller with the first of the newer one’s entries', async () => {
+    await declareLater();
+    await enter(...(await lookUpsOf(handOut(code))));
+    const [, second] = await lookUpsOf(handOut(newer));
+    assert.ok(second !== undefined);
+    await enter(second);
+    assert.equal(await isKnown(code), false);
+    assert.equal((await view(newer)).length, 2);
+  });
+
+  it('that one by her number has ended is ended at a later controller too', async () => {
+    await trial.draw();
+    await enter(...(await lookUpsOf(handOut(code))));
+    await enter(...(await lookUpsOf(handOut(newer, NUMBER_OF_HERS))));
+    await declareLater();
+    assert.equal(await isKnown(code), false);
+  });
+
+  it('does not open at a later controller what another code was given for there', async () => {
+    await enter(...(await lookUpsOf(handOut(code))));
+    await declareLater();
+    await trial.draw();
+    await enter(...(await lookUpsOf(handOut(newer, NUMBER_OF_HERS))));
+    const controllers = (await view(code)).map(({ controller }) => controller);
+    assert.deepEqual(controllers, ['demo-telecom']);
   });
 
   it('is not brought back by an older document that was held back', async () => {

@@ -6,6 +6,7 @@ import type { Codes } from './codes.ts';
 import { openEvidence } from './evidence.ts';
 import type { LookUps, PendingLookUp } from './look-ups.ts';
 import type { People } from './people.ts';
+import type { Identifier } from './protocol.ts';
 import type { Subjects } from './subjects.ts';
 
 /** A document about a person whoever keeps her records. */
@@ -37,40 +38,42 @@ export class PersonalDocuments {
 
   /** The entry of a code or a protection is in the log; any other look-up is left alone. */
   takeEffect(lookUp: PendingLookUp, kind: StatementKind, now: number): void {
-    if (kind === 'code') this.#giveCode(lookUp);
+    if (kind === 'code') this.#giveCode(lookUp, now);
     else if (kind === 'protected' || kind === 'unprotected') this.#protect(lookUp, now);
   }
 
-  #giveCode(lookUp: PendingLookUp): void {
+  #giveCode(lookUp: PendingLookUp, now: number): void {
     const { people, codes, lookUps } = this.#deps;
     const { identifier, codeHash, time } = readDocument(this.#documentOf(lookUp), 'code');
-    const together = lookUps.ofOneDocument(lookUp);
-    lookUps.supersede(
-      lookUp,
-      together.map(({ subject }) => subject),
-      ['code'],
-    );
-    for (const { subject, draft } of together) {
+    lookUps.supersede(lookUp, this.#meant(identifier, now), ['code']);
+    for (const { subject, draft } of lookUps.ofOneDocument(lookUp)) {
       codes.give(subject, draft.controller, fromHex(codeHash));
     }
     people.setCode(identifier, fromHex(codeHash), time);
   }
 
   #protect(lookUp: PendingLookUp, now: number): void {
-    const { register, subjects, people, lookUps } = this.#deps;
+    const { subjects, people, lookUps } = this.#deps;
     const document = readDocument(this.#documentOf(lookUp), 'protection');
     const { identifier, time, protected: value } = document;
-    // Those it was resolved for, and those it means since: a number may have been bound, a controller declared.
-    const concerned = [
-      ...lookUps.ofOneDocument(lookUp).map(({ subject }) => subject),
-      ...register.controllers(now).map((controller) => subjects.resolve(controller, identifier)),
-    ];
-    lookUps.supersede(lookUp, concerned, ['protected', 'unprotected']);
-    for (const subject of concerned) {
+    const meant = this.#meant(identifier, now);
+    lookUps.supersede(lookUp, meant, ['protected', 'unprotected']);
+    for (const subject of meant) {
       if (value) subjects.protect(subject);
       else subjects.unprotect(subject);
     }
     people.setProtected(identifier, value, time);
+  }
+
+  /** Whom an identifier means at every controller: a number may have been bound since it was asked about. */
+  #meant(identifier: Identifier, now: number): readonly Buffer[] {
+    const { register, subjects } = this.#deps;
+    return register
+      .controllers(now)
+      .flatMap((controller) => [
+        subjects.ofPrimary(controller, identifier),
+        subjects.resolve(controller, identifier),
+      ]);
   }
 
   #documentOf({ subject, draft, evidence }: PendingLookUp): string {

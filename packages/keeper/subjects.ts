@@ -115,10 +115,10 @@ export class Subjects {
 
   /** What a number brings along that was nobody's until it was bound: its protection, and what was asked by it. */
   #bringAlong(identifier: Identifier, lookup: Buffer, subject: Buffer): void {
-    const slot = this.#store.get('SELECT protected FROM subjects WHERE subject = ?', lookup);
-    if (slot?.protected === 1 || this.#people.isProtected(identifier)) this.protect(subject);
+    if (this.#people.isProtected(identifier)) this.protect(subject);
+    const askedAbout = this.#store.get('SELECT 1 FROM subjects WHERE subject = ?', lookup);
     // A number by which a code was handed out was somebody's, whose chain stays with that code.
-    if (slot === undefined || this.#people.hasHadCode(identifier)) return;
+    if (askedAbout === undefined || this.#people.hasHadCode(identifier)) return;
     const { length } = this.aliases(subject);
     if (length < ALIASES_MAX) this.#store.run('INSERT INTO aliases VALUES (?, ?)', subject, lookup);
   }
