@@ -402,6 +402,21 @@ describe('a number that was nobody’s', () => {
     );
   });
 
+  it('and for which a code was under way when it was bound is that code’s holder’s too', async () => {
+    await enter(...(await lookUpsOf(byNumber())));
+    const pending = await lookUpsOf(handOut(code, NUMBER_OF_HERS));
+    await trial.draw();
+    await enter(...(await lookUpsOf(handOut('b2'.repeat(16)))));
+    const hers = async () => (await view('b2'.repeat(16))).map(({ alias }) => alias);
+    assert.deepEqual(await hers(), [false, true]);
+    await enter(...pending);
+    assert.deepEqual(await hers(), [false]);
+    assert.deepEqual(
+      (await view(code)).map(({ kinds }) => kinds),
+      [['miss', 'sign-in', 'code', 'sign-in']],
+    );
+  });
+
   it('or that another person’s row did not get shows nothing of the first one’s', async () => {
     await enter(...(await lookUpsOf(byNumber())));
     await trial.draw(1, OTHER, NUMBER);

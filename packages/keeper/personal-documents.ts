@@ -43,11 +43,12 @@ export class PersonalDocuments {
   }
 
   #giveCode(lookUp: PendingLookUp, now: number): void {
-    const { people, codes, lookUps } = this.#deps;
+    const { subjects, people, codes, lookUps } = this.#deps;
     const { identifier, codeHash, time } = readDocument(this.#documentOf(lookUp), 'code');
     lookUps.supersede(lookUp, this.#meant(identifier, now), ['code']);
     for (const { subject, draft } of lookUps.ofOneDocument(lookUp)) {
       codes.give(subject, draft.controller, fromHex(codeHash));
+      subjects.endAlias(subject);
     }
     people.setCode(identifier, fromHex(codeHash), time);
   }

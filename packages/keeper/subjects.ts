@@ -95,6 +95,14 @@ export class Subjects {
     return rows.map(({ alias }) => Buffer.from(alias as Uint8Array));
   }
 
+  /** A number's own subject is somebody's: its chain is no longer shown to whom the number was bound to. */
+  endAlias(alias: Buffer): void {
+    const bound = this.#store.get('SELECT subject FROM bindings WHERE lookup = ?', alias);
+    if (bound === undefined) return;
+    const subject = bound.subject as Uint8Array;
+    this.#store.run('DELETE FROM aliases WHERE subject = ? AND alias = ?', subject, alias);
+  }
+
   chain(subject: Buffer): ChainState {
     const row = this.#store.get('SELECT number, chain FROM subjects WHERE subject = ?', subject);
     const chain = row?.chain ?? null;
@@ -116,7 +124,10 @@ export class Subjects {
   /** What a number brings along that was nobody's until it was bound: its protection, and what was asked by it. */
   #bringAlong(identifier: Identifier, lookup: Buffer, subject: Buffer): void {
     if (this.#people.isProtected(identifier)) this.protect(subject);
-    const askedAbout = this.#store.get('SELECT 1 FROM subjects WHERE subject = ?', lookup);
+    const askedAbout = this.#store.get(
+      'SELECT 1 FROM subjects WHERE subject = ? AND view_key IS NOT NULL',
+      lookup,
+    );
     // A number by which a code was handed out was somebody's, whose chain stays with that code.
     if (askedAbout === undefined || this.#people.hasHadCode(identifier)) return;
     const { length } = this.aliases(subject);
