@@ -5,8 +5,8 @@ import { writeDocument } from '@amanat/core/grants';
 import { generateSigningKey, openOnce, recordAad, secretKey } from '@amanat/core/keys';
 import { CompactRange, encodePublicLeaf, leafHash } from '@amanat/core/log';
 import type { RecordRead } from '@amanat/core/statement';
-import type { LookUp, Prepared } from '@amanat/keeper/client';
-import { packLeaves } from '@amanat/keeper/client';
+import type { LookUp, PreparedLookUp } from '@amanat/keeper/client';
+import { packLeaves, splitPrepared } from '@amanat/keeper/client';
 import { signDocument } from '../packages/server/cli/keys.ts';
 import { readLogKey, signCheckpoint } from '../packages/server/log/key.ts';
 import type { NewLeaf } from '../packages/server/log/log.ts';
@@ -41,18 +41,18 @@ async function resolve(serial: number, terms: Terms = {}): Promise<LookUp> {
 }
 
 async function prepare(id: number, records: readonly RecordRead[], abandoned = false) {
-  const { answer } = await instance.gateway.keeper.ask('prepare', {
+  const { answer, attachment } = await instance.gateway.keeper.ask('prepare', {
     lookUps: [{ id, records, abandoned }],
   });
-  return answer.lookUps[0] as Prepared;
+  return splitPrepared(answer, attachment)[0] as PreparedLookUp;
 }
 
 /** The leaf of a prepared look-up. */
-function leafOf(prepared: Prepared): NewLeaf & { readonly entry: object } {
+function leafOf(prepared: PreparedLookUp): NewLeaf & { readonly entry: object } {
   assert.ok('number' in prepared, 'the keeper prepared it');
   const { id, subject, number, leaf, body } = prepared;
-  const entry = { lookUp: id, subject, number, body: fromBase64(body), evidence: null };
-  return { bytes: fromBase64(leaf), entry, wanted: true };
+  const entry = { lookUp: id, subject, number, body, evidence: null };
+  return { bytes: leaf, entry, wanted: true };
 }
 
 async function append(...leaves: readonly NewLeaf[]) {

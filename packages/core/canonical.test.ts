@@ -75,6 +75,15 @@ describe('canonical JSON', () => {
     );
   });
 
+  it('members that look like numbers stand in the order of their text, as the engine would not put them', () => {
+    assert.equal(
+      canonicalText({ a: { 10: 1, 9: [{ 2: 0, 10: 0 }] } }),
+      '{"a":{"10":1,"9":[{"10":0,"2":0}]}}',
+    );
+    assert.throws(() => parseCanonical('{"9":1,"10":1}'), badDocument);
+    assert.deepEqual(parseCanonical('{"10":1,"9":1}'), { 10: 1, 9: 1 });
+  });
+
   it('a value that cannot be written is refused', () => {
     let deep: Json = [];
     for (let i = 0; i < 13; i++) deep = [deep];
@@ -82,6 +91,7 @@ describe('canonical JSON', () => {
       assert.throws(() => canonicalText({ a: value }), badDocument);
     }
     assert.throws(() => canonicalText({ 'a\ud800': 1 }), badDocument);
+    assert.throws(() => canonicalText({ b: 1, a: { c: 'a\udc00' } }), badDocument);
   });
 
   it('what is written parses to the same value and is written the same', () => {

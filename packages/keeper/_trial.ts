@@ -24,7 +24,9 @@ import type { KeeperKeys } from './create.ts';
 import { createKeeper, KEEPER_FILES, pinGenesis } from './create.ts';
 import { packLeaves } from './frame.ts';
 import { Keeper } from './keeper.ts';
-import type { Asked, MessageName, Messages, Prepared, Resolved } from './protocol.ts';
+import type { PreparedLookUp } from './prepared.ts';
+import { splitPrepared } from './prepared.ts';
+import type { Asked, MessageName, Messages, Resolved } from './protocol.ts';
 import { passphraseFile } from './providers/passphrase-file.ts';
 
 const PURPOSE = 'https://w3id.org/dpv#EnforceSecurity';
@@ -135,9 +137,11 @@ export class Trial {
     id: number,
     records: readonly RecordRead[] = [],
     abandoned = false,
-  ): Promise<Prepared> {
-    const { answer } = await this.ask('prepare', { lookUps: [{ id, records, abandoned }] });
-    return answer.lookUps[0] as Prepared;
+  ): Promise<PreparedLookUp> {
+    const { answer, attachment } = await this.ask('prepare', {
+      lookUps: [{ id, records, abandoned }],
+    });
+    return splitPrepared(answer, attachment)[0] as PreparedLookUp;
   }
 
   /** Appends leaves to the log, and has the keeper follow. */

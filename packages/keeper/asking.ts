@@ -204,10 +204,10 @@ export class Asking {
     const proofs = selectorProofs(selectors);
     const opened = asksAbout.map(({ controller, reads, subject, selector, index }) => {
       const evidence = {
-        request: signed,
         approval,
-        selector,
         proof: proofs[index] as readonly string[],
+        request: signed,
+        selector,
       };
       return this.#openLookUp(subject, evidence, {
         kind: DRAFT_KINDS[decision.outcome],
@@ -407,7 +407,7 @@ export class Asking {
       evidenceHash = hex(hash);
       sealed = seal(evidenceKey(viewKey, hash), bytes, hash, ring.random(SEAL_NONCE_BYTES));
     }
-    const { id } = lookUps.open(subject, { ...draft, evidence: evidenceHash }, sealed);
+    const { id } = lookUps.open(subject, { ...draft, evidence: evidenceHash }, sealed, viewKey);
     return {
       id,
       subject: hex(subject),

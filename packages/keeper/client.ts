@@ -6,6 +6,8 @@ import type { KeeperRefusal, MessageName, Messages } from './protocol.ts';
 
 export { createKeeper, pinGenesis } from './create.ts';
 export { packLeaves } from './frame.ts';
+export type { PreparedEntry, PreparedLookUp } from './prepared.ts';
+export { splitPrepared } from './prepared.ts';
 export * from './protocol.ts';
 
 /** The keeper cannot be reached, or went away before it answered: nothing was released to us. */

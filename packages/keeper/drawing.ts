@@ -12,6 +12,8 @@ import { isNormalised } from './subjects.ts';
 
 const NONCE_BYTES = 16;
 const KEY_BYTES = 32;
+/** A day of grace, because an event's day is told by the clock of the place where it happened. */
+const GRACE_MS = 86_400_000;
 
 export interface DrawingDeps {
   readonly store: KeeperStore;
@@ -46,10 +48,11 @@ export class Drawing {
     const { declaration } = announced;
     this.#countRows(index, rows.length, announced.document.rowLimit);
     const groups = [...new Set(declaration.fields.map((field) => field.group))];
+    const today = { month: dayOf(now).slice(0, 7), last: dayOf(now + GRACE_MS), day: dayOf(now) };
     const attachment = Buffer.alloc(rows.length * groups.length * (NONCE_BYTES + KEY_BYTES));
     let at = 0;
     const drawn = rows.map((row): DrawnRow | RefusedRow => {
-      const answer = this.#drawRow(index, declaration, row, now);
+      const answer = this.#drawRow(index, declaration, row, today);
       if ('refused' in answer) return answer;
       const { subjectKey, name } = answer;
       const periodKey = this.#deps.ring.periodKey(name.holding, name.expiryMonth);
@@ -79,7 +82,7 @@ export class Drawing {
     this.#deps.store.run('INSERT OR REPLACE INTO imports VALUES (?, ?)', index, drawn);
   }
 
-  #drawRow(index: number, declaration: Declaration, row: DrawRow, now: number) {
+  #drawRow(index: number, declaration: Declaration, row: DrawRow, today: Today) {
     const refuse = (refused: RefusedRow['refused']): RefusedRow => ({ row: row.row, refused });
     const { ring, people, subjects } = this.#deps;
     const controller = declaration.controller.id;
@@ -87,9 +90,10 @@ export class Drawing {
     if (row.primary.type !== declaration.primaryIdentifier || !identifiers.every(isNormalised)) {
       return refuse('bad-identifier');
     }
-    const expiryMonth = addMonths(row.eventDate, now, declaration.retentionMonths);
-    if (expiryMonth === null) return refuse('bad-date');
-    if (expiryMonth < monthOf(now)) return refuse('retention-over');
+    const from = row.eventDate ?? today.day;
+    if (from > today.last) return refuse('bad-date');
+    const expiryMonth = addMonths(from, declaration.retentionMonths);
+    if (expiryMonth < today.month) return refuse('retention-over');
     const subject = subjects.ofPrimary(controller, row.primary);
     // All or none: a row that is refused binds nothing.
     const [first, ...more] = row.secondary;
@@ -124,15 +128,21 @@ export class Drawing {
   }
 }
 
-function monthOf(time: number): string {
-  return new Date(time).toISOString().slice(0, 7);
+/** What the keeper's clock says, for a batch. */
+interface Today {
+  /** `YYYY-MM`, and `YYYY-MM-DD` twice: the day, and the last that an event may have. */
+  readonly month: string;
+  readonly day: string;
+  readonly last: string;
 }
 
-/** The month in which retention ends; null where the event lies in the future. */
-function addMonths(eventDate: string | null, now: number, months: number): string | null {
-  const from = eventDate === null ? new Date(now) : new Date(`${eventDate}T00:00:00Z`);
-  // A day of grace, because an event's day is told by the clock of the place where it happened.
-  if (from.getTime() > now + 86_400_000) return null;
-  const end = new Date(Date.UTC(from.getUTCFullYear(), from.getUTCMonth() + months, 1));
-  return end.toISOString().slice(0, 7);
+function dayOf(time: number): string {
+  return new Date(time).toISOString().slice(0, 10);
+}
+
+/** The month so many months after a day's. By numbers alone: every row of an import asks. */
+function addMonths(day: string, months: number): string {
+  const count = Number(day.slice(0, 4)) * 12 + Number(day.slice(5, 7)) - 1 + months;
+  const year = String(Math.floor(count / 12)).padStart(4, '0');
+  return `${year}-${String((count % 12) + 1).padStart(2, '0')}`;
 }

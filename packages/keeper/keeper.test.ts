@@ -16,7 +16,8 @@ import {
   writeViewAsk,
 } from '@amanat/core/view';
 import { CNIC, declaration, HOLDING, publicLeaf, Trial } from './_trial.ts';
-import type { Asked, DrawnRow, LookUp, Prepared, Resolved } from './protocol.ts';
+import type { PreparedLookUp } from './prepared.ts';
+import type { Asked, DrawnRow, LookUp, Resolved } from './protocol.ts';
 import { Refusal } from './refusal.ts';
 
 let trial: Trial;
@@ -36,7 +37,7 @@ function lookUpOf(resolved: Resolved | undefined): LookUp {
   return lookUp;
 }
 
-function prepared(value: Prepared) {
+function prepared(value: PreparedLookUp) {
   assert.ok(!('refused' in value), JSON.stringify(value));
   return value;
 }
@@ -80,8 +81,8 @@ describe('I1: no entry, no read', () => {
     const { record } = await drawnRecord();
     const lookUp = await asked();
     const { leaf } = prepared(await trial.prepare(lookUp.id, [record]));
-    trial.range.append(leafHash(fromBase64(leaf)));
-    const packed = Buffer.concat([Buffer.from([0, 77]), fromBase64(leaf)]);
+    trial.range.append(leafHash(leaf));
+    const packed = Buffer.concat([Buffer.from([0, 77]), leaf]);
     const commit = (checkpoint: string) =>
       trial.ask('commit', { checkpoint, leaves: 1, wanted: [lookUp.id] }, packed);
     await assert.rejects(
@@ -101,8 +102,8 @@ describe('I1: no entry, no read', () => {
     const { leaf } = prepared(await trial.prepare(lookUp.id, [record]));
     const fork = CompactRange.empty();
     for (let i = 0; i < trial.range.size; i++) fork.append(leafHash(utf8(`forked ${i}`)));
-    fork.append(leafHash(fromBase64(leaf)));
-    const packed = Buffer.concat([Buffer.from([0, 77]), fromBase64(leaf)]);
+    fork.append(leafHash(leaf));
+    const packed = Buffer.concat([Buffer.from([0, 77]), leaf]);
     await assert.rejects(
       trial.ask(
         'commit',
@@ -111,7 +112,7 @@ describe('I1: no entry, no read', () => {
       ),
       refusal('not-an-extension'),
     );
-    const { answer } = await trial.append([fromBase64(leaf)], [lookUp.id]);
+    const { answer } = await trial.append([leaf], [lookUp.id]);
     assert.equal(answer.released.length, 1);
   });
 
@@ -119,12 +120,12 @@ describe('I1: no entry, no read', () => {
     const { record } = await drawnRecord();
     const lookUp = await asked();
     const { leaf } = prepared(await trial.prepare(lookUp.id, [record]));
-    const first = await trial.append([fromBase64(leaf)], [lookUp.id]);
+    const first = await trial.append([leaf], [lookUp.id]);
     assert.equal(first.answer.released.length, 1);
-    const again = await trial.append([fromBase64(leaf)], [lookUp.id]);
+    const again = await trial.append([leaf], [lookUp.id]);
     assert.deepEqual(again.answer.released, []);
     await trial.reopen();
-    assert.deepEqual((await trial.append([fromBase64(leaf)], [lookUp.id])).answer.released, []);
+    assert.deepEqual((await trial.append([leaf], [lookUp.id])).answer.released, []);
   });
 
   it('the first leaf must be the pinned genesis', async () => {
@@ -165,12 +166,12 @@ describe('I2: what is released is what was named', () => {
     const { record, key } = await drawnRecord();
     const lookUp = await asked();
     const { leaf } = prepared(await trial.prepare(lookUp.id, [record]));
-    const { attachment } = await trial.append([fromBase64(leaf)], [lookUp.id]);
+    const { attachment } = await trial.append([leaf], [lookUp.id]);
     assert.deepEqual(Buffer.from(attachment), key);
 
     const other = await asked(trial.request({}, [trial.selector('0999912345671')]));
     const lie = prepared(await trial.prepare(other.id, [record]));
-    const answer = await trial.append([fromBase64(lie.leaf)], [other.id]);
+    const answer = await trial.append([lie.leaf], [other.id]);
     assert.notDeepEqual(Buffer.from(answer.attachment), key);
   });
 
@@ -186,7 +187,7 @@ describe('I2: what is released is what was named', () => {
     for (const change of changes) {
       const lookUp = await asked();
       const { leaf } = prepared(await trial.prepare(lookUp.id, [{ ...record, ...change }]));
-      const { attachment } = await trial.append([fromBase64(leaf)], [lookUp.id]);
+      const { attachment } = await trial.append([leaf], [lookUp.id]);
       assert.equal(attachment.length, 32);
       assert.notDeepEqual(Buffer.from(attachment), key);
     }
@@ -213,7 +214,7 @@ describe('what an officer cannot make of others', () => {
     const entry = prepared(
       await trial.prepare((await asked({ kind: 'protection', signed: protect })).id),
     );
-    await trial.append([fromBase64(entry.leaf)]);
+    await trial.append([entry.leaf]);
     // The number is bound later, and brings its protection along.
     await trial.draw(1, CNIC, '+923980000077');
     const purpose = 'https://w3id.org/dpv#Marketing';
@@ -378,10 +379,7 @@ describe('I5 and the grants table', () => {
     assert.ok('refused' in (await trial.prepare(lookUp.id, [record])));
     const entry = prepared(await trial.prepare(lookUp.id));
     assert.equal(entry.kind, 'refusal');
-    assert.deepEqual(
-      (await trial.append([fromBase64(entry.leaf)], [lookUp.id])).answer.released,
-      [],
-    );
+    assert.deepEqual((await trial.append([entry.leaf], [lookUp.id])).answer.released, []);
   });
 
   it('the eleventh refusal in an hour is only counted', async () => {
@@ -492,7 +490,7 @@ describe('I8: one person alone cannot', () => {
       signed: trial.byAdministrators(protection(true)),
     });
     const entry = prepared(await trial.prepare(lookUp.id));
-    await trial.append([fromBase64(entry.leaf)]);
+    await trial.append([entry.leaf]);
     const [resolved] = await trial.resolve(trial.request());
     assert.ok(resolved?.outcome === 'resolved' && resolved.decision.outcome === 'second-person');
     assert.deepEqual(resolved.decision.reasons, ['protected']);
@@ -533,13 +531,13 @@ describe('I4: histories', () => {
     const one = prepared(await trial.prepare(first.id));
     const two = prepared(await trial.prepare(second.id));
     assert.deepEqual([one.number, two.number], [1, 2]);
-    await trial.append([fromBase64(two.leaf)]);
+    await trial.append([two.leaf]);
     const status = (await trial.ask('status', {})).answer;
     assert.deepEqual(status.open.map(({ id }) => id).sort(), [first.id, second.id]);
     const again = prepared(await trial.prepare(second.id, [], true));
     assert.deepEqual([again.kind, again.number], ['undelivered', 1]);
-    await trial.append([fromBase64(again.leaf)]);
-    await trial.append([fromBase64(one.leaf)]);
+    await trial.append([again.leaf]);
+    await trial.append([one.leaf]);
     assert.deepEqual(
       (await trial.ask('status', {})).answer.open.map(({ id }) => id),
       [first.id],
@@ -551,7 +549,7 @@ describe('I4: histories', () => {
     const lookUp = await asked();
     const lost = prepared(await trial.prepare(lookUp.id, [record]));
     await trial.reopen();
-    const { answer, attachment } = await trial.append([fromBase64(lost.leaf)], [lookUp.id]);
+    const { answer, attachment } = await trial.append([lost.leaf], [lookUp.id]);
     assert.deepEqual(answer.released, []);
     assert.equal(attachment.length, 0);
     assert.deepEqual(
@@ -560,7 +558,7 @@ describe('I4: histories', () => {
     );
     const again = prepared(await trial.prepare(lookUp.id, [], true));
     assert.deepEqual([again.kind, again.number], ['undelivered', lost.number]);
-    await trial.append([fromBase64(again.leaf)]);
+    await trial.append([again.leaf]);
     assert.deepEqual((await trial.ask('status', {})).answer.open, []);
   });
 
@@ -569,8 +567,8 @@ describe('I4: histories', () => {
     const chain: { index: number; leaf: Uint8Array; body: Uint8Array }[] = [];
     const enter = async (id: number, records: RecordRead[], wanted: boolean) => {
       const entry = prepared(await trial.prepare(id, records));
-      const leaf = fromBase64(entry.leaf);
-      chain.push({ index: trial.range.size, leaf, body: fromBase64(entry.body) });
+      const leaf = entry.leaf;
+      chain.push({ index: trial.range.size, leaf, body: entry.body });
       await trial.append([leaf], wanted ? [id] : []);
     };
     await enter((await asked()).id, [record], true);
@@ -746,7 +744,7 @@ describe('codes', () => {
         time: trial.now,
       });
       const entry = prepared(await trial.prepare((await asked({ kind: 'code', signed })).id));
-      await trial.append([fromBase64(entry.leaf)]);
+      await trial.append([entry.leaf]);
       return code;
     };
     const show = async (code: string) => {

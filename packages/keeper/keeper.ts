@@ -201,7 +201,7 @@ export class Keeper {
       }
       case 'prepare': {
         const ask = read(readers.prepare, body);
-        return { isDurable: false, run: () => ({ answer: this.#preparing.prepare(ask, now) }) };
+        return { isDurable: false, run: () => this.#preparing.prepare(ask, now) };
       }
       case 'commit': {
         const ask = read(readers.commit, body);

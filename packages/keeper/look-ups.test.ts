@@ -123,7 +123,7 @@ describe('look-ups', () => {
     }) as LookUps;
     const register = { declaration: () => ({ controller: { id: 'telecom' } }) };
     const preparing = new Preparing({ lookUps: full, register } as unknown as PreparingDeps);
-    const answer = preparing.prepare(
+    const { answer } = preparing.prepare(
       { lookUps: [{ id: lookUp.id, records: [RECORD], abandoned: false }] },
       0,
     );

@@ -36,6 +36,8 @@ export interface PendingLookUp {
   readonly subject: Buffer;
   draft: Draft;
   readonly evidence: Buffer | null;
+  /** The subject's V, from its opening to its entry: unwrapped once. Null after a restart. */
+  readonly viewKey: Buffer | null;
   prepare: Prepare | null;
 }
 
@@ -66,6 +68,7 @@ export class LookUps {
         subject: Buffer.from(row.subject as Uint8Array),
         draft: JSON.parse(String(row.draft)) as Draft,
         evidence: row.evidence === null ? null : Buffer.from(row.evidence as Uint8Array),
+        viewKey: null,
         prepare: null,
       };
       this.#byId.set(lookUp.id, lookUp);
@@ -99,8 +102,14 @@ export class LookUps {
     return this.#bySubject.get(subject.toString('latin1'))?.length ?? 0;
   }
 
-  open(subject: Buffer, draft: Draft, evidence: Buffer | null): PendingLookUp {
-    const lookUp: PendingLookUp = { id: this.#nextId++, subject, draft, evidence, prepare: null };
+  open(
+    subject: Buffer,
+    draft: Draft,
+    evidence: Buffer | null,
+    viewKey: Buffer | null = null,
+  ): PendingLookUp {
+    const id = this.#nextId++;
+    const lookUp: PendingLookUp = { id, subject, draft, evidence, viewKey, prepare: null };
     this.#store.run(
       'INSERT INTO look_ups (id, subject, draft, evidence) VALUES (?, ?, ?, ?)',
       lookUp.id,
@@ -173,6 +182,7 @@ export class LookUps {
   enter(lookUp: PendingLookUp): void {
     this.#unindex(lookUp);
     this.#byId.delete(lookUp.id);
+    lookUp.viewKey?.fill(0);
     this.#store.run('DELETE FROM look_ups WHERE id = ?', lookUp.id);
   }
 

@@ -10,7 +10,8 @@ import type { RecordRead } from '@amanat/core/statement';
 import { VIEW_INFO, writeViewAsk } from '@amanat/core/view';
 import { CNIC, declaration, HOLDING, publicLeaf, Trial } from './_trial.ts';
 import { packLeaves } from './frame.ts';
-import type { Asked, LookUp, Prepared, Resolved } from './protocol.ts';
+import type { PreparedLookUp } from './prepared.ts';
+import type { Asked, LookUp, Resolved } from './protocol.ts';
 import { Refusal } from './refusal.ts';
 
 // The gateway is in the wrong hands: message by message, what it alters is refused, or harms nobody.
@@ -40,9 +41,9 @@ async function asked(ask: Asked = trial.request()): Promise<LookUp> {
 }
 
 async function leafOf(id: number, records: readonly RecordRead[] = [], abandoned = false) {
-  const prepared: Prepared = await trial.prepare(id, records, abandoned);
+  const prepared: PreparedLookUp = await trial.prepare(id, records, abandoned);
   assert.ok('leaf' in prepared, JSON.stringify(prepared));
-  return fromBase64(prepared.leaf);
+  return prepared.leaf;
 }
 
 async function drawn(row = 1, value = CNIC, msisdn = '+923980000001') {
@@ -622,7 +623,7 @@ describe('an entry that was held back', () => {
     await trial.reopen();
     const prepared = await trial.prepare(older.id);
     assert.ok('kind' in prepared && prepared.kind === 'undelivered');
-    await trial.append([fromBase64(prepared.leaf)]);
+    await trial.append([prepared.leaf]);
     assert.equal(await isProtected(), true);
   });
 

@@ -1,4 +1,4 @@
-import { base64, hex } from '@amanat/core/bytes';
+import { hex } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
 import type { Register } from '@amanat/core/grants';
 import { deriveKey, SEAL_NONCE_BYTES, seal, secretKey } from '@amanat/core/keys';
@@ -9,7 +9,9 @@ import { bodyAad } from '@amanat/core/view';
 import type { KeyRing } from './key-ring.ts';
 import type { Draft, LookUps, PendingLookUp } from './look-ups.ts';
 import { countGroups } from './look-ups.ts';
-import type { Messages, Prepared, PrepareItem, PrepareRefusal } from './protocol.ts';
+import type { PreparedLookUp } from './prepared.ts';
+import { joinPrepared } from './prepared.ts';
+import type { Messages, PrepareItem, PrepareRefusal } from './protocol.ts';
 import type { Subjects } from './subjects.ts';
 
 const NONCE_BYTES = 32;
@@ -42,11 +44,14 @@ export class Preparing {
   }
 
   /** Prepares look-ups in their order. Changes nothing that is durable. */
-  prepare({ lookUps }: Messages['prepare']['ask'], now: number): Messages['prepare']['answer'] {
-    return { lookUps: lookUps.map((item) => this.#prepareOne(item, now)) };
+  prepare(
+    { lookUps }: Messages['prepare']['ask'],
+    now: number,
+  ): { answer: Messages['prepare']['answer']; attachment: Buffer } {
+    return joinPrepared(lookUps.map((item) => this.#prepareOne(item, now)));
   }
 
-  #prepareOne(item: PrepareItem, now: number): Prepared {
+  #prepareOne(item: PrepareItem, now: number): PreparedLookUp {
     const lookUp = this.#deps.lookUps.find(item.id);
     if (lookUp === null) return { id: item.id, refused: 'unknown-look-up' };
     const refused = this.#checkRecords(lookUp.draft, item, now);
@@ -69,31 +74,32 @@ export class Preparing {
     }
   }
 
-  #write(lookUp: PendingLookUp, item: PrepareItem, now: number): Prepared {
+  #write(lookUp: PendingLookUp, item: PrepareItem, now: number): PreparedLookUp {
     const { ring, subjects, lookUps } = this.#deps;
     const { subject, draft } = lookUp;
     const number = subjects.chain(subject).number + lookUps.preparedCount(subject) + 1;
     const kind = kindOf(draft, item);
+    // In the order of a document's members, which spares the writer sorting them.
     const statement: Statement = {
-      type: 'statement',
-      kind,
-      controller: draft.controller,
-      subject: hex(subject),
-      number,
-      time: now,
       agency: draft.agency,
-      officer: draft.officer,
       approved: draft.approved,
-      purpose: draft.purpose,
+      controller: draft.controller,
+      evidence: draft.evidence,
+      kind,
       legalBasis: draft.legalBasis,
-      refusal: draft.refusal,
+      number,
+      officer: draft.officer,
+      purpose: draft.purpose,
       reads: draft.reads,
       records: item.records,
-      evidence: draft.evidence,
+      refusal: draft.refusal,
+      subject: hex(subject),
+      time: now,
+      type: 'statement',
     };
     const body = encodeBody(ring.random(NONCE_BYTES), statement);
     const leaf = encodePersonalLeaf({ hour: coarseHour(now), commitment: commitTo(body) });
-    const viewKey = subjects.viewKey(subject);
+    const viewKey = lookUp.viewKey ?? subjects.viewKey(subject);
     const sealed = seal(
       secretKey(bodyKey(viewKey, number)),
       body,
@@ -113,9 +119,9 @@ export class Preparing {
       kind,
       subject: statement.subject,
       number,
-      leaf: base64(leaf),
-      body: base64(sealed),
-      evidence: lookUp.evidence === null ? null : base64(lookUp.evidence),
+      leaf,
+      body: sealed,
+      evidence: lookUp.evidence,
     };
   }
 

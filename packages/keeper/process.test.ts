@@ -6,7 +6,7 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { base64, fromBase64, hex } from '@amanat/core/bytes';
+import { base64, hex } from '@amanat/core/bytes';
 import { leafHash } from '@amanat/core/log';
 import type { RecordRead } from '@amanat/core/statement';
 import { KeeperProcess } from './_process.ts';
@@ -63,7 +63,7 @@ async function prepare(trial: Trial, { value, record }: Drawn) {
   const { id } = resolved.lookUps[0] as { id: number };
   const prepared = await trial.prepare(id, [record]);
   assert.ok('leaf' in prepared, JSON.stringify(prepared));
-  return { id, leaf: fromBase64(prepared.leaf) };
+  return { id, leaf: prepared.leaf };
 }
 
 describe('one keeper’s process', () => {

@@ -140,10 +140,8 @@ export type Prepared =
       readonly kind: StatementKind;
       readonly subject: string;
       readonly number: number;
-      /** Base64 of the personal leaf, of the sealed body, and of the sealed evidence where there is any. */
-      readonly leaf: string;
-      readonly body: string;
-      readonly evidence: string | null;
+      /** Lengths of the personal leaf, the sealed body, and the sealed evidence where there is any: see prepared.ts. */
+      readonly bytes: readonly [leaf: number, body: number, evidence: number | null];
     };
 
 /** Keys released for one look-up; in the attachment, 32 bytes each, in the statement's order of records and groups. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { fromHex, hex } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
 import { openOnce, recordAad, secretKey } from '@amanat/core/keys';
@@ -28,6 +28,8 @@ export interface FoundRecord {
   readonly read: RecordRead;
   /** Bytes of the ciphertexts named. */
   readonly sizeBytes: number;
+  /** The ciphertexts that the name was made of, in its order; null where whoever holds it has let them go. */
+  readonly ciphertexts: readonly Uint8Array[] | null;
 }
 
 /** An opened field: as it came in the import, and as it was normalised. A file's bytes are base64 in both. */
@@ -89,6 +91,7 @@ export class Custody {
           })),
         },
         sizeBytes: asked.reduce((sum, { each }) => sum + each.ciphertext.length, 0),
+        ciphertexts: asked.map(({ each }) => each.ciphertext),
       });
     }
     return found;
@@ -121,13 +124,15 @@ export class Custody {
    * Opens exactly the groups named, with one key for each in the same order. Null where a ciphertext is not there, is
    * not the one whose hash the name gives, or does not open: never another record's data, nor some groups only. The
    * keys are the caller's to wipe.
+   * @param held the ciphertexts as {@link recordsOf} found them; null has them read again.
    */
   open(
     subject: string,
     read: RecordRead,
     keys: readonly Uint8Array[],
+    held: readonly Uint8Array[] | null = null,
   ): readonly OpenedGroup[] | null {
-    const ciphertexts = this.ciphertextsFor(subject, read);
+    const ciphertexts = held ?? this.ciphertextsFor(subject, read);
     if (ciphertexts === null || keys.length !== ciphertexts.length) return null;
     const opened: OpenedGroup[] = [];
     for (const [at, ciphertext] of ciphertexts.entries()) {
@@ -197,5 +202,5 @@ function toOpened(name: string, value: Exclude<RowValue, null>): OpenedField {
 }
 
 function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  return hash('sha256', bytes, 'hex');
 }

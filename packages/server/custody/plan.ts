@@ -69,7 +69,7 @@ export function toDrawRow(
     },
     secondary,
     recordKey: recordKeyOf(plan, values),
-    digest: encoded.digest.toString('hex'),
+    digest: encoded.digest,
     eventDate:
       plan.eventDate && (normalised(values[plan.eventDate.index])?.slice(0, DATE_LENGTH) ?? null),
   };

@@ -26,6 +26,9 @@ const NO_STATUS: KeeperStatus = {
   open: [],
 };
 
+type PrepareAnswer = Messages['prepare']['answer'];
+const NONE = Buffer.alloc(0);
+
 /** Stands in for the keeper in unit tests: it keeps the order and the numbering, and decides as it is told. */
 class FakeKeeper implements KeeperPort {
   /** Every message, in order. */
@@ -68,7 +71,8 @@ class FakeKeeper implements KeeperPort {
     this.asked.push(name);
     if (this.failing === name) throw new Error('the fake keeper is away');
     const answer = this.#answer(name, body) as Messages[N]['answer'];
-    return { answer, attachment: Buffer.alloc(0) };
+    const attachment = name === 'prepare' ? this.#attachment(answer as PrepareAnswer) : NONE;
+    return { answer, attachment };
   }
 
   #answer(name: MessageName, body: unknown): unknown {
@@ -97,9 +101,21 @@ class FakeKeeper implements KeeperPort {
     const number = (this.#numbers.get(subject) ?? 0) + 1;
     this.#numbers.set(subject, number);
     const kind = abandoned ? 'undelivered' : records.length > 0 ? 'disclosure' : 'miss';
-    const leaf = base64(utf8(`leaf ${id}`));
-    return { id, kind, subject, number, leaf, body: leaf, evidence: null };
+    const { length } = leafOf(id);
+    return { id, kind, subject, number, bytes: [length, length, null] };
   }
+
+  /** A leaf and a body for each that was prepared. */
+  #attachment({ lookUps }: PrepareAnswer): Buffer {
+    const parts = lookUps.flatMap((each) =>
+      'refused' in each ? [] : [leafOf(each.id), leafOf(each.id)],
+    );
+    return Buffer.concat(parts);
+  }
+}
+
+function leafOf(id: number): Uint8Array {
+  return utf8(`leaf ${id}`);
 }
 
 /** Stands in for the log in unit tests. */
@@ -157,6 +173,8 @@ class FakeRecords implements Records {
   damaged = false;
   /** The keys that were used, as they were at that moment. */
   readonly used: string[] = [];
+  /** Of each record that was opened, whether its ciphertexts had been held since it was found. */
+  readonly held: boolean[] = [];
 
   recordsOf(
     _subject: string,
@@ -179,6 +197,7 @@ class FakeRecords implements Records {
         })),
       },
       sizeBytes: this.sizeBytes,
+      ciphertexts: [],
     }));
   }
 
@@ -186,7 +205,9 @@ class FakeRecords implements Records {
     subject: string,
     record: RecordRead,
     keys: readonly Uint8Array[],
+    held: readonly Uint8Array[] | null = null,
   ): readonly OpenedGroup[] | null {
+    this.held.push(held !== null);
     this.used.push(...keys.map(hex));
     if (this.damaged) return null;
     return record.groups.map(({ group }) => ({

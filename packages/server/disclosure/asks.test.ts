@@ -47,6 +47,16 @@ test('a refusal has an entry for every subject, names no record and wants no key
   assert.equal(parts.log.keys.length, 0);
 });
 
+test('ciphertexts are held until they are opened, as far as memory is given to them, and then given back', async () => {
+  const parts = fakeParts();
+  parts.records.sizeBytes = 15 * 1024 * 1024;
+  const asks = await started(parts);
+  for (const round of [0, 1]) {
+    await Promise.all([request(), request(), request()].map((each) => asks.ask(each)));
+    assert.deepEqual(parts.records.held.slice(3 * round), [true, true, false]);
+  }
+});
+
 test('without the keeper an ask is refused as unavailable, and nothing is appended', async () => {
   const parts = fakeParts();
   const asks = await started(parts);

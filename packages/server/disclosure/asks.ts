@@ -7,9 +7,10 @@ import type {
   PrepareItem,
   Resolved,
 } from '@amanat/keeper/client';
+import { splitPrepared } from '@amanat/keeper/client';
 import type { Log } from '../log/log.ts';
 import type { Carried } from './carried.ts';
-import { carry, chunksOf, giveUp, leafOf } from './carried.ts';
+import { carry, chunksOf, giveUp, leafOf, letGo } from './carried.ts';
 import type { UnavailableCode } from './errors.ts';
 import { AsksUnavailable, asUnavailable, ofLog } from './errors.ts';
 import type { Records } from './find.ts';
@@ -19,10 +20,12 @@ import { openEntered } from './open.ts';
 import type { Waiting } from './queue.ts';
 import { AskQueue } from './queue.ts';
 
-/** Most batches that wait for the log at a time. */
-const APPENDING_MAX = 4;
+/** Most batches that wait for the log at a time: one that it writes, one that the keeper follows. More only makes each smaller. */
+const APPENDING_MAX = 2;
 /** Most bytes of ciphertext that one ask opens. */
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
+/** Bytes of ciphertext kept between finding and opening, over all asks. What does not fit is read twice. */
+const HELD_BYTES_MAX = 32 * 1024 * 1024;
 const RETRY_MS_MAX = 2_000;
 
 /** What became of an ask. `rejected` has no entry: whoever sent it has not shown any authority. */
@@ -71,6 +74,7 @@ export class Asks {
   /** Ends when every batch that has set out is prepared and on its way into the log. Never rejects. */
   #turn: Promise<void> = Promise.resolve();
   readonly #appending = new Set<Promise<void>>();
+  #heldBytes = 0;
   #failure: AsksUnavailable | null = null;
   #retry: NodeJS.Timeout | null = null;
   #retryMs: number;
@@ -187,7 +191,9 @@ export class Asks {
       try {
         const found = findRecords(this.#deps.records, lookUp, leftBytes);
         leftBytes -= found.sizeBytes;
-        return carry(lookUp, found);
+        if (this.#heldBytes + found.sizeBytes > HELD_BYTES_MAX) return carry(lookUp, letGo(found));
+        this.#heldBytes += found.sizeBytes;
+        return carry(lookUp, found, found.sizeBytes);
       } catch (error) {
         const name = error instanceof Error ? error.name : 'unknown';
         this.#deps.warn('records not found', { error: name });
@@ -221,9 +227,10 @@ export class Asks {
         abandoned: found.givenUp !== null,
       }),
     );
-    const { answer } = await this.#deps.keeper.ask('prepare', { lookUps });
+    const { answer, attachment } = await this.#deps.keeper.ask('prepare', { lookUps });
+    const answered = splitPrepared(answer, attachment);
     for (const [at, each] of chunk.entries()) {
-      const prepared = answer.lookUps[at];
+      const prepared = answered[at];
       if (prepared?.id !== each.lookUp.id) throw new AsksUnavailable('keeper-unavailable');
       if ('number' in prepared) each.prepared = prepared;
       else this.#deps.warn('look-up not prepared', { reason: prepared.refused });
@@ -249,6 +256,7 @@ export class Asks {
   ): Promise<void> {
     const failure = (await Promise.all(appends)).find((each) => each !== null);
     for (const { waiting, resolved, carried } of asks) {
+      for (const { heldBytes } of carried) this.#heldBytes -= heldBytes;
       if (carried.every(({ appended }) => appended !== null)) {
         const entries = carried.map((each) => openEntered(each, this.#deps));
         const { ask, decision } = resolved;

@@ -1,5 +1,4 @@
-import { fromBase64 } from '@amanat/core/bytes';
-import type { LookUp, Prepared } from '@amanat/keeper/client';
+import type { LookUp, PreparedEntry } from '@amanat/keeper/client';
 import type { Appended, NewLeaf } from '../log/log.ts';
 import type { Found, GivenUp } from './find.ts';
 
@@ -11,13 +10,20 @@ const CHUNK_GROUPS_MAX = 16_384;
 export interface Carried {
   readonly lookUp: LookUp;
   found: Found;
-  prepared: Extract<Prepared, { number: number }> | null;
+  /** Bytes of ciphertext that are held for it in memory. */
+  readonly heldBytes: number;
+  prepared: PreparedEntry | null;
   appended: Appended | null;
 }
 
 /** A look-up that sets out. */
-export function carry(lookUp: LookUp, found: Found): Carried {
-  return { lookUp, found, prepared: null, appended: null };
+export function carry(lookUp: LookUp, found: Found, heldBytes = 0): Carried {
+  return { lookUp, found, heldBytes, prepared: null, appended: null };
+}
+
+/** What was found, without the ciphertexts: they are read again when they are opened. */
+export function letGo(found: Found): Found {
+  return { ...found, records: found.records.map((each) => ({ ...each, ciphertexts: null })) };
 }
 
 /** What is found for a look-up that is given up: nothing. */
@@ -35,13 +41,13 @@ export function leafOf({ lookUp, found, prepared }: Carried): NewLeaf {
   if (prepared === null) throw new Error('look-up is not prepared');
   const { leaf, subject, number, body, evidence } = prepared;
   return {
-    bytes: fromBase64(leaf),
+    bytes: leaf,
     entry: {
       lookUp: lookUp.id,
       subject,
       number,
-      body: fromBase64(body),
-      evidence: evidence === null ? null : fromBase64(evidence),
+      body,
+      evidence,
     },
     wanted: found.records.length > 0,
   };

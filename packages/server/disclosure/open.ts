@@ -1,6 +1,6 @@
 import type { RecordRead } from '@amanat/core/statement';
 import type { LookUp } from '@amanat/keeper/client';
-import type { OpenedGroup } from '../custody/custody.ts';
+import type { FoundRecord, OpenedGroup } from '../custody/custody.ts';
 import type { Carried } from './carried.ts';
 import { countGroups } from './carried.ts';
 import type { GivenUp, Records } from './find.ts';
@@ -49,9 +49,10 @@ export function openEntered(
       at += KEY_BYTES;
       return keys.subarray(at - KEY_BYTES, at);
     };
-    const opened = found.records.map(({ read }) => {
+    const opened = found.records.map((record) => {
+      const { read } = record;
       const own = read.groups.map(nextKey);
-      return { read, groups: openRecord(records, lookUp.subject, read, own, warn) };
+      return { read, groups: openRecord(records, lookUp.subject, record, own, warn) };
     });
     return { ...entered, records: opened };
   } finally {
@@ -62,12 +63,12 @@ export function openEntered(
 function openRecord(
   records: Records,
   subject: string,
-  read: RecordRead,
+  { read, ciphertexts }: FoundRecord,
   keys: readonly Uint8Array[],
   warn: Warn,
 ): readonly OpenedGroup[] | null {
   try {
-    const groups = records.open(subject, read, keys);
+    const groups = records.open(subject, read, keys, ciphertexts);
     if (groups === null) warn('record does not open', { holding: read.holding });
     return groups;
   } catch (error) {

@@ -16,7 +16,8 @@ export type RowPlan = readonly {
 /** A row made ready: one plaintext for each group of the plan, in its order, and the row's digest. */
 export interface EncodedRow {
   readonly groups: readonly Buffer[];
-  readonly digest: Buffer;
+  /** In hexadecimal. */
+  readonly digest: string;
 }
 
 /** Plans how rows of a declaration are encoded; groups come in the order of `groupNames`. */
@@ -50,6 +51,6 @@ export function encodeRow(plan: RowPlan, values: readonly RowValue[]): EncodedRo
   const bytes = Buffer.from(writer.written());
   return {
     groups: spans.map(({ start, end }) => bytes.subarray(start, end)),
-    digest: hash('sha256', bytes, 'buffer'),
+    digest: hash('sha256', bytes, 'hex'),
   };
 }
