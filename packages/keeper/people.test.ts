@@ -47,8 +47,8 @@ async function lookUpsOf(ask: Asked): Promise<readonly LookUp[]> {
 async function prepare(id: number): Promise<Uint8Array> {
   const entry = await trial.prepare(id);
   assert.ok(!('refused' in entry), JSON.stringify(entry));
-  bodies.set(`${entry.subject} ${entry.number}`, fromBase64(entry.body));
-  return fromBase64(entry.leaf);
+  bodies.set(`${entry.subject} ${entry.number}`, entry.body);
+  return entry.leaf;
 }
 
 async function enter(...lookUps: readonly LookUp[]): Promise<void> {
@@ -177,7 +177,7 @@ describe('a protection', () => {
     for (const { id } of (await lookUpsOf(protection(true))).toReversed()) {
       const entry = await trial.prepare(id);
       assert.ok('kind' in entry && entry.kind === 'protected', JSON.stringify(entry));
-      await trial.append([fromBase64(entry.leaf)]);
+      await trial.append([entry.leaf]);
     }
   });
 
@@ -223,7 +223,7 @@ describe('a protection', () => {
     for (const { id } of older) {
       const prepared = await trial.prepare(id);
       assert.ok('kind' in prepared && prepared.kind === 'undelivered');
-      await trial.append([fromBase64(prepared.leaf)]);
+      await trial.append([prepared.leaf]);
     }
     await enter(second);
     assert.equal(await isProtected(), true);
@@ -241,7 +241,7 @@ describe('a protection', () => {
     assert.ok(lookUp !== undefined);
     const prepared = await trial.prepare(lookUp.id);
     assert.ok('kind' in prepared && prepared.kind === 'undelivered');
-    await trial.append([fromBase64(prepared.leaf)]);
+    await trial.append([prepared.leaf]);
     assert.deepEqual(await trial.resolve(oldest), [{ outcome: 'rejected', code: 'stale' }]);
     assert.equal(await isProtected(CNIC_OF_HERS, HOLDING), true);
   });
