@@ -74,6 +74,7 @@ describe('one person and three controllers', { concurrency: false }, () => {
       [join(instance.paths.keeper, 'keeper.db'), 'SELECT * FROM subjects WHERE subject = ?'],
       [join(instance.paths.keeper, 'keeper.db'), 'SELECT * FROM bindings WHERE subject = ?'],
       [join(instance.paths.keeper, 'keeper.db'), 'SELECT * FROM codes WHERE subject = ?'],
+      [join(instance.paths.keeper, 'keeper.db'), 'SELECT * FROM aliases WHERE subject = ?'],
     ];
     for (const [path, sql] of queries) {
       const database = new DatabaseSync(path, { readOnly: true });

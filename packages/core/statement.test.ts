@@ -161,6 +161,7 @@ describe('views', () => {
           head: 'a head',
           signature: 'a signature',
           protected: false,
+          alias: false,
           undelivered: [2, 3],
           first: 1,
           bodyKeys: 'AAAA',

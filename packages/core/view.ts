@@ -8,6 +8,9 @@ export const VIEW_INFO = utf8('amanat/v1 view');
 /** HPKE export label of the key under which the keeper answers (as RFC 9458 does). */
 export const VIEW_ANSWER = 'amanat/v1 view answer';
 
+/** Most chains that one view shows. */
+export const VIEW_SUBJECTS_MAX = 256;
+
 /** Most entries that one view covers of one subject. */
 export const VIEW_ENTRIES_MAX = 20_000;
 
@@ -60,6 +63,8 @@ const subjectView = object({
   head: text(2000),
   signature: text(88),
   protected: boolean,
+  /** Whether it is the chain of a number that was nobody's until it was bound to her: what was asked by it before. */
+  alias: boolean,
   /** Numbers of entries whose keys were never given to the gateway. */
   undelivered: list(integer(1), 0, VIEW_ENTRIES_MAX),
   /** Number of the first entry shown; 1 unless the chain is longer than a view. */
@@ -68,9 +73,9 @@ const subjectView = object({
   bodyKeys: text(VIEW_ENTRIES_MAX * 44),
 });
 
-const view = object({ type: oneOf('view'), subjects: list(subjectView, 1, 32) });
+const view = object({ type: oneOf('view'), subjects: list(subjectView, 1, VIEW_SUBJECTS_MAX) });
 
-/** What the keeper seals back: her chains, one for each controller that knows her. */
+/** What the keeper seals back: her chain at each controller, and those of her aliases. */
 export type View = Read<typeof view>;
 export type SubjectView = View['subjects'][number];
 

@@ -12,28 +12,27 @@ import {
   selectorsRoot,
   signingInput,
 } from '@amanat/core/grants';
-import type { Exporter, SealingKey } from '@amanat/core/keys';
-import {
-  deriveKey,
-  openSealed,
-  SEAL_NONCE_BYTES,
-  seal,
-  secretKey,
-  verify,
-  verifyAside,
-} from '@amanat/core/keys';
-import { readViewAsk, VIEW_ANSWER, VIEW_INFO } from '@amanat/core/view';
+import type { SealingKey } from '@amanat/core/keys';
+import { SEAL_NONCE_BYTES, seal, verify, verifyAside } from '@amanat/core/keys';
+import type { StatementKind } from '@amanat/core/statement';
+import { readViewAsk, VIEW_ANSWER } from '@amanat/core/view';
 import type { Budgets } from './budgets.ts';
 import { agencyName, officerName, refusalsName, rowName } from './budgets.ts';
+import type { Codes } from './codes.ts';
+import { evidenceKey } from './evidence.ts';
 import { sha256 } from './hash.ts';
 import type { KeyRing } from './key-ring.ts';
 import { keyedId } from './key-ring.ts';
 import type { Draft, LookUps } from './look-ups.ts';
 import { readAsked } from './messages.ts';
+import type { People } from './people.ts';
+import type { PersonalDocument, PersonalDocuments } from './personal-documents.ts';
 import type { AskDecision, Asked, AskRejection, Identifier, LookUp, Resolved } from './protocol.ts';
 import type { KeeperStore } from './store.ts';
 import type { Subjects } from './subjects.ts';
 import { isNormalised } from './subjects.ts';
+import type { OpenedView, ViewSessions } from './view-sessions.ts';
+import { openView } from './view-sessions.ts';
 
 /** How long a signed document may be used after its time; with a second person there is time to ask. */
 const VALID_MS = 5 * 60_000;
@@ -44,43 +43,24 @@ const AHEAD_MS_MAX = 60_000;
 const REFUSALS_ENTERED_MAX = 10;
 /** Look-ups without an entry that may be pending at once: what a hacked gateway could learn unlogged, and only for a while. */
 const PENDING_MAX = 8192;
-const VIEWS_MAX = 4096;
-/** How long a view waits for its sign-in's entry and for being fetched. */
-const VIEW_MS = 10 * 60_000;
-
-/** A person's own view, between her ask and its answer. In memory alone: a restart means asking again. */
-export interface ViewSession {
-  readonly session: string;
-  /** When it is forgotten, answered or not; milliseconds since 1970. */
-  readonly expires: number;
-  readonly answerKey: Uint8Array;
-  /** Her subject at each controller that knows her, and the sign-in's look-up there. */
-  readonly subjects: readonly {
-    readonly id: number;
-    readonly subject: Buffer;
-    readonly controller: string;
-  }[];
-}
-
-/** A view ask opened, or why it is not. */
-type OpenedView =
-  | { readonly code: Uint8Array; readonly session: string; readonly exporter: Exporter }
-  | { readonly rejected: AskRejection };
 
 export interface AskingDeps {
   readonly store: KeeperStore;
   readonly ring: KeyRing;
   readonly register: Register;
+  readonly people: People;
   readonly subjects: Subjects;
+  readonly codes: Codes;
+  readonly personal: PersonalDocuments;
   readonly budgets: Budgets;
   readonly lookUps: LookUps;
+  readonly views: ViewSessions;
   readonly sealing: SealingKey;
 }
 
 /** Decides what is asked about people, and opens a look-up for each subject. */
 export class Asking {
   readonly #deps: AskingDeps;
-  readonly #views = new Map<number, ViewSession>();
   readonly #openedViews = new WeakMap<Asked, OpenedView>();
   readonly #validSignatures = new WeakSet<Signed>();
   #nextAsk = 1;
@@ -135,32 +115,6 @@ export class Asking {
     this.#deps.lookUps.persistNextId();
     this.#deps.budgets.persist();
     return answers;
-  }
-
-  /** The session of a view ask, unless it came too late for it. */
-  view(ask: number, now: number): ViewSession | null {
-    this.#forgetViews(now);
-    return this.#views.get(ask) ?? null;
-  }
-
-  /** Ends the session whose sign-in this look-up is: it is given up, and a later ask has to sign in anew. */
-  giveUpView(lookUp: number): void {
-    for (const [ask, { subjects }] of this.#views) {
-      if (subjects.some(({ id }) => id === lookUp)) this.#views.delete(ask);
-    }
-  }
-
-  /** The session has been answered, once. */
-  endView(ask: number): void {
-    this.#views.delete(ask);
-  }
-
-  /** Sessions that nobody came for. The oldest come first, so that the first one in time ends the walk. */
-  #forgetViews(now: number): void {
-    for (const [ask, { expires }] of this.#views) {
-      if (expires > now) return;
-      this.#views.delete(ask);
-    }
   }
 
   #resolveOne(asked: Asked, now: number): Resolved {
@@ -234,7 +188,9 @@ export class Asking {
     };
     // What is decided whoever is asked about: without an entry an answer must say nothing of any person.
     const blind = decide(table, declarations, ask);
-    const isProtected = asksAbout.some(({ subject }) => subjects.isProtected(subject));
+    const isProtected =
+      selectors.some((selector) => this.#deps.people.isProtected(selector)) ||
+      asksAbout.some(({ subject }) => subjects.isProtected(subject));
     const decision = isProtected ? decide(table, declarations, { ...ask, protected: true }) : blind;
     this.#setAwaiting(officer, request, decision.outcome === 'second-person');
     if (blind.outcome === 'allowed') {
@@ -264,7 +220,7 @@ export class Asking {
         refusal: decision.outcome === 'refused' ? decision.code : null,
         reads,
         opened: now,
-        codeHash: null,
+        signed: null,
       });
     });
     return this.#resolved(decision, opened);
@@ -272,19 +228,11 @@ export class Asking {
 
   #resolveCode(signed: Signed, now: number): Resolved {
     const code = readDocument(signed.document, 'code');
-    const { register, subjects } = this.#deps;
+    const { register } = this.#deps;
     const registrar = register.registrar;
     if (registrar === null) return rejected('unknown-key');
     if (!register.signedBy(signed, registrar)) return rejected('bad-signature');
-    return this.#resolveForAllControllers(
-      signed,
-      code,
-      { now, validMs: VALID_MS },
-      (controller) => ({
-        subject: subjects.resolve(controller, code.identifier),
-        draft: { ...EMPTY_DRAFT, kind: 'code', controller, opened: now, codeHash: code.codeHash },
-      }),
-    );
+    return this.#resolveForAllControllers(signed, code, 'code', { now, validMs: VALID_MS });
   }
 
   #resolveProtection(signed: Signed, now: number): Resolved {
@@ -293,30 +241,30 @@ export class Asking {
     const kind = protection.protected ? 'protected' : 'unprotected';
     // Two people sign it, one after the other.
     const valid = { now, validMs: VALID_APPROVED_MS };
-    return this.#resolveForAllControllers(signed, protection, valid, (controller) => ({
-      subject: this.#deps.subjects.resolve(controller, protection.identifier),
-      draft: { ...EMPTY_DRAFT, kind, controller, opened: now },
-    }));
+    return this.#resolveForAllControllers(signed, protection, kind, valid);
   }
 
   /** What concerns a person whoever keeps her records: one look-up in each controller's name. */
   #resolveForAllControllers(
     signed: Signed,
-    document: { readonly time: number; readonly identifier: Identifier },
+    document: PersonalDocument,
+    kind: StatementKind,
     { now, validMs }: { readonly now: number; readonly validMs: number },
-    lookUp: (controller: string) => { subject: Buffer; draft: Omit<Draft, 'evidence'> },
   ): Resolved {
+    const { register, subjects, personal } = this.#deps;
     const late = checkTime(document.time, now, validMs);
     if (late !== null) return rejected(late);
     if (!isNormalised(document.identifier)) return rejected('malformed');
-    const controllers = this.#controllers(now);
+    if (personal.isOvertaken(document)) return rejected('stale');
+    const controllers = register.controllers(now);
     if (controllers.length === 0) return rejected('nothing-declared');
     if (!this.#spendHash(hex(documentHash(signed.document)), document.time + validMs)) {
       return rejected('replayed');
     }
+    const draft = { ...EMPTY_DRAFT, kind, opened: now, signed: document.time };
     const opened = controllers.map((controller) => {
-      const { subject, draft } = lookUp(controller);
-      return this.#openLookUp(subject, { document: signed }, draft);
+      const subject = subjects.resolve(controller, document.identifier);
+      return this.#openLookUp(subject, { document: signed }, { ...draft, controller });
     });
     return this.#resolved({ outcome: 'allowed', rules: [] }, opened);
   }
@@ -328,28 +276,20 @@ export class Asking {
     const ask = readViewAsk(opened.code);
     const late = checkTime(ask.time, now, VALID_MS);
     if (late !== null) return rejected(late);
-    this.#forgetViews(now);
-    if (this.#views.size >= VIEWS_MAX) return rejected('too-many-open');
-    const codeHash = sha256(utf8(ask.code));
-    const found = this.#controllers(now).flatMap((controller) => {
-      const row = this.#deps.store.get(
-        'SELECT subject FROM codes WHERE lookup = ?',
-        codeLookUp(codeHash, controller),
-      );
-      if (row === undefined) return [];
-      return { controller, subject: Buffer.from(row.subject as Uint8Array) };
-    });
+    if (this.#deps.views.isFull(now)) return rejected('too-many-open');
+    const { codes, register } = this.#deps;
+    const found = codes.open(sha256(utf8(ask.code)), register.controllers(now));
     if (found.length === 0) return rejected('unknown-code');
     if (!this.#spendHash(opened.session, ask.time + VALID_MS)) return rejected('replayed');
     const lookUps = found.map(({ controller, subject }) =>
       this.#openLookUp(subject, null, { ...EMPTY_DRAFT, kind: 'sign-in', controller, opened: now }),
     );
-    this.#views.set(this.#nextAsk, {
+    const session = {
       session: opened.session,
-      expires: now + VIEW_MS,
       answerKey: opened.exporter(VIEW_ANSWER),
       subjects: found.map((each, index) => ({ ...each, id: (lookUps[index] as LookUp).id })),
-    });
+    };
+    this.#deps.views.begin(this.#nextAsk, session, now);
     return this.#resolved({ outcome: 'allowed', rules: [] }, lookUps);
   }
 
@@ -452,11 +392,6 @@ export class Asking {
     return this.#deps.budgets.used(hour, refusalsName(name)) > REFUSALS_ENTERED_MAX;
   }
 
-  #controllers(now: number): readonly string[] {
-    const declarations = this.#deps.register.declarations(now).values();
-    return [...new Set([...declarations].map(({ controller }) => controller.id))];
-  }
-
   #openLookUp(
     subject: Buffer,
     evidence: Json | object | null,
@@ -470,8 +405,7 @@ export class Asking {
       const bytes = utf8(canonicalText(evidence as Json));
       const hash = sha256(bytes);
       evidenceHash = hex(hash);
-      const key = secretKey(deriveKey(viewKey, 'amanat/v1 evidence', hash));
-      sealed = seal(key, bytes, hash, ring.random(SEAL_NONCE_BYTES));
+      sealed = seal(evidenceKey(viewKey, hash), bytes, hash, ring.random(SEAL_NONCE_BYTES));
     }
     const { id } = lookUps.open(subject, { ...draft, evidence: evidenceHash }, sealed, viewKey);
     return {
@@ -501,34 +435,14 @@ const EMPTY_DRAFT = {
   legalBasis: null,
   refusal: null,
   reads: [],
-  codeHash: null,
+  signed: null,
 } as const;
-
-/** Where a code is kept: by controller, so that keeper.db does not join a person's subjects (I13). */
-export function codeLookUp(codeHash: Uint8Array, controller: string): Buffer {
-  return Buffer.from(sha256(Buffer.concat([codeHash, utf8(controller)])));
-}
 
 function readOrNull(value: Json): Asked | null {
   try {
     return readAsked(value);
   } catch (error) {
     if (error instanceof CoreError) return null;
-    throw error;
-  }
-}
-
-async function openView(
-  sealing: SealingKey,
-  asked: Extract<Asked, { kind: 'view' }>,
-): Promise<OpenedView> {
-  try {
-    const enc = fromBase64(asked.enc);
-    const sealed = { enc, ciphertext: fromBase64(asked.ciphertext) };
-    const { plaintext, exporter } = await openSealed(sealing, VIEW_INFO, sealed);
-    return { code: plaintext, session: hex(sha256(enc)), exporter };
-  } catch (error) {
-    if (error instanceof CoreError) return { rejected: 'malformed' };
     throw error;
   }
 }

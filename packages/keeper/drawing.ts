@@ -3,6 +3,7 @@ import type { Declaration, Register } from '@amanat/core/grants';
 import { recordKeys } from '@amanat/core/keys';
 import type { KeyRing } from './key-ring.ts';
 import { keyedDigest, keyedId } from './key-ring.ts';
+import type { People } from './people.ts';
 import type { DrawnRow, DrawRow, Messages, RefusedRow } from './protocol.ts';
 import { Refusal } from './refusal.ts';
 import type { KeeperStore } from './store.ts';
@@ -18,6 +19,7 @@ export interface DrawingDeps {
   readonly store: KeeperStore;
   readonly ring: KeyRing;
   readonly register: Register;
+  readonly people: People;
   readonly subjects: Subjects;
 }
 
@@ -82,7 +84,7 @@ export class Drawing {
 
   #drawRow(index: number, declaration: Declaration, row: DrawRow, today: Today) {
     const refuse = (refused: RefusedRow['refused']): RefusedRow => ({ row: row.row, refused });
-    const { ring, subjects } = this.#deps;
+    const { ring, people, subjects } = this.#deps;
     const controller = declaration.controller.id;
     const identifiers = [row.primary, ...row.secondary];
     if (row.primary.type !== declaration.primaryIdentifier || !identifiers.every(isNormalised)) {
@@ -102,6 +104,8 @@ export class Drawing {
       return refuse('bound-to-another');
     }
     for (const identifier of more) subjects.bind(controller, identifier, subject);
+    // By her number too she is protected here from her first record on.
+    if (people.isProtected(row.primary)) subjects.protect(subject);
     const record = keyedId(
       ring.secret(`record/${controller}`),
       declaration.holding,

@@ -16,9 +16,9 @@ import {
   parseVerifierKey,
 } from '@amanat/core/log';
 
-import { codeLookUp } from './asking.ts';
 import type { KeyRing } from './key-ring.ts';
 import type { LookUps, PendingLookUp } from './look-ups.ts';
+import type { PersonalDocuments } from './personal-documents.ts';
 import type { Messages, Released } from './protocol.ts';
 import { Refusal } from './refusal.ts';
 import type { KeeperStore } from './store.ts';
@@ -32,6 +32,7 @@ export interface FollowingDeps {
   readonly subjects: Subjects;
   readonly lookUps: LookUps;
   readonly witnessing: Witnessing;
+  readonly personal: PersonalDocuments;
   /** The pinned document: the log's first leaf. */
   readonly genesis: string;
 }
@@ -141,7 +142,7 @@ export class Following {
       const lookUp = lookUps.findLeaf(hash);
       if (lookUp !== null) {
         const isWanted = () => wanted.has(lookUp.id) && witnessing.mayRelease(cosigned, now);
-        const entered = this.#enter(lookUp, index, hash, isWanted);
+        const entered = this.#enter(lookUp, index, hash, isWanted, now);
         if (entered === null) continue;
         released.push({ id: lookUp.id, keys: entered.length });
         keys.push(...entered);
@@ -201,9 +202,10 @@ export class Following {
     index: number,
     hash: Buffer,
     isWanted: () => boolean,
+    now: number,
   ): readonly Buffer[] | null {
     const { lookUps, subjects, store } = this.#deps;
-    const { subject, draft } = lookUp;
+    const { subject } = lookUp;
     const { position, number, kind, records } = lookUp.prepare as NonNullable<
       PendingLookUp['prepare']
     >;
@@ -217,15 +219,7 @@ export class Following {
     }
     subjects.setChain(subject, number, nextChainHash(chain ?? chainStart(subject), index, hash));
     lookUps.enter(lookUp);
-    if (kind === 'code' && draft.codeHash !== null) {
-      const code = codeLookUp(fromHex(draft.codeHash), draft.controller);
-      store.run('INSERT OR REPLACE INTO codes VALUES (?, ?)', subject, code);
-      lookUps.supersede(lookUp, ['code']);
-    }
-    if (kind === 'protected' || kind === 'unprotected') {
-      lookUps.supersede(lookUp, ['protected', 'unprotected']);
-      subjects.setProtected(subject, kind === 'protected');
-    }
+    this.#deps.personal.takeEffect(lookUp, kind, now);
     if (kind !== 'disclosure') return null;
     if (!isWanted()) {
       store.run('INSERT INTO undelivered VALUES (?, ?)', subject, number);

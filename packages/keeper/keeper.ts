@@ -6,18 +6,22 @@ import { importSealingKey, importSigningKey } from '@amanat/core/keys';
 import { Asking } from './asking.ts';
 import { Budgets } from './budgets.ts';
 import { KeeperClock } from './clock.ts';
+import { Codes } from './codes.ts';
 import { Drawing } from './drawing.ts';
 import { Following, replayDocuments } from './following.ts';
 import { FrameError, unpackLeaves } from './frame.ts';
 import { KeyRing } from './key-ring.ts';
 import { LookUps } from './look-ups.ts';
 import { readers } from './messages.ts';
+import { People } from './people.ts';
+import { PersonalDocuments } from './personal-documents.ts';
 import { Preparing } from './preparing.ts';
 import type { KeeperStatus, MessageName, Messages } from './protocol.ts';
 import type { RootKeyProvider } from './providers/root-key.ts';
 import { Refusal } from './refusal.ts';
 import { KeeperStore } from './store.ts';
 import { Subjects } from './subjects.ts';
+import { ViewSessions } from './view-sessions.ts';
 import { Viewing } from './viewing.ts';
 import { Witnessing } from './witnessing.ts';
 
@@ -74,12 +78,28 @@ export class Keeper {
   }) {
     const { store, ring, register, genesis } = parts;
     const { origin, logKey } = readDocument(genesis, 'genesis');
-    const subjects = new Subjects(store, ring);
+    const people = new People(store, ring);
+    const subjects = new Subjects(store, ring, people);
     const budgets = new Budgets(store);
     const lookUps = new LookUps(store);
     const signing = importSigningKey(fromUtf8(ring.secretBytes('signing')));
     const witnessing = new Witnessing(store, register, parts.startedMs);
-    const shared = { store, ring, register, subjects, budgets, lookUps, witnessing };
+    const views = new ViewSessions();
+    const codes = new Codes({ store, people, subjects });
+    const personal = new PersonalDocuments({ register, subjects, people, codes, lookUps });
+    const shared = {
+      store,
+      ring,
+      register,
+      people,
+      subjects,
+      budgets,
+      lookUps,
+      views,
+      codes,
+      personal,
+      witnessing,
+    };
     this.#store = store;
     this.#clock = parts.clock;
     this.#ring = ring;
@@ -92,12 +112,11 @@ export class Keeper {
     this.#asking = new Asking({ ...shared, sealing: parts.sealing });
     this.#preparing = new Preparing({
       ...shared,
-      giveUpView: (lookUp) => this.#asking.giveUpView(lookUp),
+      giveUpView: (lookUp) => views.giveUp(lookUp),
     });
     this.#following = new Following({ ...shared, genesis }, { key: logKey, origin });
     this.#viewing = new Viewing({
       ...shared,
-      asking: this.#asking,
       following: this.#following,
       signing,
     });

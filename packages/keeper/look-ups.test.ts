@@ -23,7 +23,7 @@ const DRAFT: Draft = {
   reads: [{ holding: 'sims', groups: ['identity'] }],
   evidence: null,
   opened: 0,
-  codeHash: null,
+  signed: null,
 };
 const RECORD: RecordRead = {
   holding: 'sims',

@@ -16,8 +16,8 @@ export interface Draft {
   readonly evidence: string | null;
   /** When it was resolved, milliseconds since 1970. */
   readonly opened: number;
-  /** The hash of the code that is handed out, of kind `code`. */
-  readonly codeHash: string | null;
+  /** When its document was signed, of a code or a protection; milliseconds since 1970. */
+  readonly signed: number | null;
 }
 
 /** What the keeper waits to see in the log. */
@@ -147,16 +147,29 @@ export class LookUps {
     }
   }
 
+  /** This one, and those that wait for an entry of the same document, at other controllers. */
+  ofOneDocument(lookUp: PendingLookUp): readonly PendingLookUp[] {
+    const others = [...this.#byId.values()].filter(
+      (each) => each !== lookUp && isOfOne(each, lookUp),
+    );
+    return [lookUp, ...others];
+  }
+
   /**
-   * What was signed before it about the same subject, and is of one of these kinds, comes too late: it can only be
-   * given up. A gateway that holds an older entry back must not undo the newer one with it.
+   * What was signed before it about one of these subjects, and is of one of these kinds, comes too late: it can only
+   * be given up. A gateway that holds an older entry back must not undo the newer one with it.
    */
-  supersede({ id, subject }: PendingLookUp, kinds: readonly StatementKind[]): void {
+  supersede(
+    lookUp: PendingLookUp,
+    subjects: readonly Buffer[],
+    kinds: readonly StatementKind[],
+  ): void {
+    const concerned = new Set(subjects.map((subject) => subject.toString('latin1')));
     for (const each of this.#byId.values()) {
-      if (each.id >= id || !each.subject.equals(subject) || !kinds.includes(each.draft.kind))
-        continue;
+      if (!kinds.includes(each.draft.kind) || !isBefore(each, lookUp)) continue;
+      if (!concerned.has(each.subject.toString('latin1')) || isOfOne(each, lookUp)) continue;
       if (each.prepare !== null && each.prepare.kind !== 'undelivered') this.void(each);
-      each.draft = { ...each.draft, kind: 'undelivered', codeHash: null };
+      each.draft = { ...each.draft, kind: 'undelivered' };
       this.#store.run(
         'UPDATE look_ups SET draft = ? WHERE id = ?',
         JSON.stringify(each.draft),
@@ -197,6 +210,16 @@ export class LookUps {
     if (siblings.length === 0) this.#bySubject.delete(subject);
     else this.#bySubject.set(subject, siblings);
   }
+}
+
+function isOfOne({ draft: one }: PendingLookUp, { draft: other }: PendingLookUp): boolean {
+  return one.kind === other.kind && one.evidence !== null && one.evidence === other.evidence;
+}
+
+/** Whether its document was signed before the other's; of the same moment, whether it came before it. */
+function isBefore(one: PendingLookUp, other: PendingLookUp): boolean {
+  const [first, second] = [one.draft.signed ?? 0, other.draft.signed ?? 0];
+  return first < second || (first === second && one.id < other.id);
 }
 
 /** The record groups that a statement names. */

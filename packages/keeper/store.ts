@@ -27,6 +27,13 @@ CREATE TABLE subjects (
 CREATE TABLE bindings (lookup BLOB PRIMARY KEY, subject BLOB NOT NULL) STRICT, WITHOUT ROWID;
 -- One code a subject: a new one ends the last.
 CREATE TABLE codes (subject BLOB PRIMARY KEY, lookup BLOB NOT NULL UNIQUE) STRICT, WITHOUT ROWID;
+-- By person, whoever keeps her records: an id under a key of no controller. Her identifier (holder) opens with her code.
+CREATE TABLE people (
+  person BLOB PRIMARY KEY, protected INTEGER NOT NULL, protection_signed INTEGER NOT NULL,
+  code BLOB UNIQUE, holder BLOB, code_signed INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+-- Numbers that were asked about before they were bound to this subject.
+CREATE TABLE aliases (subject BLOB, alias BLOB, PRIMARY KEY (subject, alias)) STRICT, WITHOUT ROWID;
 CREATE TABLE undelivered (subject BLOB, number INTEGER, PRIMARY KEY (subject, number)) STRICT, WITHOUT ROWID;
 -- Public entries that took effect, with the keeper's time of taking each.
 CREATE TABLE documents (idx INTEGER PRIMARY KEY, time INTEGER NOT NULL, document TEXT NOT NULL, signatures TEXT NOT NULL) STRICT;

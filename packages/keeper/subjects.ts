@@ -1,5 +1,6 @@
 import type { KeyRing } from './key-ring.ts';
 import { keyedId } from './key-ring.ts';
+import type { People } from './people.ts';
 import type { Identifier } from './protocol.ts';
 import type { KeeperStore } from './store.ts';
 
@@ -8,6 +9,9 @@ export interface ChainState {
   readonly number: number;
   readonly chain: Buffer | null;
 }
+
+/** Numbers of one subject whose own chains her view shows: far more than the law gives anybody. */
+const ALIASES_MAX = 32;
 
 const FORMS = { cnic: /^\d{13}$/, msisdn: /^\+\d{8,15}$/ } as const;
 
@@ -20,10 +24,12 @@ export function isNormalised(identifier: Identifier): boolean {
 export class Subjects {
   readonly #store: KeeperStore;
   readonly #ring: KeyRing;
+  readonly #people: People;
 
-  constructor(store: KeeperStore, ring: KeyRing) {
+  constructor(store: KeeperStore, ring: KeyRing, people: People) {
     this.#store = store;
     this.#ring = ring;
+    this.#people = people;
   }
 
   /** The subject of a primary identifier: HMAC(controller's index key, identifier). */
@@ -46,11 +52,7 @@ export class Subjects {
   bind(controller: string, identifier: Identifier, subject: Buffer): boolean {
     const lookup = this.ofPrimary(controller, identifier);
     const added = this.#store.run('INSERT OR IGNORE INTO bindings VALUES (?, ?)', lookup, subject);
-    // Protected while it was nobody's, the number brings that along.
-    if (added === 1 && this.isProtected(lookup)) {
-      this.subjectKey(subject);
-      this.setProtected(subject, true);
-    }
+    if (added === 1) this.#bringAlong(identifier, lookup, subject);
     return added === 1 || this.#boundTo(lookup, subject);
   }
 
@@ -76,8 +78,29 @@ export class Subjects {
     return row?.protected === 1;
   }
 
-  setProtected(subject: Buffer, value: boolean): void {
-    this.#store.run('UPDATE subjects SET protected = ? WHERE subject = ?', value ? 1 : 0, subject);
+  protect(subject: Buffer): void {
+    if (this.isProtected(subject)) return;
+    // The slot is there from her first mention on.
+    this.subjectKey(subject);
+    this.#store.run('UPDATE subjects SET protected = 1 WHERE subject = ?', subject);
+  }
+
+  unprotect(subject: Buffer): void {
+    this.#store.run('UPDATE subjects SET protected = 0 WHERE subject = ?', subject);
+  }
+
+  /** The subjects of numbers that were asked about while they were nobody's, and then were bound to her. */
+  aliases(subject: Buffer): readonly Buffer[] {
+    const rows = this.#store.all('SELECT alias FROM aliases WHERE subject = ?', subject);
+    return rows.map(({ alias }) => Buffer.from(alias as Uint8Array));
+  }
+
+  /** A number's own subject is somebody's: its chain is no longer shown to whom the number was bound to. */
+  endAlias(alias: Buffer): void {
+    const bound = this.#store.get('SELECT subject FROM bindings WHERE lookup = ?', alias);
+    if (bound === undefined) return;
+    const subject = bound.subject as Uint8Array;
+    this.#store.run('DELETE FROM aliases WHERE subject = ? AND alias = ?', subject, alias);
   }
 
   chain(subject: Buffer): ChainState {
@@ -96,6 +119,19 @@ export class Subjects {
       chain,
       subject,
     );
+  }
+
+  /** What a number brings along that was nobody's until it was bound: its protection, and what was asked by it. */
+  #bringAlong(identifier: Identifier, lookup: Buffer, subject: Buffer): void {
+    if (this.#people.isProtected(identifier)) this.protect(subject);
+    const askedAbout = this.#store.get(
+      'SELECT 1 FROM subjects WHERE subject = ? AND view_key IS NOT NULL',
+      lookup,
+    );
+    // A number by which a code was handed out was somebody's, whose chain stays with that code.
+    if (askedAbout === undefined || this.#people.hasHadCode(identifier)) return;
+    const { length } = this.aliases(subject);
+    if (length < ALIASES_MAX) this.#store.run('INSERT INTO aliases VALUES (?, ?)', subject, lookup);
   }
 
   #boundTo(lookup: Buffer, subject: Buffer): boolean {

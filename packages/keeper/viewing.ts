@@ -6,7 +6,7 @@ import { sealOnce, secretKey, sign } from '@amanat/core/keys';
 import { chainStart } from '@amanat/core/log';
 import type { Head, SubjectView } from '@amanat/core/view';
 import { VIEW_ENTRIES_MAX, writeView } from '@amanat/core/view';
-import type { Asking } from './asking.ts';
+import type { Opened } from './codes.ts';
 import type { Following } from './following.ts';
 import type { LookUps } from './look-ups.ts';
 import { bodyKey } from './preparing.ts';
@@ -14,6 +14,7 @@ import type { Messages } from './protocol.ts';
 import { Refusal } from './refusal.ts';
 import type { KeeperStore } from './store.ts';
 import type { Subjects } from './subjects.ts';
+import type { ViewSessions } from './view-sessions.ts';
 
 const NO_AAD = new Uint8Array(0);
 
@@ -21,7 +22,7 @@ export interface ViewingDeps {
   readonly store: KeeperStore;
   readonly subjects: Subjects;
   readonly lookUps: LookUps;
-  readonly asking: Asking;
+  readonly views: ViewSessions;
   readonly following: Following;
   readonly signing: SigningKey;
 }
@@ -36,21 +37,17 @@ export class Viewing {
 
   /** @throws Refusal 'not-entered' where the ask is unknown or its entries are not in the log. */
   view({ ask }: Messages['view']['ask'], now: number): Messages['view']['answer'] {
-    const session = this.#deps.asking.view(ask, now);
+    const session = this.#deps.views.find(ask, now);
     if (session === null || session.subjects.some(({ id }) => this.#deps.lookUps.find(id))) {
       throw new Refusal('not-entered', 'the sign-in has no entry in the log');
     }
-    this.#deps.asking.endView(ask);
+    this.#deps.views.end(ask);
     const subjects = session.subjects.map((each) => this.#subjectView(each, session.session, now));
     const plaintext = writeView({ type: 'view', subjects });
     return { sealed: base64(sealOnce(secretKey(session.answerKey), plaintext, NO_AAD)) };
   }
 
-  #subjectView(
-    { subject, controller }: { readonly subject: Buffer; readonly controller: string },
-    session: string,
-    now: number,
-  ): SubjectView {
+  #subjectView({ subject, controller, alias }: Opened, session: string, now: number): SubjectView {
     const { store, subjects, following, signing } = this.#deps;
     const { number, chain } = subjects.chain(subject);
     const head: Head = {
@@ -79,6 +76,7 @@ export class Viewing {
       head: text,
       signature: base64(sign(signing, signingInput(text))),
       protected: subjects.isProtected(subject),
+      alias,
       undelivered: undelivered.map((row) => Number(row.number)),
       first,
       bodyKeys: base64(Buffer.concat(bodyKeys)),

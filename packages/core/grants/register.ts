@@ -178,6 +178,12 @@ export class Register {
     return inForce(this.#declarations.get(holding) ?? [], time)?.index ?? null;
   }
 
+  /** Every controller of a declaration in force. */
+  controllers(time: number): readonly string[] {
+    const declarations = this.declarations(time).values();
+    return [...new Set([...declarations].map(({ controller }) => controller.id))];
+  }
+
   /** An announced import by the index of its entry. */
   import(index: number): AnnouncedImport | null {
     return this.#imports.get(index) ?? null;

@@ -53,6 +53,7 @@ interface Entry {
 interface Chain {
   readonly subject: string;
   readonly controller: string;
+  readonly alias: boolean;
   readonly entries: Entry[];
   hash: Uint8Array;
 }
@@ -121,9 +122,9 @@ export class Simulation {
     }
   }
 
-  /** Appends an entry on her chain at a controller. */
-  addEntry(controller: string, planned: Planned): void {
-    const chain = this.#chainOf(controller);
+  /** Appends an entry on her chain at a controller, or on that of a number of hers. */
+  addEntry(controller: string, planned: Planned, alias = false): void {
+    const chain = this.#chainOf(controller, alias);
     const number = chain.entries.length + 1;
     const statement: Statement = {
       type: 'statement',
@@ -182,8 +183,8 @@ export class Simulation {
     if (readViewAsk(plaintext).code !== this.code) return 'unknown-code';
     const chains = [...this.#chains.values()];
     if (signIn) {
-      for (const { controller } of chains)
-        this.addEntry(controller, { kind: 'sign-in', time: now });
+      for (const { controller, alias } of chains)
+        this.addEntry(controller, { kind: 'sign-in', time: now }, alias);
     }
     const session = createHash('sha256').update(sealed.enc).digest('hex');
     const view: View = {
@@ -207,7 +208,8 @@ export class Simulation {
           head: canonicalText(alterHead(head) as unknown as Json),
           signature,
           protected: false,
-          undelivered: chain.controller === chains[0]?.controller ? undelivered : [],
+          alias: chain.alias,
+          undelivered: chain === chains[0] ? undelivered : [],
           first: 1,
           bodyKeys: base64(concat(...chain.entries.map((entry) => entry.key))),
         };
@@ -253,12 +255,13 @@ export class Simulation {
     return encodeEntryBundle(this.#leaves.slice(index * TILE_WIDTH, index * TILE_WIDTH + width));
   }
 
-  #chainOf(controller: string): Chain {
-    const known = this.#chains.get(controller);
+  #chainOf(controller: string, alias: boolean): Chain {
+    const name = `${alias ? 'alias' : 'subject'} ${controller}`;
+    const known = this.#chains.get(name);
     if (known !== undefined) return known;
-    const subject = createHash('sha256').update(`subject ${controller}`).digest('hex').slice(0, 32);
-    const chain = { subject, controller, entries: [], hash: chainStart(fromHex(subject)) };
-    this.#chains.set(controller, chain);
+    const subject = createHash('sha256').update(name).digest('hex').slice(0, 32);
+    const chain = { subject, controller, alias, entries: [], hash: chainStart(fromHex(subject)) };
+    this.#chains.set(name, chain);
     return chain;
   }
 

@@ -2,11 +2,10 @@ import type { JsonObject } from '../canonical.ts';
 import { CoreError } from '../errors.ts';
 import type { Read } from '../shape.ts';
 import { hexText, integer, list, object, slug, text } from '../shape.ts';
-import { VIEW_ENTRIES_MAX } from '../view.ts';
+import { VIEW_ENTRIES_MAX, VIEW_SUBJECTS_MAX } from '../view.ts';
 
 /** Characters of a sealed body in base64: 4,096 records in one statement fit. */
 const BODY_CHARACTERS_MAX = 4 * 1024 * 1024;
-const SUBJECTS_MAX = 32;
 
 const entry = object({
   /** Its place on the subject's chain, from 1. */
@@ -27,7 +26,7 @@ const answer = object({
   /** Base64; see ViewSession.open. */
   view: text(48 * 1024 * 1024),
   checkpoint: text(131_072),
-  subjects: list(subject, 0, SUBJECTS_MAX),
+  subjects: list(subject, 0, VIEW_SUBJECTS_MAX),
 });
 
 /** The part of the gateway's answer that proofs are made of. What else it says is the gateway's word. */
@@ -41,7 +40,7 @@ export type AnswerEntry = Read<typeof entry>;
 export function readAnswer(source: unknown): HistoryAnswer {
   const { view, checkpoint, subjects } = asObject(source);
   if (!Array.isArray(subjects)) throw new CoreError('bad-document', 'subjects: expected a list');
-  const known = subjects.slice(0, SUBJECTS_MAX + 1).map((each: unknown) => {
+  const known = subjects.slice(0, VIEW_SUBJECTS_MAX + 1).map((each: unknown) => {
     const { subject: id, controller, entries } = asObject(each);
     return { subject: id, controller, entries };
   });

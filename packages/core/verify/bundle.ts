@@ -3,7 +3,7 @@ import type { Json } from '../canonical.ts';
 import { CoreError } from '../errors.ts';
 import type { Read } from '../shape.ts';
 import { hexText, integer, list, object, oneOf, slug, text, time } from '../shape.ts';
-import { readView, VIEW_ENTRIES_MAX, writeView } from '../view.ts';
+import { readView, VIEW_ENTRIES_MAX, VIEW_SUBJECTS_MAX, writeView } from '../view.ts';
 import type { HistoryMaterial, InstanceKeys, Verification } from './history.ts';
 import { checkHistory, HEAD_AGE_MAX_MS } from './history.ts';
 import type { LeafProof, ProofSource } from './proofs.ts';
@@ -40,7 +40,7 @@ const bundle = object({
       entries: list(provenEntry, 0, VIEW_ENTRIES_MAX),
     }),
     0,
-    32,
+    VIEW_SUBJECTS_MAX,
   ),
 });
 

@@ -29,10 +29,11 @@ export type CheckId = (typeof CHECKS)[number];
  */
 export type CheckFailure = 'wrong' | 'missing' | 'unavailable' | 'unsupported';
 
-/** A place where a check failed: a controller's chain, and an entry on it, where it was about one. */
+/** A place where a check failed: a chain, by its controller and subject, and an entry on it, where it was about one. */
 export interface FailedAt {
   readonly reason: CheckFailure;
   readonly controller: string | null;
+  readonly subject: string | null;
   readonly number: number | null;
 }
 
@@ -60,7 +61,7 @@ export class CheckList {
     }
     const failures = this.#failures.get(id) ?? [];
     if (failures.length < FAILURES_MAX) {
-      failures.push({ reason: 'wrong', controller: null, number: null, ...at });
+      failures.push({ reason: 'wrong', controller: null, subject: null, number: null, ...at });
     }
     this.#failures.set(id, failures);
     return false;

@@ -57,10 +57,12 @@ export interface VerifiedEntry {
   readonly proof: readonly string[] | null;
 }
 
-/** One controller's chain about her. */
+/** A chain about her at one controller: her own, or that of a number of hers. */
 export interface VerifiedChain {
   readonly controller: string;
   readonly subject: string;
+  /** Whether it is a number's own, from before the number was bound to her, on the keeper's word. */
+  readonly alias: boolean;
   /** Entries there are, by the keeper's head, and the time up to which that is all. */
   readonly number: number;
   readonly completeTo: number;
@@ -175,13 +177,14 @@ async function checkChain(
     return null;
   }
   const { controller } = head;
+  const at = { controller, subject: head.subject };
   const signature = readOr(() => fromBase64(view.signature)) ?? new Uint8Array(0);
   const verdict = await verifyByWebCrypto(keys.keeperKey, signingInput(view.head), signature);
   const reason = verdict === 'unsupported' ? verdict : 'wrong';
-  checks.note('head-signature', verdict === 'ok', { reason, controller });
+  checks.note('head-signature', verdict === 'ok', { reason, ...at });
   const encBytes = readOr(() => fromBase64(enc)) ?? new Uint8Array(0);
-  checks.note('head-session', head.session === sessionHash(encBytes), { controller });
-  checks.note('head-fresh', isFresh(head.time), { controller });
+  checks.note('head-session', head.session === sessionHash(encBytes), at);
+  checks.note('head-fresh', isFresh(head.time), at);
   const consistency = await checkTree(checks, head, checkpoint, proofs);
 
   const subject = answer.subjects.find((each) => each.subject === head.subject);
@@ -215,10 +218,11 @@ async function checkChain(
     };
   });
   const claim = { subject: fromHex(head.subject), count: head.number, head: fromHex(head.chain) };
-  if (checkpoint !== null) checks.note('chain', verifyChain({ ...claim, links }), { controller });
+  if (checkpoint !== null) checks.note('chain', verifyChain({ ...claim, links }), at);
   return {
     controller,
     subject: head.subject,
+    alias: view.alias,
     number: head.number,
     completeTo: head.time,
     protected: view.protected,
@@ -231,7 +235,7 @@ async function checkChain(
 /** That the log's signed tree is the one the keeper followed, or has grown from it. Gives the proof that came. */
 async function checkTree(
   checks: CheckList,
-  { controller, size, root }: Head,
+  { controller, subject, size, root }: Head,
   checkpoint: Checkpoint | null,
   proofs: ProofSource,
 ): Promise<readonly Uint8Array[] | null> {
@@ -241,7 +245,7 @@ async function checkTree(
   }
   const proof = size > checkpoint.size ? 'missing' : await proofs.connect(size, checkpoint.size);
   if (typeof proof === 'string') {
-    checks.note('head-checkpoint', false, { reason: proof, controller });
+    checks.note('head-checkpoint', false, { reason: proof, controller, subject });
     return null;
   }
   const connected = verifyConsistency({
@@ -251,7 +255,7 @@ async function checkTree(
     newRoot: checkpoint.root,
     proof,
   });
-  checks.note('head-checkpoint', connected, { controller });
+  checks.note('head-checkpoint', connected, { controller, subject });
   return proof;
 }
 
@@ -263,16 +267,17 @@ function checkNumbers(
   present: boolean,
   entries: readonly AnswerEntry[],
 ): void {
-  const { controller } = head;
+  const { controller, subject } = head;
+  const at = { controller, subject };
   // A chain longer than one view covers cannot be told to be complete, and so is not.
   const bounded = view.first === 1 && head.number <= VIEW_ENTRIES_MAX;
   const whole = bounded && (present || head.number === 0);
-  if (!checks.note('numbers', whole, { reason: 'missing', controller })) return;
+  if (!checks.note('numbers', whole, { ...at, reason: 'missing' })) return;
   const known = new Set(entries.map((entry) => entry.number));
   for (let number = 1; number <= head.number; number++) {
-    checks.note('numbers', known.has(number), { reason: 'missing', controller, number });
+    checks.note('numbers', known.has(number), { ...at, reason: 'missing', number });
   }
-  checks.note('numbers', known.size === entries.length, { controller });
+  checks.note('numbers', known.size === entries.length, at);
 }
 
 interface OpenedBody {
@@ -298,7 +303,7 @@ async function openBodies(
       opened.statement.subject === subject &&
       opened.statement.controller === controller &&
       opened.statement.number === number;
-    checks.note('bodies-open', fits, { reason, controller, number });
+    checks.note('bodies-open', fits, { reason, controller, subject, number });
     bodies.push(fits ? opened : null);
   }
   return bodies;
@@ -321,7 +326,7 @@ async function openBody(
 /** That the statement is the one that the log's leaf commits to: the leaf's bytes follow from it alone. */
 function checkCommitment(
   checks: CheckList,
-  { controller }: Head,
+  { controller, subject }: Head,
   { number }: AnswerEntry,
   body: OpenedBody | null,
   found: LeafProof | null,
@@ -333,12 +338,12 @@ function checkCommitment(
   const hour = coarseHour(body.statement.time);
   const leaf = encodePersonalLeaf({ hour, commitment: body.commitment });
   const committed = equal(leafHash(leaf), found.leafHash);
-  return checks.note('commitments', committed, { controller, number });
+  return checks.note('commitments', committed, { controller, subject, number });
 }
 
 async function proveLeaves(
   checks: CheckList,
-  { controller }: Head,
+  { controller, subject }: Head,
   checkpoint: Checkpoint | null,
   entries: readonly AnswerEntry[],
   proofs: ProofSource,
@@ -353,7 +358,7 @@ async function proveLeaves(
   const byEntry = new Map(inTree.map((entry, i) => [entry, found[i]]));
   return entries.map((entry) => {
     const proof: LeafProof | CheckFailure = byEntry.get(entry) ?? 'wrong';
-    const at: Partial<FailedAt> = { controller, number: entry.number };
+    const at: Partial<FailedAt> = { controller, subject, number: entry.number };
     if (typeof proof === 'string') {
       checks.note('inclusion', false, { ...at, reason: proof });
       return { found: null, included: false };
@@ -372,7 +377,7 @@ function checkNobodyElse(
   const headed = new Set(chains.map((chain) => chain.subject));
   for (const { subject, controller } of answer.subjects) {
     if (!headed.has(subject))
-      checks.note('head-signature', false, { reason: 'missing', controller });
+      checks.note('head-signature', false, { reason: 'missing', controller, subject });
   }
   const subjects = new Set(answer.subjects.map((each) => each.subject));
   if (subjects.size !== answer.subjects.length) checks.note('numbers', false);

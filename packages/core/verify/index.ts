@@ -1,6 +1,7 @@
 export type { PublicLeaf, ResourcePosition, TileReader } from '../log/index.ts';
 export { tilePath } from '../log/index.ts';
 export type { RecordRead, Statement, StatementKind } from '../statement.ts';
+export { VIEW_SUBJECTS_MAX } from '../view.ts';
 export type { HistoryAnswer } from './answer.ts';
 export type { ViewSession } from './ask.ts';
 export { askForView, formatAccessCode, parseAccessCode, readTypedCode } from './ask.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { TileReader } from '../log/index.ts';
 import type { View } from '../view.ts';
@@ -243,13 +243,77 @@ test('an answer sealed to another session does not open', async () => {
   assertFails(await judge({ ...first, answer: second.answer }), 'view-opens');
 });
 
+describe('a number’s own chain beside hers at one controller', () => {
+  const askWithAlias = async () => {
+    const simulation = await makeSimulation();
+    const early = { kind: 'miss', time: NOW - 2 * HOUR } as const;
+    simulation.addEntry('demo-telecom', early, true);
+    const asked = await ask({}, simulation);
+    const subject = asked.answer.subjects.at(-1);
+    assert.ok(subject !== undefined && subject.controller === 'demo-telecom');
+    return { asked, subject };
+  };
+
+  test('that lacks an entry fails the numbers, and says on which of the two', async () => {
+    const { asked, subject } = await askWithAlias();
+    subject.entries.splice(0, 1);
+    const verification = await judge(asked);
+    assertFails(verification, 'numbers', 'chain');
+    const [first] = verification.checks.find((check) => check.id === 'numbers')?.failures ?? [];
+    assert.deepEqual(
+      [first?.controller, first?.subject, first?.number],
+      ['demo-telecom', subject.subject, 1],
+    );
+  });
+
+  test('whose entry stands on her own chain fails the bodies', async () => {
+    const { asked, subject } = await askWithAlias();
+    const [own] = asked.answer.subjects;
+    const [entry] = own?.entries ?? [];
+    assert.ok(entry !== undefined);
+    entry.body = subject.entries[0]?.body ?? '';
+    assertFails(await judge(asked), 'bodies-open');
+  });
+
+  test('that is left out, or for which the keeper signed no head, fails', async () => {
+    const left = await askWithAlias();
+    left.asked.answer.subjects.pop();
+    assertFails(await judge(left.asked), 'numbers', 'chain');
+    const simulation = await makeSimulation();
+    simulation.addEntry('demo-telecom', { kind: 'miss', time: NOW - HOUR }, true);
+    const alterView = (view: View) => ({ ...view, subjects: view.subjects.slice(0, -1) });
+    assertFails(await judge(await ask({ alterView }, simulation)), 'head-signature');
+  });
+
+  test('verifies, is told apart from hers, and so it is from a bundle', async () => {
+    const { asked } = await askWithAlias();
+    const verification = await judge(asked);
+    assert.ok(verification.material !== null);
+    const file = makeBundle({ ...verification, material: verification.material }, NOW);
+    for (const each of [verification, await verifyBundle(file, asked.simulation.keys, NOW)]) {
+      assert.deepEqual(failed(each), []);
+      assert.equal(each.verified, true);
+      assert.deepEqual(
+        each.chains.map(({ controller, alias, number }) => [controller, alias, number]),
+        [
+          ['demo-telecom', false, 4],
+          ['demo-border', false, 2],
+          ['demo-telecom', true, 2],
+        ],
+      );
+    }
+  });
+});
+
 test('a left-out entry fails the numbers, and says which', async () => {
   const asked = await ask();
   asked.answer.subjects[0]?.entries.splice(1, 1);
   const verification = await judge(asked);
   assertFails(verification, 'numbers', 'chain');
   const [first] = verification.checks.find((check) => check.id === 'numbers')?.failures ?? [];
-  assert.deepEqual(first, { reason: 'missing', controller: 'demo-telecom', number: 2 });
+  const { subject } = asked.answer.subjects[0] ?? {};
+  const at = { controller: 'demo-telecom', subject, number: 2 };
+  assert.deepEqual(first, { ...at, reason: 'missing' });
 });
 
 test('a left-out chain fails the numbers', async () => {

@@ -1,4 +1,4 @@
-import type { InstanceKeys, Verification, VerifiedEntry } from '@amanat/core/verify';
+import type { InstanceKeys, Verification, VerifiedChain, VerifiedEntry } from '@amanat/core/verify';
 import { label } from '../holdings/holdings.ts';
 import type { Api } from './client.ts';
 import type { Printed } from './command.ts';
@@ -47,11 +47,11 @@ export async function describeVerification(
 ): Promise<string[]> {
   const agencies = api === null ? new Map<string, string>() : await agencyNames(api);
   const entries = chains.flatMap((chain) =>
-    [...chain.entries].reverse().map((entry) => describeEntry(chain.controller, entry, agencies)),
+    [...chain.entries].reverse().map((entry) => describeEntry(nameOf(chain), entry, agencies)),
   );
   const completeTo = chains.map(
-    ({ controller, number, completeTo: time }) =>
-      `${controller}: ${number} entries, complete to ${new Date(time).toISOString()}`,
+    (chain) =>
+      `${nameOf(chain)}: ${chain.number} entries, complete to ${new Date(chain.completeTo).toISOString()}`,
   );
   return [
     ...(entries.length === 0 ? ['No entries.'] : entries),
@@ -68,12 +68,17 @@ export async function describeVerification(
   ];
 }
 
+/** A controller has a chain for each number that it was asked about before it knew whose it is. */
+function nameOf({ controller, alias }: VerifiedChain): string {
+  return alias ? `${controller} (by a number)` : controller;
+}
+
 function describeEntry(
-  controller: string,
+  chain: string,
   { number, statement, sound, delivered }: VerifiedEntry,
   agencies: ReadonlyMap<string, string>,
 ): string {
-  if (statement === null) return `${controller} ${number}: does not open`;
+  if (statement === null) return `${chain} ${number}: does not open`;
   const { time, kind, agency, purpose, legalBasis, reads, refusal } = statement;
   const who = agency === null ? '' : ` ${agencies.get(agency) ?? agency}`;
   const why = [purpose, legalBasis].flatMap((iri) => (iri === null ? [] : [label(iri, 'en')]));
@@ -86,7 +91,7 @@ function describeEntry(
     ...(sound ? [] : ['NOT SOUND']),
   ];
   const when = new Date(time).toISOString().slice(0, 16).replace('T', ' ');
-  return `${when} ${controller} ${number}: ${kind}${who}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`;
+  return `${when} ${chain} ${number}: ${kind}${who}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`;
 }
 
 async function agencyNames(api: Api): Promise<ReadonlyMap<string, string>> {

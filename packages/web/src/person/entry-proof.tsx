@@ -4,7 +4,7 @@ import type { Told } from './look-ups.ts';
 
 /** What an entry was checked by, for those who want to see it. */
 export function EntryProof({
-  told: { controller, entry, statement },
+  told: { controller, alias, entry, statement },
   directory,
 }: {
   readonly told: Told;
@@ -18,7 +18,12 @@ export function EntryProof({
       <summary>{t('lookUps.proof')}</summary>
       <dl>
         <dt>{t('proof.number')}</dt>
-        <dd>{t('proof.numberText', { n: format.number(number), controller: name })}</dd>
+        <dd>
+          {t(alias ? 'proof.aliasText' : 'proof.numberText', {
+            n: format.number(number),
+            controller: name,
+          })}
+        </dd>
         <dt>{t('proof.index')}</dt>
         <dd className="code">{index}</dd>
         <dt>{t('proof.commitment')}</dt>

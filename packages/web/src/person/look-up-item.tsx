@@ -28,7 +28,7 @@ export function LookUpItem({
   readonly directory: Directory;
 }) {
   const { t, format, language, term } = useWords();
-  const { statement, outcome, controller, entry } = lookUp;
+  const { statement, outcome, controller, alias, entry } = lookUp;
   const { agency, refusal, purpose, legalBasis, time } = statement;
   const name = agency === null ? t('lookUps.unnamed') : directory.agencyName(agency, language);
   const known = REFUSALS.find((code) => code === refusal);
@@ -49,6 +49,11 @@ export function LookUpItem({
           </p>
         )}
         {statement.approved !== null && <p>{t('lookUps.approved')}</p>}
+        {alias && (
+          <p>
+            {t('lookUps.byNumber', { controller: directory.controllerName(controller, language) })}
+          </p>
+        )}
         {!entry.sound && <p className="unsound">{t('lookUps.unsound')}</p>}
         <dl>
           <div>

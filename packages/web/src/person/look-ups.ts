@@ -7,6 +7,8 @@ export type Outcome = 'read' | 'nothing-held' | 'refused' | 'second-person' | 'n
 export interface Told {
   readonly key: string;
   readonly controller: string;
+  /** Whether it stands on a number's own chain, from before the number was known to be hers. */
+  readonly alias: boolean;
   readonly entry: VerifiedEntry;
   readonly statement: Statement;
 }
@@ -30,12 +32,12 @@ export interface History {
 
 /** Sorts the entries of all her chains. */
 export function tellHistory({ chains }: Verification): History {
-  const told = chains.flatMap(({ controller, entries }) =>
-    entries.flatMap((entry): Told[] =>
-      entry.statement === null
-        ? []
-        : [{ key: `${controller} ${entry.number}`, controller, entry, statement: entry.statement }],
-    ),
+  const told = chains.flatMap(({ controller, subject, alias, entries }) =>
+    entries.flatMap((entry): Told[] => {
+      const { number, statement } = entry;
+      if (statement === null) return [];
+      return [{ key: `${subject} ${number}`, controller, alias, entry, statement }];
+    }),
   );
   const newestFirst = told.toSorted(
     (a, b) => b.statement.time - a.statement.time || b.entry.index - a.entry.index,

@@ -26,6 +26,7 @@ function entry(number: number, kind: Statement['kind'] | null, time: number): Ve
 function verification(entries: readonly VerifiedEntry[], completeTo = 9): Verification {
   const chain = {
     subject: '',
+    alias: false,
     number: entries.length,
     protected: false,
     treeSize: 9,
@@ -63,6 +64,19 @@ test('look-ups stand apart from her own visits, newest first, and what did not o
   );
   assert.equal(history.unreadable, 1);
   assert.equal(history.completeTo, 5);
+});
+
+test('an entry of a number’s own chain is told apart from hers of the same controller and number', () => {
+  const told = verification([entry(1, 'miss', 1)]);
+  const [chain] = told.chains;
+  assert.ok(chain !== undefined);
+  const byNumber = { ...chain, subject: 'number', alias: true, entries: [entry(1, 'miss', 2)] };
+  const { lookUps } = tellHistory({ ...told, chains: [...told.chains, byNumber] });
+  assert.deepEqual(
+    lookUps.map(({ alias }) => alias),
+    [true, false],
+  );
+  assert.equal(new Set(lookUps.map(({ key }) => key)).size, 2);
 });
 
 test('a disclosure tells the groups its records name, anything else what was asked for', () => {

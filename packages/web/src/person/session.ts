@@ -1,5 +1,5 @@
 import type { Verification } from '@amanat/core/verify';
-import { askForView, verifyHistory } from '@amanat/core/verify';
+import { askForView, VIEW_SUBJECTS_MAX, verifyHistory } from '@amanat/core/verify';
 import type { Held, Instance } from '../api.ts';
 import { postHistory } from '../api.ts';
 import { httpTiles } from '../tiles.ts';
@@ -18,7 +18,6 @@ export interface PersonSession {
   readonly withheld: { readonly possible: boolean; readonly count: number };
 }
 
-const SUBJECTS_MAX = 32;
 const HOLDINGS_MAX = 100;
 
 /**
@@ -36,7 +35,7 @@ export async function openHistory(code: string, instance: Instance): Promise<Per
 
 /** Takes what is well formed of the held lists, and nothing else. */
 export function readHeld(answer: unknown): readonly HeldByController[] {
-  return asList(asRecord(answer).subjects, SUBJECTS_MAX).flatMap((source) => {
+  return asList(asRecord(answer).subjects, VIEW_SUBJECTS_MAX).flatMap((source) => {
     const { controller, held } = asRecord(source);
     if (typeof controller !== 'string') return [];
     return [{ controller, held: asList(held, HOLDINGS_MAX).flatMap(readOne) }];

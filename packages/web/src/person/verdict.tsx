@@ -1,4 +1,4 @@
-import type { Check, Verification } from '@amanat/core/verify';
+import type { Check, FailedAt, Verification } from '@amanat/core/verify';
 import type { Directory } from '../directory.ts';
 import { Ring } from '../parts/ring.tsx';
 import { counted, useWords } from '../use-words.ts';
@@ -20,6 +20,7 @@ export function Verdict({
   const { verified, checks, checkpoint, chains, material } = verification;
   const entries = chains.reduce((sum, chain) => sum + chain.number, 0);
   const failed = checks.filter((check) => check.state === 'failed').length;
+  const aliases = new Set(chains.flatMap(({ alias, subject }) => (alias ? [subject] : [])));
   return (
     <section
       className={verified ? 'verdict verdict-ok' : 'verdict verdict-bad'}
@@ -45,7 +46,7 @@ export function Verdict({
         <p className="hint">{t('verdict.ring')}</p>
         <ul className="checks">
           {failedFirst(checks).map((check) => (
-            <CheckLine key={check.id} check={check} directory={directory} />
+            <CheckLine key={check.id} check={check} aliases={aliases} directory={directory} />
           ))}
         </ul>
         <h3>{t('verdict.limits')}</h3>
@@ -78,8 +79,25 @@ function failedFirst(checks: readonly Check[]): readonly Check[] {
   return [...failed, ...checks.filter((check) => check.state !== 'failed')];
 }
 
-function CheckLine({ check, directory }: { readonly check: Check; readonly directory: Directory }) {
+function CheckLine({
+  check,
+  aliases,
+  directory,
+}: {
+  readonly check: Check;
+  /** The subjects whose chains are a number's own. */
+  readonly aliases: ReadonlySet<string>;
+  readonly directory: Directory;
+}) {
   const { t, format, language } = useWords();
+  const placeOf = ({ controller: id, subject, number }: FailedAt): string => {
+    if (id === null) return '';
+    const controller = directory.controllerName(id, language);
+    if (number === null) return `: ${controller}`;
+    const isAlias = subject !== null && aliases.has(subject);
+    const place = { n: format.number(number), controller };
+    return `: ${t(isAlias ? 'verdict.atAlias' : 'verdict.at', place)}`;
+  };
   return (
     <li data-check={check.id} data-state={check.state}>
       <p className="check">
@@ -89,12 +107,10 @@ function CheckLine({ check, directory }: { readonly check: Check; readonly direc
       <p>{t(`check.${check.id}.text`)}</p>
       {check.failures.length > 0 && (
         <ul className="places">
-          {check.failures.slice(0, PLACES_MAX).map(({ reason, controller, number }) => (
-            <li key={`${controller} ${number} ${reason}`}>
-              {t(`reason.${reason}`)}
-              {controller !== null && number !== null
-                ? `: ${t('verdict.at', { n: format.number(number), controller: directory.controllerName(controller, language) })}`
-                : controller !== null && `: ${directory.controllerName(controller, language)}`}
+          {check.failures.slice(0, PLACES_MAX).map((failure) => (
+            <li key={`${failure.subject} ${failure.number} ${failure.reason}`}>
+              {t(`reason.${failure.reason}`)}
+              {placeOf(failure)}
             </li>
           ))}
         </ul>

@@ -27,6 +27,7 @@ export function Visits({
               <b>{t(`visits.${visitKind(told)}`)}</b>
               <span>{directory.controllerName(told.controller, language)}</span>
             </p>
+            {told.alias && <p>{t('visits.byNumber')}</p>}
             {!told.entry.sound && <p className="unsound">{t('lookUps.unsound')}</p>}
             <EntryProof told={told} directory={directory} />
           </li>

@@ -72,6 +72,7 @@ export const words = {
     tree_one: 'A log of {{n}} entry',
     tree_other: 'A log of {{n}} entries',
     at: 'entry {{n}} at {{controller}}',
+    atAlias: 'entry {{n}} at {{controller}}, by a number of yours',
     ring: 'Each segment of the ring is one check.',
   },
   state: { ok: 'passed', failed: 'failed', 'not-checked': 'could not be checked' },
@@ -158,6 +159,7 @@ export const words = {
     from: 'Records kept by',
     contact: 'Questions to',
     approved: 'A second person signed too.',
+    byNumber: 'Asked by a telephone number, before {{controller}} knew that it was yours.',
     proof: 'Proof of this entry',
     unsound: 'This entry did not pass the checks.',
     unnamed: 'An agency that is not named',
@@ -187,6 +189,7 @@ export const words = {
   proof: {
     number: 'Entry',
     numberText: '{{n}} on your chain at {{controller}}',
+    aliasText: '{{n}} on the chain of a number of yours at {{controller}}',
     index: 'Place in the log',
     commitment: 'Commitment',
     leaf: 'Leaf hash',
@@ -214,6 +217,7 @@ export const words = {
     code: 'An access code was handed out',
     protected: 'Put under special protection by two administrators',
     unprotected: 'Special protection ended by two administrators',
+    byNumber: 'On the chain of a telephone number of yours.',
   },
   withheld: {
     title: 'Withheld by law',

@@ -76,6 +76,7 @@ export const words: Translated<typeof english> = {
     tree_one: '{{n}} اندراج کا روزنامچہ',
     tree_other: '{{n}} اندراجات کا روزنامچہ',
     at: '{{controller}} میں اندراج {{n}}',
+    atAlias: '{{controller}} میں آپ کے ایک نمبر کا اندراج {{n}}',
     ring: 'دائرے کا ہر ٹکڑا ایک جانچ ہے۔',
   },
   state: { ok: 'درست', failed: 'ناکام', 'not-checked': 'جانچا نہ جا سکا' },
@@ -162,6 +163,7 @@ export const words: Translated<typeof english> = {
     from: 'ریکارڈ کس کے پاس ہے',
     contact: 'کس سے پوچھیں',
     approved: 'دوسرے شخص نے بھی دستخط کیے۔',
+    byNumber: 'ٹیلیفون نمبر سے پوچھا گیا، جب {{controller}} کو معلوم نہ تھا کہ یہ نمبر آپ کا ہے۔',
     proof: 'اس اندراج کا ثبوت',
     unsound: 'یہ اندراج جانچ میں پورا نہیں اترا۔',
     unnamed: 'ادارہ جس کا نام درج نہیں',
@@ -191,6 +193,7 @@ export const words: Translated<typeof english> = {
   proof: {
     number: 'اندراج',
     numberText: '{{controller}} میں آپ کے سلسلے کا نمبر {{n}}',
+    aliasText: '{{controller}} میں آپ کے ایک ٹیلیفون نمبر کے سلسلے کا نمبر {{n}}',
     index: 'روزنامچے میں مقام',
     commitment: 'بند نشان (commitment)',
     leaf: 'اندراج کا نشان (leaf hash)',
@@ -218,6 +221,7 @@ export const words: Translated<typeof english> = {
     code: 'رسائی کوڈ دیا گیا',
     protected: 'دو منتظمین نے خصوصی تحفظ میں رکھا',
     unprotected: 'دو منتظمین نے خصوصی تحفظ ختم کیا',
+    byNumber: 'آپ کے ایک ٹیلیفون نمبر کے سلسلے میں۔',
   },
   withheld: {
     title: 'قانوناً روکا گیا',
