@@ -183,8 +183,9 @@ interface AppDeps extends Omit<PartsDeps, 'database'> {
 async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   const { config, paths, parts, keeper, now, logger, pages } = deps;
   const { log, custody, disclosure, citizen, people } = parts;
-  const { mode } = config;
-  const app = await createServer({ logger, mode, version: manifest.version, now });
+  const { mode, trustedProxy } = config;
+  const { version } = manifest;
+  const app = await createServer({ logger, mode, version, now, trustedProxy });
   await app.register(stateRoutes, { log, keeper, mode });
   await app.register(logRoutes, { publicDirectory: paths.public });
   await app.register(holdingRoutes, { log });
