@@ -1,6 +1,5 @@
 import type { Server } from 'node:http';
 import { createServer as createHttpServer } from 'node:http';
-import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { fastify, LogController } from 'fastify';
@@ -11,6 +10,7 @@ import { BOUNDS } from './bounds.ts';
 import { Failures } from './failures.ts';
 import { faultOf, sendFault, toFault } from './faults.ts';
 import { clientOf, trustOf } from './network.ts';
+import { securityHeaders } from './security-headers.ts';
 import { boundUnread } from './unread.ts';
 
 const BODY_BYTES_MAX = 128 * 1024;
@@ -55,26 +55,6 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   app.addHook('preClose', async () => {
     setTimeout(() => app.server.closeAllConnections(), GRACE_MS).unref();
   });
-  await app.register(helmet, {
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        'default-src': ["'none'"],
-        'script-src': ["'self'"],
-        'style-src': ["'self'"],
-        'font-src': ["'self'"],
-        'img-src': ["'self'", 'data:'],
-        'connect-src': ["'self'"],
-        'manifest-src': ["'self'"],
-        'base-uri': ["'none'"],
-        'form-action': ["'none'"],
-        'frame-ancestors': ["'none'"],
-      },
-    },
-    referrerPolicy: { policy: 'no-referrer' },
-    // Whoever ends TLS in front of us says for how long it is to be asked for.
-    strictTransportSecurity: false,
-  });
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -104,7 +84,9 @@ function timesOf({ headersMs, checkMs, keepAliveMs }: Bounds) {
 
 function addAnswers(app: FastifyInstance, { mode, now }: ServerOptions): void {
   const failures = new Failures();
+  const headers = securityHeaders();
   app.addHook('onRequest', async (request, reply) => {
+    reply.headers(headers);
     if (mode === 'demo') reply.header('amanat-mode', 'demo');
     if (request.url.startsWith('/v1/')) reply.header('cache-control', 'no-store');
     const client = clientOf(request);
