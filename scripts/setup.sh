@@ -114,8 +114,9 @@ build_pages() {
   cd "$root/packages/web"
   umask 022
   rm -rf "$root/.setup/dist"
-  "$node" "$root/node_modules/vite/bin/vite.js" build --outDir "$root/.setup/dist" --emptyOutDir \
-    --logLevel warn </dev/null >&2 || die 'the pages could not be built: see the lines above'
+  # Vite would have Node keep compiled code in the temporary folder; the build leaves nothing outside the project's.
+  NODE_DISABLE_COMPILE_CACHE=1 "$node" "$root/node_modules/vite/bin/vite.js" build --outDir "$root/.setup/dist" \
+    --emptyOutDir --logLevel warn </dev/null >&2 || die 'the pages could not be built: see the lines above'
   # Swapped in whole, so that a running server never finds half a build.
   rm -rf "$root/.setup/dist.old"
   if [ -d dist ]; then mv dist "$root/.setup/dist.old"; fi

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import {
   cpSync,
   mkdirSync,
@@ -8,6 +9,8 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -160,6 +163,16 @@ describe('amanat, by its command line', () => {
 
   it('serves without a gateway of its own, in the command’s process', async () => {
     assert.deepEqual((await ok('holding list')).holdings, []);
+  });
+
+  it('says what to do where the port is taken', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    const taken = await refused(`serve --port ${port}`);
+    assert.equal(taken.reason, 'port-taken');
+    assert.match(taken.remedy ?? '', /--port/);
+    other.close();
   });
 
   it('refuses a document that one administrator signed twice, or somebody else', async () => {

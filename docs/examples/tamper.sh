@@ -214,6 +214,7 @@ refused '^no such name$' bash -c 'grep -raF -- "$1" "$2" && exit 0; echo "no suc
 
 attack '14. The keeper is stopped while the gateway serves'
 copy
+json "$at/config.json" 'it.keeper = "external"' # or the gateway starts one of its own
 "$root/amanat" keeper --dir "$at" >"$work/keeper.txt" 2>&1 &
 keeper=$!
 until grep -q serves "$work/keeper.txt"; do kill -0 "$keeper"; sleep 0.2; done

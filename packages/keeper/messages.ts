@@ -1,7 +1,5 @@
 import type { Json } from '@amanat/core/canonical';
 import { CoreError } from '@amanat/core/errors';
-import { readSelector } from '@amanat/core/grants';
-import { MAX_NOTE_LENGTH } from '@amanat/core/log';
 import {
   boolean,
   date,
@@ -18,7 +16,6 @@ import type { Asked, Messages } from './protocol.ts';
 import { BATCH_MAX } from './protocol.ts';
 
 const DOCUMENT_CHARACTERS_MAX = 65_535;
-const SELECTORS_MAX = 1000;
 const RECORDS_MAX = 4096;
 
 const signed = object({
@@ -30,7 +27,7 @@ const kinds = {
   request: object({
     kind: oneOf('request'),
     signed,
-    selectors: list(readSelector, 1, SELECTORS_MAX),
+    selectors: list(readSelector, 1, SUBJECTS_MAX),
     approval: nullable(signed),
   }),
   code: object({ kind: oneOf('code'), signed }),

@@ -123,6 +123,27 @@ test('a port that is taken stops the start, and leaves nothing running', async (
   assert.equal(((await answer.json()) as { origin: string }).origin, 'log.test.example');
 });
 
+test('behind a proxy that the settings name each client has failures of its own', async (t) => {
+  const dir = await instance(t);
+  const path = join(dir, 'config.json');
+  const config = JSON.parse(readFileSync(path, 'utf8'));
+  writeFileSync(path, JSON.stringify({ ...config, trustedProxy: ['127.0.0.1'] }));
+  await using gateway = await startGateway({ dir, port: 0, logger });
+  const fail = async (client: string) => {
+    const headers = { 'content-type': 'application/json', 'x-forwarded-for': client };
+    const answer = await fetch(`${gateway.url}/v1/requests`, {
+      method: 'POST',
+      headers,
+      body: '{}',
+    });
+    await answer.arrayBuffer();
+    return answer.status;
+  };
+  for (let i = 0; i < 120; i++) assert.equal(await fail(`203.0.113.${i}, 192.0.2.1`), 400);
+  assert.equal(await fail('203.0.113.200, 192.0.2.1'), 429);
+  assert.equal(await fail('192.0.2.2'), 400);
+});
+
 test('with the keeper killed, entries are refused with 503, health says so, and all goes on by itself', async (t) => {
   const dir = await instance(t);
   await using gateway = await startGateway({ dir, port: null });

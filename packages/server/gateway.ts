@@ -183,8 +183,9 @@ interface AppDeps extends Omit<PartsDeps, 'database'> {
 async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   const { config, paths, parts, keeper, now, logger, pages } = deps;
   const { log, custody, disclosure, citizen, people } = parts;
-  const { mode } = config;
-  const app = await createServer({ logger, mode, version: manifest.version, now });
+  const { mode, trustedProxy } = config;
+  const { version } = manifest;
+  const app = await createServer({ logger, mode, version, now, trustedProxy });
   await app.register(stateRoutes, { log, keeper, mode });
   await app.register(logRoutes, { publicDirectory: paths.public });
   await app.register(holdingRoutes, { log });
@@ -196,11 +197,18 @@ async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   return app;
 }
 
+/** Lines are written when so many bytes of them have come, or after so long: not each by itself. */
+const LINES_BYTES = 4096;
+const LINES_MS = 100;
+
 /** A command's own short-lived gateway says nothing; one that serves writes its lines to standard error. */
 function defaultLogger(port: number | null | undefined): Logger {
   return port === null
     ? pino({ level: 'silent' })
-    : pino({ base: null }, destination({ fd: 2, sync: false }));
+    : pino(
+        { base: null },
+        destination({ fd: 2, sync: false, minLength: LINES_BYTES, periodicFlush: LINES_MS }),
+      );
 }
 
 function requireShortPaths({ keeperSocket, gatewaySocket }: InstancePaths): void {

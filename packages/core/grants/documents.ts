@@ -43,7 +43,8 @@ export function documentHash(document: string): Uint8Array {
   return sha256(signingInput(document));
 }
 
-const SUBJECTS_MAX = 1000;
+/** Most subjects that one request names. */
+export const SUBJECTS_MAX = 1000;
 const keyText = text(128, /^(ed25519|p256):[A-Za-z0-9+/]+=*$/, 'a public key');
 const iri = text(
   200,

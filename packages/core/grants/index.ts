@@ -23,6 +23,7 @@ export {
   publicDocuments,
   readDocument,
   readPublicDocument,
+  SUBJECTS_MAX,
   signingInput,
   writeDocument,
 } from './documents.ts';

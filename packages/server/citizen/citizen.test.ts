@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CoreError } from '@amanat/core/errors';
 import fc from 'fast-check';
+import { pino } from 'pino';
 import type { Answered } from '../disclosure/disclosure.ts';
 import { AsksUnavailable } from '../disclosure/disclosure.ts';
+import { createServer } from '../http/server.ts';
 import { readSealedAsk } from './body.ts';
 import type { CitizenDeps } from './citizen.ts';
 import { createCitizen } from './citizen.ts';
+import { citizenRoutes } from './routes.ts';
 
 const SEALED = { enc: `${'A'.repeat(87)}=`, ciphertext: 'AAAA' };
 const SUBJECT = '00'.repeat(16);
@@ -83,6 +86,27 @@ test('a history that cannot be asked for throws, shows nothing, and is nobody’
     await assert.rejects(citizen.history(SEALED, 'somewhere'), { code: 'keeper-unavailable' });
   }
   assert.ok(order.every((each) => each === 'ask view'));
+});
+
+test('behind a named proxy the attempts of one client are not another’s', async (t) => {
+  const { citizen } = fakeCitizen(async () => ({ outcome: 'rejected', code: 'unknown-code' }));
+  const app = await createServer({
+    logger: pino({ level: 'silent' }),
+    mode: 'demo',
+    version: '0.0.0',
+    now: Date.now,
+    trustedProxy: ['127.0.0.1'],
+  });
+  t.after(() => app.close());
+  await app.register(citizenRoutes, { citizen });
+  const attempt = async (client: string) => {
+    const headers = { 'x-forwarded-for': `203.0.113.1, ${client}` };
+    return (await app.inject({ method: 'POST', url: '/v1/history', headers, payload: SEALED }))
+      .statusCode;
+  };
+  for (let at = 0; at < 30; at++) assert.equal(await attempt('192.0.2.1'), 401);
+  assert.equal(await attempt('192.0.2.1'), 429);
+  assert.equal(await attempt('192.0.2.2'), 401);
 });
 
 test('the sign-in is entered before the view, and the log published before the answer', async () => {

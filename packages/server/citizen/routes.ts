@@ -1,13 +1,16 @@
 import { Type } from '@sinclair/typebox';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { answerAsks, sendRejected } from '../disclosure/disclosure.ts';
 import { signedSchema, UNJUDGED } from '../http/body.ts';
+import { clientOf } from '../http/network.ts';
 import { problemSchema, sendProblem, UNWITNESSED, unwitnessedSchema } from '../http/problem.ts';
 import { readCodeBody, readProtectionBody, readSealedAsk } from './body.ts';
 import type { Citizen, Placed } from './citizen.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 const RETRY_AFTER_SECONDS = 60;
+/** Whom attempts over the Unix socket are counted under. */
+const LOCAL = 'local';
 
 const placed = Type.Object({
   entries: Type.Array(
@@ -88,7 +91,7 @@ export async function citizenRoutes(
       },
     },
     async (request, reply) => {
-      const answer = await citizen.history(readSealedAsk(request.body), remoteOf(request));
+      const answer = await citizen.history(readSealedAsk(request.body), clientOf(request) ?? LOCAL);
       switch (answer.outcome) {
         case 'shown':
           return { ...answer, ...UNWITNESSED };
@@ -109,9 +112,4 @@ export async function citizenRoutes(
 function sendPlaced(reply: FastifyReply, answer: Placed): FastifyReply {
   if (answer.outcome === 'rejected') return sendRejected(reply, answer.code);
   return reply.code(201).send({ entries: answer.entries, ...UNWITNESSED });
-}
-
-/** Where it came from; the Unix socket has no address, and is its owner's alone. */
-function remoteOf(request: FastifyRequest): string {
-  return request.socket.remoteAddress ?? 'local';
 }

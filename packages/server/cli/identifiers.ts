@@ -1,4 +1,5 @@
 import type { Identifier } from '@amanat/core/grants';
+import { SUBJECTS_MAX } from '@amanat/core/grants';
 import type { IdentifierRule } from '../custody/rows/rows.ts';
 import { parseCnic, parseMsisdn, toAsciiDigits } from '../custody/rows/rows.ts';
 import type { Api } from './client.ts';
@@ -33,9 +34,6 @@ export function refuseIdentifiers(argv: readonly string[]): void {
   }
 }
 
-/** Most people that one command asks about; a request's own bound. */
-const IDENTIFIERS_MAX = 1000;
-
 /**
  * Reads identifiers, one a line: `cnic:…` or `msisdn:…`, in any written form. Empty lines are passed over.
  * @throws CliError 'failed' naming the line and never what it holds
@@ -45,8 +43,8 @@ export function readIdentifiers(text: string, rule: IdentifierRule): Identifier[
   for (const [at, raw] of text.split('\n').entries()) {
     const line = raw.trim();
     if (line === '') continue;
-    if (found.length >= IDENTIFIERS_MAX) {
-      throw new CliError('failed', `more than ${IDENTIFIERS_MAX} identifiers`);
+    if (found.length >= SUBJECTS_MAX) {
+      throw new CliError('failed', `more than ${SUBJECTS_MAX} identifiers`);
     }
     found.push(readIdentifier(line, at + 1, rule));
   }

@@ -40,13 +40,21 @@ test('a missing, malformed or contradictory setting is refused by name', (t) => 
   refused({ ...GOOD, origin: 'Log With Spaces' }, /origin/);
   refused({ ...GOOD, allowSynthetic: true }, /allowSynthetic/);
   refused({ ...GOOD, mode: 'demo' }, /allowSynthetic/);
+  refused({ ...GOOD, trustedProxy: '127.0.0.1' }, /trustedProxy/);
+  refused({ ...GOOD, trustedProxy: true }, /trustedProxy/);
+  for (const elsewhere of ['192.0.2.1', '127.0.0.256', '127.0.0.0/8', 'localhost', '*', '::1']) {
+    refused({ ...GOOD, trustedProxy: [elsewhere] }, /trustedProxy.*loopback/);
+  }
   refused('x'.repeat(70_000), /too long/);
 });
 
 test('good settings are read as they are', (t) => {
   const dir = folder(t);
   writeFileSync(join(dir, 'config.json'), JSON.stringify(GOOD));
-  assert.deepEqual(readConfig(dir), GOOD);
+  assert.deepEqual(readConfig(dir), { ...GOOD, trustedProxy: [] });
+  const behind = { ...GOOD, trustedProxy: ['127.0.0.1', '127.1.2.3'] };
+  writeFileSync(join(dir, 'config.json'), JSON.stringify(behind));
+  assert.deepEqual(readConfig(dir), behind);
 });
 
 test('a folder that is held is refused, and free again once its holder is killed', async (t) => {

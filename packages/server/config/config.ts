@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Json } from '@amanat/core/canonical';
+import type { Json, JsonObject } from '@amanat/core/canonical';
 import type { Read } from '@amanat/core/shape';
-import { boolean, integer, object, oneOf, text } from '@amanat/core/shape';
+import { boolean, integer, object, oneOf, set, text } from '@amanat/core/shape';
 
 /** The port on the loopback interface where none is asked for. */
 export const DEFAULT_PORT = 8420;
 const CONFIG_BYTES_MAX = 65_536;
+const PROXIES_MAX = 8;
+/** An IPv4 address of 127.0.0.0/8. */
+const LOOPBACK = /^127(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
 
 const config = object({
   mode: oneOf('demo', 'trial'),
@@ -20,7 +23,14 @@ const config = object({
   publishSeconds: integer(0, 3_600),
   /** Whether identifiers must be of the synthetic ranges. */
   allowSynthetic: boolean,
+  /**
+   * Where proxies connect from whose word about their clients' addresses is taken. Nothing else than the loopback
+   * interface reaches the port.
+   */
+  trustedProxy: set(text(15, LOOPBACK, 'a loopback address'), 0, PROXIES_MAX),
 });
+/** What settings mean that do not have these members. */
+const ABSENT = { trustedProxy: [] };
 
 /** An instance's settings, DIR/config.json. Secrets are apart from it. */
 export type Config = Read<typeof config>;
@@ -71,9 +81,14 @@ function readText(path: string): string {
 
 function parse(source: string): Config {
   try {
-    return config(JSON.parse(source) as Json, '');
+    const found = JSON.parse(source) as Json;
+    return config(isObject(found) ? { ...ABSENT, ...found } : found, '');
   } catch (cause) {
     const why = cause instanceof SyntaxError ? 'not json' : (cause as Error).message;
     throw new ConfigError('bad-config', `config.json: ${why}`, { cause });
   }
+}
+
+function isObject(value: Json): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,17 +1,29 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import type { FastifyInstance } from 'fastify';
-import Fastify from 'fastify';
+import { pino } from 'pino';
+import { BOUNDS } from '../http/bounds.ts';
+import { createServer, listenOnPort } from '../http/server.ts';
 import { Bench, framed, SIM_HEADING, simFile, simLine } from './_bench.ts';
 import { importRoutes, UPLOAD_TYPE } from './routes.ts';
 
 const HOLDING = 'sim-registrations';
+/** How long a body may take that is no upload. */
+const BODY_MS = 100;
+const bounds = { ...BOUNDS, bodyMs: BODY_MS };
 
 let bench: Bench;
 let app: FastifyInstance;
 before(async () => {
   bench = await Bench.open();
-  app = Fastify();
+  app = await createServer({
+    logger: pino({ level: 'silent' }),
+    mode: 'demo',
+    version: '0.0.0',
+    now: Date.now,
+    bounds,
+  });
   await app.register(importRoutes, { custody: bench.custody });
 });
 after(async () => {
@@ -95,6 +107,35 @@ test('an import is announced, uploaded, followed, and its rejected rows fetched'
   assert.match(String(rejects.headers['content-type']), /^text\/csv/);
   assert.equal((await app.inject({ url: `/v1/imports/${begun.import}/rejects` })).statusCode, 401);
   assert.equal((await app.inject({ url: '/v1/imports/999999' })).statusCode, 404);
+});
+
+test('an upload may take longer than any other body', async (t) => {
+  const upload = await framed({ 'a.csv': simFile(41, 50) });
+  const begun = (
+    await app.inject({ method: 'POST', url: '/v1/imports', payload: announce(upload) })
+  ).json();
+  await app.ready();
+  const listener = await listenOnPort(app, 0, bounds);
+  t.after(() => listener.close());
+  const socket = connect(listener.port, '127.0.0.1');
+  socket.write(
+    [
+      `PUT /v1/imports/${begun.import}/upload HTTP/1.1`,
+      'host: h',
+      `authorization: Bearer ${begun.upload}`,
+      `content-type: ${UPLOAD_TYPE}`,
+      `content-length: ${upload.length}`,
+      'connection: close',
+      '\r\n',
+    ].join('\r\n'),
+  );
+  for (let from = 0; from < upload.length; from += 100) {
+    socket.write(upload.subarray(from, from + 100));
+    await new Promise((done) => setTimeout(done, BODY_MS / 2));
+  }
+  let answer = '';
+  for await (const chunk of socket) answer += chunk;
+  assert.match(answer, /^HTTP\/1\.1 200 .*"stored":10,/s);
 });
 
 test('without a keeper an announcement and an upload are answered 503, and go on by themselves after', async () => {

@@ -110,6 +110,7 @@ export async function importRoutes(
     {
       // A file of any size: there is no bound but the row limit of its announcement.
       bodyLimit: Number.MAX_SAFE_INTEGER,
+      config: { isUpload: true },
       schema: {
         summary: 'Send the files of an import',
         consumes: [UPLOAD_TYPE],

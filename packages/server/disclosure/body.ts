@@ -1,14 +1,12 @@
 import type { Json } from '@amanat/core/canonical';
 import { CoreError } from '@amanat/core/errors';
 import type { Request, Selector, Signed } from '@amanat/core/grants';
-import { readDocument, readSelector } from '@amanat/core/grants';
+import { readDocument, readSelector, SUBJECTS_MAX } from '@amanat/core/grants';
 import { list, nullable, object } from '@amanat/core/shape';
 import { signedReaders } from '../http/body.ts';
 
 /** Most characters of a signed document that asks something. */
 const DOCUMENT_CHARS_MAX = 32_768;
-/** Most subjects that one request names. */
-export const SELECTORS_MAX = 1000;
 
 const signedOnce = signedReaders({
   charsMax: DOCUMENT_CHARS_MAX,
@@ -18,7 +16,7 @@ const signedOnce = signedReaders({
 
 const requestBody = object({
   ...signedOnce,
-  selectors: list(readSelector, 1, SELECTORS_MAX),
+  selectors: list(readSelector, 1, SUBJECTS_MAX),
   approval: nullable(object(signedOnce)),
 });
 

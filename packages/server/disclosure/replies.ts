@@ -1,8 +1,10 @@
 import type { AskDecision, AskRejection } from '@amanat/keeper/client';
 import { Type } from '@sinclair/typebox';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { problemSchema, sendProblem } from '../http/problem.ts';
 import { AsksUnavailable } from './errors.ts';
+import type { FloorClock } from './floor.ts';
+import { MONOTONIC, reachFloor } from './floor.ts';
 import { refusals, rejections, unavailable } from './meanings.ts';
 
 /** The smallest size class of an answer about a person, in bytes; the others are its doublings. */
@@ -29,14 +31,22 @@ export function sendRejected(reply: FastifyReply, code: AskRejection): FastifyRe
 }
 
 /**
- * Has every answer of these routes padded with trailing spaces to a size class, so that whoever watches the line does
- * not tell a hit from a miss or a refusal; and has asks that cannot be carried answered as problems. For an
- * encapsulated instance.
+ * Has every answer of these routes padded with trailing spaces to a size class and sent no sooner than the floor, so
+ * that whoever watches the line does not tell a hit from a miss or a refusal; and has asks that cannot be carried
+ * answered as problems. For an encapsulated instance.
  */
-export function answerAsks(app: FastifyInstance): void {
-  app.addHook('onSend', async (_request, _reply, payload) =>
-    typeof payload === 'string' ? padToSizeClass(payload) : payload,
-  );
+export function answerAsks(app: FastifyInstance, clock: FloorClock = MONOTONIC): void {
+  const takenIn = new WeakMap<FastifyRequest, number>();
+  app.addHook('preValidation', async (request) => {
+    takenIn.set(request, clock.now());
+  });
+  app.addHook('onSend', async (request, _reply, payload) => {
+    const padded = typeof payload === 'string' ? padToSizeClass(payload) : payload;
+    const since = takenIn.get(request);
+    // What was never read whole was answered by its form alone.
+    if (since !== undefined) await reachFloor(since, clock);
+    return padded;
+  });
   app.setErrorHandler((error, _request, reply) => {
     // Anything else is for the server's own handler.
     if (!(error instanceof AsksUnavailable)) throw error;

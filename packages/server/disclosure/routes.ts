@@ -1,8 +1,9 @@
+import { SUBJECTS_MAX } from '@amanat/core/grants';
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
 import { signedMembers, signedSchema, UNJUDGED } from '../http/body.ts';
 import { problemSchema, UNWITNESSED, unwitnessedSchema } from '../http/problem.ts';
-import { readRequestBody, SELECTORS_MAX } from './body.ts';
+import { readRequestBody } from './body.ts';
 import type { Disclosure } from './disclosure.ts';
 import { answerAsks, refusalSchema, sendRefused, sendRejected } from './replies.ts';
 
@@ -16,7 +17,7 @@ const requestBody = Type.Object(
         { type: Type.String(), value: Type.String(), salt: Type.String() },
         { additionalProperties: false },
       ),
-      { minItems: 1, maxItems: SELECTORS_MAX },
+      { minItems: 1, maxItems: SUBJECTS_MAX },
     ),
     approval: Type.Union([signedSchema, Type.Null()]),
   },

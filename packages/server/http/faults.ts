@@ -5,6 +5,7 @@ import { LogUnavailable } from '../log/log.ts';
 import { toStorageError } from '../storage/errors.ts';
 import type { Meaning } from './problem.ts';
 import { sendProblem } from './problem.ts';
+import { TooMuchUnread } from './unread.ts';
 
 /** A problem that is nobody's refusal: the request's form, or our own state. */
 export interface Fault {
@@ -45,6 +46,11 @@ const faults = {
     LATER,
   ),
   'store-unavailable': meaning(503, 'the store cannot be read or written', LATER),
+  'too-much-unread': meaning(
+    503,
+    'too many answers are on their way already',
+    'read what was answered, and try again in a moment',
+  ),
   stopping: meaning(503, 'the service is stopping', 'try again in a moment'),
   internal: meaning(
     500,
@@ -72,6 +78,7 @@ export function toFault(error: unknown): Fault {
   if (error instanceof KeeperUnavailable || error instanceof KeeperRefused) {
     return faultOf('keeper-unavailable');
   }
+  if (error instanceof TooMuchUnread) return faultOf('too-much-unread');
   if (error instanceof CoreError) return faultOf('malformed', error.message);
   if (toStorageError(error) !== null) return faultOf('store-unavailable');
   return fromFastify(error as Partial<FastifyError>);

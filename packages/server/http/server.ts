@@ -1,18 +1,20 @@
 import type { Server } from 'node:http';
 import { createServer as createHttpServer } from 'node:http';
-import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { fastify, LogController } from 'fastify';
 import type { Logger } from 'pino';
+import { boundArrival, endMalformed } from './arrival.ts';
+import type { Bounds } from './bounds.ts';
+import { BOUNDS } from './bounds.ts';
 import { Failures } from './failures.ts';
 import { faultOf, sendFault, toFault } from './faults.ts';
+import { clientOf, trustOf } from './network.ts';
+import { securityHeaders } from './security-headers.ts';
+import { boundUnread } from './unread.ts';
 
 const BODY_BYTES_MAX = 128 * 1024;
 const PARAM_LENGTH_MAX = 200;
-/** How long a request may take to arrive; uploads say otherwise for themselves. */
-const HEADERS_TIMEOUT_MS = 15_000;
-const KEEP_ALIVE_MS = 30_000;
 /** How long requests under way may take once the server stops. */
 const GRACE_MS = 5_000;
 
@@ -22,6 +24,9 @@ export interface ServerOptions {
   readonly version: string;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Addresses of the proxies whose word about the client's address is taken; absent: of none. */
+  readonly trustedProxy?: readonly string[];
+  readonly bounds?: Bounds;
 }
 
 /**
@@ -29,46 +34,26 @@ export interface ServerOptions {
  * GET /v1/openapi.json, and log lines that name the route's pattern and never what was asked.
  */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
+  const { trustedProxy = [], bounds = BOUNDS } = options;
   const app = fastify({
     loggerInstance: options.logger as FastifyBaseLogger,
     // Ours are in the hook below: Fastify's own would name the address asked for.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES_MAX,
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    trustProxy: trustOf(trustedProxy),
+    keepAliveTimeout: bounds.keepAliveMs,
+    http: timesOf(bounds),
     forceCloseConnections: 'idle',
     return503OnClosing: true,
     // A client's own id could carry anything into our log lines.
     requestIdHeader: false,
     // An unknown member is refused by name, never dropped in silence.
     ajv: { customOptions: { removeAdditional: false, useDefaults: false } },
-    clientErrorHandler: (_error, socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n');
-    },
+    clientErrorHandler: endMalformed,
   });
-  app.server.headersTimeout = HEADERS_TIMEOUT_MS;
   app.addHook('preClose', async () => {
     setTimeout(() => app.server.closeAllConnections(), GRACE_MS).unref();
-  });
-  await app.register(helmet, {
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        'default-src': ["'none'"],
-        'script-src': ["'self'"],
-        'style-src': ["'self'"],
-        'font-src': ["'self'"],
-        'img-src': ["'self'", 'data:'],
-        'connect-src': ["'self'"],
-        'manifest-src': ["'self'"],
-        'base-uri': ["'none'"],
-        'form-action': ["'none'"],
-        'frame-ancestors': ["'none'"],
-      },
-    },
-    referrerPolicy: { policy: 'no-referrer' },
-    // Whoever ends TLS in front of us says for how long it is to be asked for.
-    strictTransportSecurity: false,
   });
   await app.register(swagger, {
     openapi: {
@@ -80,18 +65,32 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       },
     },
   });
+  boundArrival(app, bounds);
+  boundUnread(app, bounds);
   addAnswers(app, options);
   app.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger());
   return app;
 }
 
+/** A body's time is ours to bound (`boundArrival`): Node's `requestTimeout` knows no uploads. */
+function timesOf({ headersMs, checkMs, keepAliveMs }: Bounds) {
+  return {
+    headersTimeout: headersMs,
+    requestTimeout: 0,
+    connectionsCheckingInterval: checkMs,
+    keepAliveTimeout: keepAliveMs,
+  };
+}
+
 function addAnswers(app: FastifyInstance, { mode, now }: ServerOptions): void {
   const failures = new Failures();
+  const headers = securityHeaders();
   app.addHook('onRequest', async (request, reply) => {
+    reply.headers(headers);
     if (mode === 'demo') reply.header('amanat-mode', 'demo');
     if (request.url.startsWith('/v1/')) reply.header('cache-control', 'no-store');
-    const address = request.socket.remoteAddress;
-    const wait = address === undefined ? 0 : failures.waitSeconds(address, now());
+    const client = clientOf(request);
+    const wait = client === null ? 0 : failures.waitSeconds(client, now());
     if (wait > 0) {
       reply.header('retry-after', wait);
       return sendFault(reply, faultOf('too-many-requests'));
@@ -99,10 +98,9 @@ function addAnswers(app: FastifyInstance, { mode, now }: ServerOptions): void {
     return undefined;
   });
   app.addHook('onResponse', async (request, reply) => {
-    const address = request.socket.remoteAddress;
-    // The Unix socket is its owner's alone, and has no address.
-    if (address !== undefined && (reply.statusCode === 400 || reply.statusCode === 401)) {
-      failures.add(address, now());
+    const client = clientOf(request);
+    if (client !== null && (reply.statusCode === 400 || reply.statusCode === 401)) {
+      failures.add(client, now());
     }
     request.log.info(lineOf(request, reply), 'answered');
   });
@@ -141,13 +139,16 @@ export interface Listener {
 }
 
 /** Listens on a TCP port of the loopback interface besides wherever the app listens; port 0 takes any. */
-export async function listenOnPort(app: FastifyInstance, port: number): Promise<Listener> {
-  const server = createHttpServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) =>
+export async function listenOnPort(
+  app: FastifyInstance,
+  port: number,
+  bounds: Bounds = BOUNDS,
+): Promise<Listener> {
+  const server = createHttpServer(timesOf(bounds), (request, response) =>
     app.routing(request, response),
   );
-  server.headersTimeout = HEADERS_TIMEOUT_MS;
-  // An upload takes as long as its line needs.
-  server.requestTimeout = 0;
+  server.maxConnections = bounds.connectionsMax;
+  server.on('clientError', endMalformed);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host: '127.0.0.1', port }, resolve);

@@ -1,4 +1,5 @@
 import type { Json } from '@amanat/core/canonical';
+import { SUBJECTS_MAX } from '@amanat/core/grants';
 import {
   boolean,
   integer,
@@ -33,7 +34,7 @@ const readExplain = object({
   purpose: text(200),
   legalBasis: text(200),
   holdings: list(object({ holding: slug, groups: set(slug, 1, 40) }), 1, 8),
-  subjects: integer(1, 1_000_000),
+  subjects: integer(1, SUBJECTS_MAX),
   protected: boolean,
   approved: boolean,
   time: nullable(time),

@@ -1,10 +1,9 @@
 import type { Decision } from '@amanat/core/grants';
+import { SUBJECTS_MAX } from '@amanat/core/grants';
 import type { Command } from '../command.ts';
 import { wrongUsage } from '../errors.ts';
-import { fetchDeclaration, findTerm } from '../holdings.ts';
+import { fetchDeclarations, readTerms } from '../holdings.ts';
 import { openApi } from '../instance.ts';
-
-const SUBJECTS_MAX = 1000;
 
 /** `amanat grants explain`: what the table would answer. Asks about nobody and enters nothing. */
 export const grantsExplain: Command = {
@@ -32,20 +31,10 @@ export const grantsExplain: Command = {
       return { holding, groups: groups.split(',') };
     });
     await using api = await openApi(call);
-    const declarations = [];
-    for (const { holding } of reads) declarations.push(await fetchDeclaration(api, holding));
+    const declarations = await fetchDeclarations(api, reads);
     const { body } = await api.post<Decision>('/v1/grants/explain', {
       agency: call.arguments.required('agency'),
-      purpose: findTerm(
-        call.arguments.required('purpose'),
-        declarations.flatMap(({ purposes }) => purposes),
-        '--purpose',
-      ),
-      legalBasis: findTerm(
-        call.arguments.required('legal-basis'),
-        declarations.flatMap(({ legalBases }) => legalBases),
-        '--legal-basis',
-      ),
+      ...readTerms(call.arguments, declarations),
       holdings: reads,
       subjects: call.arguments.integer('subjects', { min: 1, max: SUBJECTS_MAX, otherwise: 1 }),
       protected: call.arguments.flag('protected'),

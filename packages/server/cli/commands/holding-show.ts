@@ -30,7 +30,7 @@ function describe(declaration: Declaration): string[] {
     ...named(purposes),
     '  legal bases',
     ...named(legalBases),
-    `  recipients  ${declaration.recipients.join(', ')}`,
+    `  recipients  ${declaration.recipients.join(', ') || 'nobody'}`,
     `  kept for    ${declaration.retentionMonths} months from ${eventDate ?? 'the import'}`,
     `  review      ${declaration.reviewDate}`,
     '  fields',

@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import type { Declaration } from '@amanat/core/grants';
 import { groupNames } from '../../holdings/holdings.ts';
-import type { Api } from '../client.ts';
 import type { Command } from '../command.ts';
 import { describeAnswer } from '../disclosed.ts';
 import { wrongUsage } from '../errors.ts';
 import { readInput, STANDARD_INPUT, writePrivate } from '../files.ts';
-import { fetchDeclaration, findTerm } from '../holdings.ts';
+import { fetchDeclarations, readTerms } from '../holdings.ts';
 import { identifierRule, readIdentifiers } from '../identifiers.ts';
 import { openApi } from '../instance.ts';
 import { readSigningKey } from '../keys.ts';
@@ -49,16 +47,7 @@ export const request: Command = {
     const identifiers = readIdentifiers(input, await identifierRule(api));
     const declarations = await fetchDeclarations(api, asked);
     const terms: RequestTerms = {
-      purpose: findTerm(
-        call.arguments.required('purpose'),
-        declarations.flatMap(({ purposes }) => purposes),
-        '--purpose',
-      ),
-      legalBasis: findTerm(
-        call.arguments.required('legal-basis'),
-        declarations.flatMap(({ legalBases }) => legalBases),
-        '--legal-basis',
-      ),
+      ...readTerms(call.arguments, declarations),
       authority: call.arguments.required('authority'),
       case: call.arguments.required('case'),
       identifiers,
@@ -109,13 +98,4 @@ function parseHolding(text: string): Asked {
     throw wrongUsage('--holding is a holding’s name, or HOLDING:GROUP,GROUP');
   }
   return { holding, groups: groups?.split(',') ?? null };
-}
-
-async function fetchDeclarations(
-  api: Api,
-  asked: readonly Asked[],
-): Promise<readonly Declaration[]> {
-  const found: Declaration[] = [];
-  for (const { holding } of asked) found.push(await fetchDeclaration(api, holding));
-  return found;
 }

@@ -3,6 +3,7 @@ import { instancePaths } from '../../config/paths.ts';
 import { isServed } from '../client.ts';
 import type { Command } from '../command.ts';
 import { CliError } from '../errors.ts';
+import { codeOf } from '../files.ts';
 import { requireInstance } from '../instance.ts';
 
 /** `amanat serve`: the gateway, until it is told to stop. */
@@ -28,6 +29,13 @@ export const serve: Command = {
       ...(port === null
         ? {}
         : { port: call.arguments.integer('port', { min: 0, max: 65_535, otherwise: 0 }) }),
+    }).catch((cause: unknown) => {
+      if (codeOf(cause) !== 'EADDRINUSE') throw cause;
+      throw new CliError('failed', 'another program listens on this port', {
+        cause,
+        reason: 'port-taken',
+        remedy: 'end it, or name another port with --port (0 takes any that is free)',
+      });
     });
     call.say(`Serving ${gateway.url} (Ctrl-C stops).`);
     if (!call.signal.aborted) await once(call.signal, 'abort');

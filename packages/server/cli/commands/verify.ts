@@ -99,7 +99,7 @@ function describe({ verified, log, structure, imports, importsChecked }: Instanc
   return [
     `Leaves: ${format(log.size)} (${format(log.personalEntries)} about people, ` +
       `${format(log.publicEntries)} public).`,
-    `Published checkpoint: ${log.published === null ? 'none' : `size ${format(log.published.size)}`}.`,
+    `Published checkpoint: ${log.published === null ? 'none that can be read' : `size ${format(log.published.size)}`}.`,
     ...(inert.length === 0 ? [] : [`Without effect: ${inert.join(', ')}.`]),
     `Imports: ${importsChecked} checked against the store.`,
     ...log.differences.map(
