@@ -1,5 +1,7 @@
 import type { Json } from '@amanat/core/canonical';
 import { CoreError } from '@amanat/core/errors';
+import { readSelector, SUBJECTS_MAX } from '@amanat/core/grants';
+import { MAX_NOTE_LENGTH } from '@amanat/core/log';
 import {
   boolean,
   date,

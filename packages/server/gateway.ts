@@ -185,7 +185,8 @@ async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   const { log, custody, disclosure, citizen, people } = parts;
   const { mode, trustedProxy } = config;
   const { version } = manifest;
-  const app = await createServer({ logger, mode, version, now, trustedProxy });
+  const witnessed = () => log.witnessed();
+  const app = await createServer({ logger, mode, version, now, witnessed, trustedProxy });
   await app.register(stateRoutes, { log, keeper, mode });
   await app.register(logRoutes, { publicDirectory: paths.public });
   await app.register(holdingRoutes, { log });

@@ -393,12 +393,21 @@ function checkWitnesses({ witnesses, quorum, faulty, breakGlass }: Witnesses): v
   if (breakGlass !== null && breakGlass.quorum >= quorum) {
     throw new CoreError('bad-document', 'breakGlass.quorum: expected less than the quorum');
   }
-  const keys = witnesses.map(({ key }) => parseCosignerKey(key));
+  const keys = witnesses.map(({ key }) => cosignerOf(key));
   // One witness under two names or in two places would count twice.
   for (const identify of [signerId, ({ publicKey }: CosignerKey) => hex(publicKey)]) {
     if (new Set(keys.map(identify)).size !== count) {
       throw new CoreError('bad-document', 'witnesses: one stands there twice');
     }
+  }
+}
+
+function cosignerOf(key: string): CosignerKey {
+  try {
+    return parseCosignerKey(key);
+  } catch (cause) {
+    if (!(cause instanceof CoreError)) throw cause;
+    throw new CoreError('bad-document', `witnesses: ${cause.message}`, { cause });
   }
 }
 

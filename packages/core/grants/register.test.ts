@@ -7,6 +7,7 @@ import { canonicalText } from '../canonical.ts';
 import type { SigningKey } from '../keys/sign.ts';
 import { generateSigningKey, sign } from '../keys/sign.ts';
 import { encodePublicLeaf, parseLeaf } from '../log/entry.ts';
+import { cosignerKey, formatVerifierKey } from '../log/note.ts';
 import type { Signed } from './documents.ts';
 import { signingInput } from './documents.ts';
 import type { EntryRefusal } from './register.ts';
@@ -429,6 +430,61 @@ describe('imports', () => {
   it('refusals are counted unsigned', () => {
     assert.equal(apply(signed(COUNTED, officer)), 'unsigned-expected');
     takes(signed(COUNTED));
+  });
+});
+
+describe('witnesses and the glass', () => {
+  const appoint = (version = 1, changes: object = {}) =>
+    byBoth({
+      type: 'witnesses',
+      version,
+      witnesses: ['a', 'b', 'c', 'd'].map((name, at) => ({
+        key: formatVerifierKey(cosignerKey(4, `witness.example/${name}`, Buffer.alloc(32, at + 1))),
+        url: 'https://witness.example/',
+      })),
+      quorum: 3,
+      faulty: 1,
+      breakGlass: { quorum: 2, releases: 10 },
+      time: T,
+      ...changes,
+    });
+  const glass = (until: number) =>
+    byBoth({ type: 'broken-glass', reason: 'need', until, nonce: '00'.repeat(16), time: T });
+  beforeEach(() => takes(signed(genesis())));
+
+  it('are appointed by two administrators, version by version, after the delay', () => {
+    const { document, signatures } = appoint();
+    assert.equal(apply({ document, signatures: signatures.slice(1) }), 'not-two-administrators');
+    assert.equal(apply(appoint(2)), 'version-not-next');
+    takes(appoint());
+    assert.equal(register.witnessing(IN_FORCE - 1), null);
+    assert.equal(register.witnessing(IN_FORCE)?.keys.length, 4);
+    assert.equal(register.latestVersion('witnesses', ''), 1);
+    takes(appoint(2, { quorum: 4 }));
+    assert.equal(register.witnessing(IN_FORCE)?.document.quorum, 4);
+  });
+
+  it('the glass breaks at once and for a day at most, and only where the witnesses’ document has one', () => {
+    assert.equal(apply(glass(T + 1)), 'no-break-glass');
+    takes(appoint());
+    // Not in force yet: nothing is asked for that could be broken.
+    assert.equal(apply(glass(T + 1)), 'no-break-glass');
+    for (const until of [IN_FORCE, IN_FORCE - 1, IN_FORCE + 24 * 3_600_000 + 1]) {
+      assert.equal(apply(glass(until), IN_FORCE), 'no-break-glass');
+    }
+    assert.equal(register.brokenUntil(IN_FORCE), null);
+    assert.equal(apply(glass(IN_FORCE + 1000), IN_FORCE), null);
+    assert.equal(register.brokenUntil(IN_FORCE + 999), IN_FORCE + 1000);
+    assert.equal(register.brokenUntil(IN_FORCE + 1000), null);
+    assert.equal(apply(appoint(2, { breakGlass: null }), IN_FORCE), null);
+    const later = IN_FORCE + DELAY_SECONDS * 1000;
+    assert.equal(apply(glass(later + 1), later), 'no-break-glass');
+  });
+
+  it('releases under a broken glass are counted unsigned', () => {
+    const counted = { type: 'broken-glass-counted', releases: 3, time: T };
+    assert.equal(apply(byBoth(counted)), 'unsigned-expected');
+    takes(signed(counted));
   });
 });
 

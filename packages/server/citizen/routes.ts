@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { answerAsks, sendRejected } from '../disclosure/disclosure.ts';
 import { signedSchema, UNJUDGED } from '../http/body.ts';
 import { clientOf } from '../http/network.ts';
-import { problemSchema, sendProblem, UNWITNESSED, unwitnessedSchema } from '../http/problem.ts';
+import { problemSchema, sendProblem, witnessedSchema } from '../http/problem.ts';
 import { readCodeBody, readProtectionBody, readSealedAsk } from './body.ts';
 import type { Citizen, Placed } from './citizen.ts';
 
@@ -20,7 +20,7 @@ const placed = Type.Object({
       number: Type.Integer(),
     }),
   ),
-  ...unwitnessedSchema,
+  ...witnessedSchema,
 });
 
 const sealedBody = Type.Object(
@@ -52,7 +52,7 @@ const shown = Type.Object({
     }),
   ),
   withheld: Type.Object({ possible: Type.Boolean(), count: Type.Integer() }),
-  ...unwitnessedSchema,
+  ...witnessedSchema,
 });
 
 const problems = {
@@ -94,7 +94,7 @@ export async function citizenRoutes(
       const answer = await citizen.history(readSealedAsk(request.body), clientOf(request) ?? LOCAL);
       switch (answer.outcome) {
         case 'shown':
-          return { ...answer, ...UNWITNESSED };
+          return answer;
         case 'rejected':
           return sendRejected(reply, answer.code);
         case 'too-many-attempts':
@@ -111,5 +111,5 @@ export async function citizenRoutes(
 
 function sendPlaced(reply: FastifyReply, answer: Placed): FastifyReply {
   if (answer.outcome === 'rejected') return sendRejected(reply, answer.code);
-  return reply.code(201).send({ entries: answer.entries, ...UNWITNESSED });
+  return reply.code(201).send({ entries: answer.entries });
 }

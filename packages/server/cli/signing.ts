@@ -16,6 +16,8 @@ export type TwoPersonType =
   | 'revocation'
   | 'declaration'
   | 'grants'
+  | 'witnesses'
+  | 'broken-glass'
   | 'protection';
 
 const TWO_PERSON_TYPES = [
@@ -24,8 +26,12 @@ const TWO_PERSON_TYPES = [
   'revocation',
   'declaration',
   'grants',
+  'witnesses',
+  'broken-glass',
   'protection',
 ] as const;
+/** A revocation waits for nothing, who is protected is so at once, and a glass is broken in need. */
+const AT_ONCE: ReadonlySet<TwoPersonType> = new Set(['revocation', 'protection', 'broken-glass']);
 const HALF = 'half-signed';
 
 /** Options of every command that two administrators sign. */
@@ -133,8 +139,7 @@ async function submit(api: Api, type: TwoPersonType, signed: Signed): Promise<Ou
   const { activationSeconds } = await api.get<{ readonly activationSeconds: number }>(
     '/v1/instance',
   );
-  // A revocation waits for nothing, and who is protected is so at once.
-  const waits = type === 'revocation' || type === 'protection' ? 0 : activationSeconds;
+  const waits = AT_ONCE.has(type) ? 0 : activationSeconds;
   return {
     json: { submitted: true, type, index: body.index ?? null, activeInSeconds: waits },
     lines: [

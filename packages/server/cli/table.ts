@@ -107,6 +107,27 @@ export const COMMANDS: ReadonlyMap<string, TableEntry> = new Map<string, TableEn
     },
   ],
   [
+    'witnesses declare',
+    {
+      summary: 'appoint who has to cosign the log, from a YAML file',
+      load: async () => (await import('./commands/witnesses-declare.ts')).witnessesDeclare,
+    },
+  ],
+  [
+    'witnesses show',
+    {
+      summary: 'show who has to cosign the log',
+      load: async () => (await import('./commands/witnesses-show.ts')).witnessesShow,
+    },
+  ],
+  [
+    'witnesses break-glass',
+    {
+      summary: 'have a smaller quorum do for some hours, in public',
+      load: async () => (await import('./commands/witnesses-break-glass.ts')).witnessesBreakGlass,
+    },
+  ],
+  [
     'subject protect',
     {
       summary: 'ask a second person for every look-up of somebody, or end that',

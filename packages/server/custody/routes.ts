@@ -4,7 +4,7 @@ import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { UNJUDGED } from '../http/body.ts';
-import { problemSchema, sendProblem, UNWITNESSED, unwitnessedSchema } from '../http/problem.ts';
+import { problemSchema, sendProblem, witnessedSchema } from '../http/problem.ts';
 import { LogUnavailable } from '../log/log.ts';
 import { StorageError } from '../storage/errors.ts';
 import type { Custody } from './custody.ts';
@@ -48,7 +48,7 @@ const begun = Type.Object({
   rowsDone: Type.Integer({
     description: 'Rows that an earlier upload of the same file dealt with.',
   }),
-  ...unwitnessedSchema,
+  ...witnessedSchema,
 });
 
 const status = Type.Object({
@@ -63,7 +63,7 @@ const status = Type.Object({
   unchanged: Type.Integer(),
   rejected: Type.Integer(),
   root: Type.String({ description: 'RFC 6962 root over the stored rows, in hexadecimal.' }),
-  ...unwitnessedSchema,
+  ...witnessedSchema,
 });
 
 const problems = {
@@ -101,7 +101,7 @@ export async function importRoutes(
       const { document, signatures, salt, mapping, encoding } = request.body;
       const ask = { signed: { document, signatures }, salt, mapping, encoding };
       const { outcome, ...answer } = await imports.begin(ask);
-      return reply.code(outcome === 'begun' ? 201 : 200).send({ ...answer, ...UNWITNESSED });
+      return reply.code(outcome === 'begun' ? 201 : 200).send(answer);
     },
   );
 
@@ -144,7 +144,7 @@ export async function importRoutes(
 }
 
 function answerStatus(found: ImportStatus) {
-  return { ...found, ...UNWITNESSED };
+  return found;
 }
 
 function importOf(request: FastifyRequest): number {

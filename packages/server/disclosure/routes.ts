@@ -2,7 +2,7 @@ import { SUBJECTS_MAX } from '@amanat/core/grants';
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
 import { signedMembers, signedSchema, UNJUDGED } from '../http/body.ts';
-import { problemSchema, UNWITNESSED, unwitnessedSchema } from '../http/problem.ts';
+import { problemSchema, witnessedSchema } from '../http/problem.ts';
 import { readRequestBody } from './body.ts';
 import type { Disclosure } from './disclosure.ts';
 import { answerAsks, refusalSchema, sendRefused, sendRejected } from './replies.ts';
@@ -54,7 +54,7 @@ const disclosed = Type.Object({
       error: Type.Optional(Type.String({ description: 'Why nothing was delivered.' })),
     }),
   ),
-  ...unwitnessedSchema,
+  ...witnessedSchema,
 });
 
 const secondPerson = Type.Object({
@@ -62,7 +62,7 @@ const secondPerson = Type.Object({
   request: Type.String({ description: 'The hash that a second person signs.' }),
   reasons: Type.Array(Type.String()),
   rules: Type.Array(Type.String()),
-  ...unwitnessedSchema,
+  ...witnessedSchema,
 });
 
 /** The officers' route. */
@@ -93,9 +93,9 @@ export async function requestRoutes(
       const answer = await disclosure.request(readRequestBody(request.body));
       switch (answer.outcome) {
         case 'disclosed':
-          return { ...answer, ...UNWITNESSED };
+          return answer;
         case 'second-person':
-          return reply.code(202).send({ ...answer, ...UNWITNESSED });
+          return reply.code(202).send(answer);
         case 'refused':
           return sendRefused(reply, answer);
         case 'rejected':

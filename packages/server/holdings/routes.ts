@@ -2,7 +2,7 @@ import type { Register } from '@amanat/core/grants';
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
 import { faultOf, sendFault } from '../http/faults.ts';
-import { problemSchema, UNWITNESSED, unwitnessedSchema } from '../http/problem.ts';
+import { problemSchema, witnessedSchema } from '../http/problem.ts';
 import { contactSchema, nullableText, titleSchema } from '../http/schemas.ts';
 
 const declaration = Type.Object({
@@ -52,10 +52,10 @@ export async function holdingRoutes(
     {
       schema: {
         summary: 'The holdings whose declarations are in force',
-        response: { 200: Type.Object({ holdings: Type.Array(declaration), ...unwitnessedSchema }) },
+        response: { 200: Type.Object({ holdings: Type.Array(declaration), ...witnessedSchema }) },
       },
     },
-    async () => ({ holdings: [...log.register.declarations(log.now()).values()], ...UNWITNESSED }),
+    async () => ({ holdings: [...log.register.declarations(log.now()).values()] }),
   );
 
   app.get(
@@ -70,7 +70,7 @@ export async function holdingRoutes(
             }),
             index: Type.Union([Type.Integer(), Type.Null()]),
             latestVersion: Type.Integer(),
-            ...unwitnessedSchema,
+            ...witnessedSchema,
           }),
           404: problemSchema,
         },
@@ -87,7 +87,6 @@ export async function holdingRoutes(
         declaration: log.register.declaration(holding, now),
         index: log.register.declarationIndex(holding, now),
         latestVersion,
-        ...UNWITNESSED,
       };
     },
   );

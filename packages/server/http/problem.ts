@@ -1,13 +1,10 @@
 import { Type } from '@sinclair/typebox';
 import type { FastifyReply } from 'fastify';
 
-/** What every answer says until witnesses are configured. */
-export const UNWITNESSED = { witnessed: false, witnessing: 'not yet witnessed' } as const;
-
-/** The members of {@link UNWITNESSED}, for an answer's schema. */
-export const unwitnessedSchema = {
+/** Members that the server adds to every answer whose schema has them. */
+export const witnessedSchema = {
   witnessed: Type.Boolean(),
-  witnessing: Type.String({ description: 'Whether independent witnesses have cosigned the log.' }),
+  witnessing: Type.String({ description: 'Whether independent witnesses cosign the log.' }),
 };
 
 /** A problem (RFC 9457), with a code for programs and a remedy for people. */
@@ -18,7 +15,7 @@ export const problemSchema = Type.Object({
   detail: Type.String(),
   code: Type.String(),
   remedy: Type.String(),
-  ...unwitnessedSchema,
+  ...witnessedSchema,
 });
 
 /** What a code means, and what whoever meets it can do. The pages translate by code. */
@@ -47,5 +44,5 @@ export function sendProblem(
   return reply
     .code(status)
     .type('application/problem+json')
-    .send({ ...problem, ...also, ...UNWITNESSED });
+    .send({ ...problem, ...also });
 }

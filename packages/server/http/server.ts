@@ -18,12 +18,22 @@ const PARAM_LENGTH_MAX = 200;
 /** How long requests under way may take once the server stops. */
 const GRACE_MS = 5_000;
 
+/** What every answer says of the log's witnesses. */
+export interface Witnessed {
+  readonly witnessed: boolean;
+  readonly witnessing: string;
+}
+
+const NOT_WITNESSED: Witnessed = { witnessed: false, witnessing: 'not yet witnessed' };
+
 export interface ServerOptions {
   readonly logger: Logger;
   readonly mode: 'demo' | 'trial';
   readonly version: string;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Whether the log is witnessed, in members that every answer has. */
+  readonly witnessed?: () => Witnessed;
   /** Addresses of the proxies whose word about the client's address is taken; absent: of none. */
   readonly trustedProxy?: readonly string[];
   readonly bounds?: Bounds;
@@ -82,7 +92,10 @@ function timesOf({ headersMs, checkMs, keepAliveMs }: Bounds) {
   };
 }
 
-function addAnswers(app: FastifyInstance, { mode, now }: ServerOptions): void {
+function addAnswers(
+  app: FastifyInstance,
+  { mode, now, witnessed = () => NOT_WITNESSED }: ServerOptions,
+): void {
   const failures = new Failures();
   const headers = securityHeaders();
   app.addHook('onRequest', async (request, reply) => {
@@ -97,6 +110,10 @@ function addAnswers(app: FastifyInstance, { mode, now }: ServerOptions): void {
     }
     return undefined;
   });
+  app.addHook('preSerialization', async (request, _reply, payload) =>
+    // The description is nobody's answer.
+    request.routeOptions.schema?.hide === true ? payload : { ...Object(payload), ...witnessed() },
+  );
   app.addHook('onResponse', async (request, reply) => {
     const client = clientOf(request);
     if (client !== null && (reply.statusCode === 400 || reply.statusCode === 401)) {

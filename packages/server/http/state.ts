@@ -3,7 +3,7 @@ import type { KeeperPort } from '@amanat/keeper/client';
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
 import type { LogReason } from '../log/log.ts';
-import { UNWITNESSED, unwitnessedSchema } from './problem.ts';
+import { witnessedSchema } from './problem.ts';
 import { nullableText } from './schemas.ts';
 
 /** Stands on every page of a demonstration. */
@@ -34,14 +34,14 @@ const instance = Type.Object({
   keeperSealingKey: nullableText,
   activationSeconds: Type.Union([Type.Integer(), Type.Null()]),
   time: Type.Integer(),
-  ...unwitnessedSchema,
+  ...witnessedSchema,
 });
 
 const health = Type.Object({
   status: Type.String({ description: 'ok or degraded' }),
   keeper: Type.String({ description: 'ok or unavailable' }),
   log: Type.String({ description: 'ok, or why it takes no entries' }),
-  ...unwitnessedSchema,
+  ...witnessedSchema,
 });
 
 /** What this instance is, and whether it is well. */
@@ -63,7 +63,6 @@ export async function stateRoutes(app: FastifyInstance, deps: StateDeps): Promis
         keeperSealingKey: genesis?.keeperSealingKey ?? null,
         activationSeconds: genesis?.activationSeconds ?? null,
         time: log.now(),
-        ...UNWITNESSED,
       };
     },
   );
@@ -80,7 +79,7 @@ export async function stateRoutes(app: FastifyInstance, deps: StateDeps): Promis
       const keeper = (await keeperAnswers()) ? 'ok' : 'unavailable';
       const status = keeper === 'ok' && log.reason === null ? 'ok' : 'degraded';
       if (status !== 'ok') reply.code(503);
-      return { status, keeper, log: log.reason ?? 'ok', ...UNWITNESSED };
+      return { status, keeper, log: log.reason ?? 'ok' };
     },
   );
 }

@@ -13,7 +13,7 @@ import type { Head } from './publisher.ts';
 import { Publisher } from './publisher.ts';
 import type { Appended, NewLeaf, Waiting } from './queue.ts';
 import { BatchQueue } from './queue.ts';
-import { NotWitnessed, Quorum } from './quorum.ts';
+import { breaksGlass, describeWitnessing, NotWitnessed, Quorum } from './quorum.ts';
 import { decodeSigned, encodeSigned } from './signed.ts';
 import type { LedgerEntry, LogStore, StoredNode } from './store.ts';
 import { rangeAt, storeTiles } from './tree.ts';
@@ -52,9 +52,8 @@ export interface LogDeps {
   ) => void;
 }
 
-/** A batch that is stored, and the tree that ends with it. */
+/** Leaves that are stored, and the tree that ends with them. */
 interface Stored {
-  readonly batch: readonly Waiting[];
   readonly leaves: readonly NewLeaf[];
   readonly from: number;
   readonly range: CompactRange;
@@ -120,6 +119,11 @@ export class Log {
   get checkpoint(): string {
     if (this.#head === null) throw new LogUnavailable(this.#reason ?? 'starting');
     return this.#head.checkpoint;
+  }
+
+  /** Whether witnesses cosign the log, and in words which of them have to. */
+  witnessed(): { readonly witnessed: boolean; readonly witnessing: string } {
+    return describeWitnessing(this.register, this.now());
   }
 
   /** Milliseconds since 1970, by the gateway's clock. */
@@ -204,11 +208,13 @@ export class Log {
   }
 
   async #appendPublic(signed: Signed) {
-    if (this.#reason !== null) throw new LogUnavailable(this.#reason);
+    const isBreakingGlass = this.#reason === 'not-witnessed' && breaksGlass(signed);
+    if (this.#reason !== null && !isBreakingGlass) throw new LogUnavailable(this.#reason);
     const refused = this.register.check(signed, this.#deps.now());
     if (refused !== null) return { refused };
     const bytes = encodeSigned(signed);
     if (bytes === null) return { refused: 'malformed' as const };
+    if (isBreakingGlass) return { index: this.#store([{ bytes }], this.#deps.now()).from };
     const [appended] = await this.append([{ bytes }]);
     return { index: (appended as Appended).index };
   }
@@ -225,26 +231,12 @@ export class Log {
     });
   }
 
-  /** The commit point: one transaction of the store. Then the keeper is told, and the next batch may be written. */
+  /** A batch's way: the store, and then witnesses and keeper, while the next is written. */
   #writeBatch(batch: readonly Waiting[]): void {
-    const from = this.#range.size;
     const leaves = batch.flatMap((waiting) => waiting.leaves);
-    const time = this.#deps.now();
-    const range = CompactRange.from(from, this.#range.hashes());
-    const nodes: StoredNode[] = [];
-    for (const leaf of leaves) {
-      range.append(leafHash(leaf.bytes), (level, index, hash) => {
-        if (level === 0 || level % TILE_HEIGHT !== 0) return;
-        nodes.push({ level: level / TILE_HEIGHT, index, hash });
-      });
-    }
+    let stored: Stored;
     try {
-      const toStore = leaves.map(({ bytes, entry }) => ({
-        bytes,
-        entry: entry ?? null,
-        publicTime: entry === undefined ? time : null,
-      }));
-      this.#deps.store.append(from, toStore, nodes, this.size);
+      stored = this.#store(leaves, this.#deps.now());
     } catch (cause) {
       const reason = toStorageError(cause) === null ? 'store-inconsistent' : 'store-unavailable';
       this.#deps.onFailure?.('store', cause);
@@ -253,20 +245,43 @@ export class Log {
       this.#startMending();
       return;
     }
-    this.#range = range;
-    // Who must cosign it is said by what stands before it.
-    const witnessing = this.register.witnessing(time);
-    for (const [offset, leaf] of leaves.entries()) {
-      if (leaf.entry === undefined) this.#applyPublic(from + offset, leaf.bytes, time);
-    }
-    const answered = this.#follow({ batch, leaves, from, range, witnessing }).finally(() => {
+    const answered = this.#follow(batch, stored).finally(() => {
       this.#inFlight.delete(answered);
       this.#schedule();
     });
     this.#inFlight.add(answered);
   }
 
-  async #follow({ batch, leaves, from, range, witnessing }: Stored) {
+  /** The commit point: one transaction of the store. Whatever it throws, nothing is taken in here. */
+  #store(leaves: readonly NewLeaf[], time: number): Stored {
+    const from = this.#range.size;
+    const range = CompactRange.from(from, this.#range.hashes());
+    const nodes: StoredNode[] = [];
+    for (const leaf of leaves) {
+      range.append(leafHash(leaf.bytes), (level, index, hash) => {
+        if (level === 0 || level % TILE_HEIGHT !== 0) return;
+        nodes.push({ level: level / TILE_HEIGHT, index, hash });
+      });
+    }
+    const toStore = leaves.map(({ bytes, entry }) => ({
+      bytes,
+      entry: entry ?? null,
+      publicTime: entry === undefined ? time : null,
+    }));
+    this.#deps.store.append(from, toStore, nodes, this.size);
+    this.#range = range;
+    // Who must cosign it is said by what stands before it.
+    const witnessing = this.register.witnessing(time);
+    for (const [offset, leaf] of leaves.entries()) {
+      if (leaf.entry === undefined) this.#applyPublic(from + offset, leaf.bytes, time);
+    }
+    return { leaves, from, range, witnessing };
+  }
+
+  async #follow(
+    batch: readonly Waiting[],
+    { leaves, from, range, witnessing }: Stored,
+  ): Promise<void> {
     const epoch = this.#epoch;
     const wanted = leaves.flatMap((leaf) =>
       leaf.wanted === true && leaf.entry !== undefined ? leaf.entry.lookUp : [],
@@ -416,9 +431,12 @@ export class Log {
         return 'keeper-of-another-log';
       // Put back from an old copy it has forgotten people's entries: their histories would be short of them.
       if (status.size < store.followed()) return 'keeper-older-than-log';
-      const head = await this.#cosign(this.#range, this.register.witnessing(this.#deps.now()));
+      const range = this.#range;
+      const head = await this.#cosign(range, this.register.witnessing(this.#deps.now()));
       await this.#follower.catchUp(store, status.size, head);
       this.#advance(head);
+      // The glass was broken meanwhile: the keeper is to learn of it.
+      if (this.#range !== range) return 'not-witnessed';
     } catch (error) {
       if (error instanceof NotWitnessed) {
         this.#deps.onFailure?.('witnesses', error);

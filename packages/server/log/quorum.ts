@@ -1,4 +1,6 @@
-import type { Witnessing } from '@amanat/core/grants';
+import { CoreError } from '@amanat/core/errors';
+import type { Register, Signed, Witnessing } from '@amanat/core/grants';
+import { readDocument } from '@amanat/core/grants';
 import { formatNote, parseNote, signerId } from '@amanat/core/log';
 import type { CheckpointToCosign } from './witness-client.ts';
 import { NotCosigned, WitnessClient } from './witness-client.ts';
@@ -83,4 +85,27 @@ async function failuresOf({ keys }: Witnessing, asked: readonly Promise<unknown>
     return [[signerId(key), each.reason instanceof NotCosigned ? each.reason.code : 'failed']];
   });
   return Object.fromEntries(failures) as Record<string, string>;
+}
+
+/** Whether this document breaks the glass: the one entry that is taken while too few witnesses cosign. */
+export function breaksGlass({ document }: Signed): boolean {
+  try {
+    return readDocument(document, 'broken-glass').type === 'broken-glass';
+  } catch (error) {
+    if (error instanceof CoreError) return false;
+    throw error;
+  }
+}
+
+/** Whether witnesses cosign, and in words which of them have to. */
+export function describeWitnessing(register: Register, time: number) {
+  const witnessing = register.witnessing(time);
+  if (witnessing === null) return { witnessed: false, witnessing: 'not yet witnessed' };
+  const { witnesses, quorum, breakGlass } = witnessing.document;
+  const until = register.brokenUntil(time);
+  const words =
+    until === null || breakGlass === null
+      ? `cosigned by ${quorum} of ${witnesses.length} witnesses`
+      : `glass broken until ${new Date(until).toISOString()}: ${breakGlass.quorum} of ${witnesses.length} witnesses do`;
+  return { witnessed: true, witnessing: words };
 }

@@ -7,6 +7,7 @@ import type {
   KeyRefusal,
   Register,
   Signed,
+  Witnesses,
 } from '@amanat/core/grants';
 import { decide, readDocument } from '@amanat/core/grants';
 
@@ -17,6 +18,8 @@ export const ENTERED_TYPES = [
   'revocation',
   'declaration',
   'grants',
+  'witnesses',
+  'broken-glass',
 ] as const;
 export type EnteredType = (typeof ENTERED_TYPES)[number];
 
@@ -67,6 +70,8 @@ export interface People {
   /** A key's state; null for one that was never certified. */
   key(id: string): KeyState | null;
   grants(): { readonly grants: Grants | null; readonly latestVersion: number };
+  /** Who has to cosign the log; null until witnesses are configured. */
+  witnesses(): { readonly witnesses: Witnesses | null; readonly latestVersion: number };
   /** What the table would say today to somebody whose budget is unspent. */
   explain(ask: ExplainAsk): Decision;
 }
@@ -92,6 +97,10 @@ export function createPeople({ log }: { readonly log: PeopleLog }): People {
     grants: () => ({
       grants: register.grants(log.now()),
       latestVersion: register.latestVersion('grants', ''),
+    }),
+    witnesses: () => ({
+      witnesses: register.witnessing(log.now())?.document ?? null,
+      latestVersion: register.latestVersion('witnesses', ''),
     }),
     explain: (ask) => explain(register, ask, ask.time ?? log.now()),
   };

@@ -15,7 +15,7 @@ import { Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
 import { signedReaders, signedSchema, UNJUDGED } from '../http/body.ts';
 import { faultOf, sendFault } from '../http/faults.ts';
-import { problemSchema, sendProblem, UNWITNESSED, unwitnessedSchema } from '../http/problem.ts';
+import { problemSchema, sendProblem, witnessedSchema } from '../http/problem.ts';
 import { contactSchema, nullableText, titleSchema } from '../http/schemas.ts';
 import { entryRefusals } from './meanings.ts';
 import type { ExplainAsk, People } from './people.ts';
@@ -89,6 +89,18 @@ const table = Type.Object({
   time: Type.Integer(),
 });
 
+const witnesses = Type.Object({
+  version: Type.Integer(),
+  witnesses: Type.Array(Type.Object({ key: Type.String(), url: Type.String() })),
+  quorum: Type.Integer(),
+  faulty: Type.Integer(),
+  breakGlass: Type.Union([
+    Type.Object({ quorum: Type.Integer(), releases: Type.Integer() }),
+    Type.Null(),
+  ]),
+  time: Type.Integer(),
+});
+
 const decision = Type.Object({
   outcome: Type.String({ description: 'allowed, second-person or refused' }),
   rules: Type.Optional(Type.Array(Type.String())),
@@ -96,7 +108,7 @@ const decision = Type.Object({
   code: Type.Optional(Type.String()),
   rule: Type.Optional(nullableText),
   holding: Type.Optional(nullableText),
-  ...unwitnessedSchema,
+  ...witnessedSchema,
 });
 
 const latestVersion = Type.Integer({
@@ -117,7 +129,7 @@ export async function peopleRoutes(
         summary: 'Enter a document that two administrators have signed',
         body: signedSchema,
         response: {
-          201: Type.Object({ index: Type.Integer(), type: Type.String(), ...unwitnessedSchema }),
+          201: Type.Object({ index: Type.Integer(), type: Type.String(), ...witnessedSchema }),
           400: problemSchema,
           422: problemSchema,
           503: problemSchema,
@@ -131,7 +143,7 @@ export async function peopleRoutes(
         return sendProblem(reply, answer.code, meaning, answer.detail ?? meaning.title);
       }
       const { index, type } = answer;
-      return reply.code(201).send({ index, type, ...UNWITNESSED });
+      return reply.code(201).send({ index, type });
     },
   );
 
@@ -140,10 +152,10 @@ export async function peopleRoutes(
     {
       schema: {
         summary: 'The agencies in force',
-        response: { 200: Type.Object({ agencies: Type.Array(agency), ...unwitnessedSchema }) },
+        response: { 200: Type.Object({ agencies: Type.Array(agency), ...witnessedSchema }) },
       },
     },
-    async () => ({ agencies: people.agencies(), ...UNWITNESSED }),
+    async () => ({ agencies: people.agencies() }),
   );
 
   app.get(
@@ -155,7 +167,7 @@ export async function peopleRoutes(
           200: Type.Object({
             agency: Type.Union([agency, Type.Null()]),
             latestVersion,
-            ...unwitnessedSchema,
+            ...witnessedSchema,
           }),
           404: problemSchema,
         },
@@ -163,7 +175,7 @@ export async function peopleRoutes(
     },
     async (request, reply) => {
       const found = people.agency((request.params as { readonly agency: string }).agency);
-      return found === null ? sendFault(reply, faultOf('not-found')) : { ...found, ...UNWITNESSED };
+      return found === null ? sendFault(reply, faultOf('not-found')) : found;
     },
   );
 
@@ -180,7 +192,7 @@ export async function peopleRoutes(
             state: Type.String({
               description: 'in-force, not-yet-active, revoked-key or expired-key',
             }),
-            ...unwitnessedSchema,
+            ...witnessedSchema,
           }),
           404: problemSchema,
         },
@@ -188,7 +200,7 @@ export async function peopleRoutes(
     },
     async (request, reply) => {
       const found = people.key((request.params as { readonly id: string }).id);
-      return found === null ? sendFault(reply, faultOf('not-found')) : { ...found, ...UNWITNESSED };
+      return found === null ? sendFault(reply, faultOf('not-found')) : found;
     },
   );
 
@@ -201,12 +213,29 @@ export async function peopleRoutes(
           200: Type.Object({
             grants: Type.Union([table, Type.Null()]),
             latestVersion,
-            ...unwitnessedSchema,
+            ...witnessedSchema,
           }),
         },
       },
     },
-    async () => ({ ...people.grants(), ...UNWITNESSED }),
+    async () => people.grants(),
+  );
+
+  app.get(
+    '/v1/witnesses',
+    {
+      schema: {
+        summary: 'Who has to cosign the log',
+        response: {
+          200: Type.Object({
+            witnesses: Type.Union([witnesses, Type.Null()]),
+            latestVersion,
+            ...witnessedSchema,
+          }),
+        },
+      },
+    },
+    async () => people.witnesses(),
   );
 
   app.post(
@@ -221,7 +250,7 @@ export async function peopleRoutes(
     },
     async (request) => {
       const ask: ExplainAsk = readExplain(request.body as Json, '');
-      return { ...people.explain(ask), ...UNWITNESSED };
+      return people.explain(ask);
     },
   );
 }
