@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { test } from 'node:test';
+import { base64 } from '@amanat/core/bytes';
+import type { DocumentOf, Signed } from '@amanat/core/grants';
+import { signingInput, writeDocument } from '@amanat/core/grants';
+import type { CosigningKey } from '@amanat/core/keys';
+import {
+  generateCosigningKey,
+  generateSigningKey,
+  sign,
+  verifyNoteSignature,
+} from '@amanat/core/keys';
+import { formatVerifierKey, openCosignatures } from '@amanat/core/log';
+import { openDatabase } from '../storage/sqlite.ts';
+import { createSqliteWitnessStore, createWitnessTables } from '../witness/store-sqlite.ts';
+import { Witness } from '../witness/witness.ts';
+import { FakeKeeper, personalLeaf } from './_fake-keeper.ts';
+import type { LogKey } from './key.ts';
+import { createLogKey } from './key.ts';
+import { Log, LogUnavailable } from './log.ts';
+import { createSqliteLogStore } from './store-sqlite.ts';
+
+const ORIGIN = 'log.test.example';
+const administrators = [generateSigningKey('ed25519'), generateSigningKey('ed25519')] as const;
+
+/** A real witness behind a server that the test can take away, slow down, or have lie. */
+interface Served {
+  readonly key: CosigningKey;
+  readonly url: string;
+  mode: 'well' | 'away' | 'hangs' | 'lies';
+  asked: number;
+}
+
+interface Bench {
+  readonly log: Log;
+  readonly keeper: FakeKeeper;
+  readonly witnesses: readonly Served[];
+  readonly reasons: (string | null)[];
+  /** Names of those who cosigned the published checkpoint. */
+  published(): Promise<readonly string[]>;
+}
+
+async function serveWitness(
+  t: TestContext,
+  directory: string,
+  at: number,
+  log: LogKey,
+): Promise<Served> {
+  const database = openDatabase(join(directory, `witness-${at}.db`));
+  createWitnessTables(database);
+  const key = generateCosigningKey('ed25519', `witness.example/${at}`);
+  const witness = new Witness({
+    keys: [key],
+    logs: [log.note],
+    store: createSqliteWitnessStore(database),
+    now: Date.now,
+  });
+  const server: Server = createServer(async (request, response) => {
+    served.asked += 1;
+    if (served.mode === 'hangs') return;
+    if (served.mode === 'away') {
+      request.socket.destroy();
+      return;
+    }
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const answer = witness.addCheckpoint(Buffer.concat(chunks));
+    if (answer.code === 'other-size') {
+      response.writeHead(409, { 'content-type': 'text/x.tlog.size' }).end(`${answer.size}\n`);
+    } else if (answer.code === 'cosigned') {
+      const lie = answer.lines.replace(/.{12}\n$/, 'AAAAAAAAAAA=\n');
+      response.end(served.mode === 'lies' ? lie : answer.lines);
+    } else response.writeHead(422).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+    database.close();
+  });
+  const { port } = server.address() as { port: number };
+  const served: Served = { key, url: `http://127.0.0.1:${port}/`, mode: 'well', asked: 0 };
+  return served;
+}
+
+async function openLog(t: TestContext, { appoint = true } = {}): Promise<Bench> {
+  const directory = mkdtempSync(join(tmpdir(), 'amanat-quorum-'));
+  const key = createLogKey(directory, ORIGIN);
+  const publicDirectory = join(directory, 'public');
+  const witnesses = await Promise.all(
+    [0, 1, 2, 3].map((at) => serveWitness(t, directory, at, key)),
+  );
+  const database = openDatabase(join(directory, 'store.db'));
+  const keeper = new FakeKeeper();
+  keeper.origin = ORIGIN;
+  const reasons: (string | null)[] = [];
+  const log = new Log({
+    store: createSqliteLogStore(database),
+    keeper,
+    key,
+    publicDirectory,
+    publishSeconds: 600,
+    now: Date.now,
+    onChange: (reason) => reasons.push(reason),
+  });
+  t.after(async () => {
+    await log.close();
+    database.close();
+    rmSync(directory, { recursive: true });
+  });
+  await log.ready();
+  await enter(log, {
+    type: 'genesis',
+    origin: ORIGIN,
+    mode: 'trial',
+    logKey: key.verifierKey,
+    keeperKey: administrators[0].public.text,
+    keeperSealingKey: `${'A'.repeat(87)}=`,
+    administrators: administrators.map((each) => each.public.text),
+    registrar: administrators[0].public.text,
+    activationSeconds: 0,
+    time: Date.now(),
+  });
+  if (appoint) await enter(log, appointment(witnesses));
+  const published = async () => {
+    await log.flush();
+    const note = readFileSync(join(publicDirectory, 'checkpoint'), 'utf8');
+    const keys = witnesses.map((each) => each.key.public);
+    return openCosignatures(note, keys, verifyNoteSignature).map((each) => each.key.name);
+  };
+  return { log, keeper, witnesses, reasons, published };
+}
+
+function appointment(witnesses: readonly Served[]): DocumentOf<'witnesses'> {
+  return {
+    type: 'witnesses',
+    version: 1,
+    witnesses: witnesses.map(({ key, url }) => ({ key: formatVerifierKey(key.public), url })),
+    quorum: 3,
+    faulty: 1,
+    breakGlass: { quorum: 1, releases: 2 },
+    time: Date.now(),
+  };
+}
+
+async function enter(log: Log, document: DocumentOf<'genesis' | 'witnesses' | 'broken-glass'>) {
+  const text = writeDocument(document);
+  const signers = document.type === 'genesis' ? [] : administrators;
+  const signed: Signed = {
+    document: text,
+    signatures: signers.map((key) => ({
+      key: key.public.id,
+      signature: base64(sign(key, signingInput(text))),
+    })),
+  };
+  const answer = await log.appendPublic(signed);
+  assert.ok('index' in answer, JSON.stringify(answer));
+}
+
+let seed = 0;
+const leaf = () => ({
+  bytes: personalLeaf(++seed),
+  entry: {
+    lookUp: seed,
+    subject: '00'.repeat(16),
+    number: seed,
+    body: Buffer.alloc(8),
+    evidence: null,
+  },
+  wanted: true,
+});
+
+test('before witnesses are appointed nobody is asked', async (t) => {
+  const { log, witnesses } = await openLog(t, { appoint: false });
+  await log.append([leaf()]);
+  assert.deepEqual(log.witnessed(), { witnessed: false, witnessing: 'not yet witnessed' });
+  assert.ok(witnesses.every(({ asked }) => asked === 0));
+});
+
+test('without the quorum nothing comes back, and all goes on by itself once it is there', async (t) => {
+  const { log, keeper, witnesses, reasons } = await openLog(t);
+  await log.append([leaf()]);
+  const [one, two] = witnesses as [Served, Served];
+  one.mode = 'away';
+  await log.append([leaf()]);
+  two.mode = 'lies';
+  const { size } = keeper.range;
+  await assert.rejects(
+    log.append([leaf()]),
+    (error) => error instanceof LogUnavailable && error.code === 'not-witnessed',
+  );
+  assert.equal(keeper.range.size, size);
+  await assert.rejects(log.append([leaf()]), { code: 'not-witnessed' });
+  one.mode = 'well';
+  await log.ready();
+  assert.deepEqual(reasons.slice(-2), ['not-witnessed', null]);
+  // What was stored and not witnessed was followed, and nothing released for it.
+  assert.equal(keeper.range.size, size + 1);
+  const [appended] = await log.append([leaf()]);
+  assert.equal(appended?.keys?.length, 64);
+});
+
+test('a witness that hangs costs nothing while a quorum is quicker', async (t) => {
+  const { log, witnesses, published } = await openLog(t);
+  (witnesses[2] as Served).mode = 'hangs';
+  for (let at = 0; at < 5; at++) assert.equal((await log.append([leaf()])).length, 1);
+  // It has one checkpoint at a time.
+  assert.ok((witnesses[2] as Served).asked <= 2);
+  assert.deepEqual((await published()).filter((name) => name !== 'witness.example/2').length, 3);
+});
+
+test('a witness that comes back stands where it stood, and is led on from there', async (t) => {
+  const { log, witnesses, published } = await openLog(t);
+  const [one, two] = witnesses as [Served, Served];
+  await log.append([leaf()]);
+  one.mode = 'away';
+  for (let at = 0; at < 300; at++) await log.append([leaf()]);
+  one.mode = 'well';
+  two.mode = 'away';
+  // Two of them rest after their failures for a while.
+  for (let tries = 0; log.reason !== null || tries === 0; tries++) {
+    await log.append([leaf()]).catch(() => log.ready());
+    if (tries > 20) break;
+  }
+  await log.append([leaf()]);
+  assert.ok((await published()).includes('witness.example/0'));
+});
+
+test('administrators break the glass while the log stands still, and a smaller quorum does', async (t) => {
+  const { log, witnesses, published } = await openLog(t);
+  await log.append([leaf()]);
+  for (const each of witnesses.slice(1)) each.mode = 'away';
+  await assert.rejects(log.append([leaf()]), { code: 'not-witnessed' });
+  const time = Date.now();
+  const nonce = '00'.repeat(16);
+  await enter(log, { type: 'broken-glass', reason: 'need', until: time + 60_000, nonce, time });
+  await log.ready();
+  await log.append([leaf()]);
+  assert.match(log.witnessed().witnessing, /^glass broken until/);
+  assert.deepEqual(await published(), ['witness.example/0']);
+  (witnesses[0] as Served).mode = 'away';
+  await assert.rejects(log.append([leaf()]), { code: 'not-witnessed' });
+});
