@@ -5,7 +5,17 @@ import type { IForbiddenRuleType } from 'dependency-cruiser';
  * The parts of the server: folders that meet only through the file that has the folder's name. storage, http and
  * config are no parts but what parts stand on, and open to all of them.
  */
-const PARTS = ['holdings', 'custody', 'disclosure', 'citizen', 'log', 'people', 'cli', 'demo'];
+const PARTS = [
+  'holdings',
+  'custody',
+  'disclosure',
+  'citizen',
+  'log',
+  'audit',
+  'people',
+  'cli',
+  'demo',
+];
 
 /** A part's door: the file that has its folder's name. A folder within a part may have one too. */
 const DOOR = '/([^/]+)/\\1\\.ts$';
