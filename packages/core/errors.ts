@@ -8,6 +8,7 @@ export type CoreErrorCode =
   | 'bad-entry'
   | 'bad-key'
   | 'bad-note'
+  | 'bad-policy'
   | 'bad-proof'
   | 'bad-signature'
   | 'bad-tile'

@@ -1,3 +1,11 @@
+export type { CosigningKey, CosigningKind } from './cosign.ts';
+export {
+  cosign,
+  exportCosigningKey,
+  generateCosigningKey,
+  importCosigningKey,
+  verifyNoteSignature,
+} from './cosign.ts';
 export type { RecordName } from './derive.ts';
 export { deriveKey, deriveRecordKey, recordAad, recordKeys, recordNames } from './derive.ts';
 export type { Exporter, Sealed, SealingKey } from './hpke.ts';

@@ -2,6 +2,14 @@ export type { ChainClaim, ChainLink } from './chain.ts';
 export { chainStart, MAX_CHAIN_LINKS, nextChainHash, verifyChain } from './chain.ts';
 export type { Checkpoint, ParsedCheckpoint } from './checkpoint.ts';
 export { formatCheckpoint, MAX_CHECKPOINT_LENGTH, parseCheckpoint } from './checkpoint.ts';
+export type { Cosignature, SignatureVerifier } from './cosignature.ts';
+export {
+  cosignatureMessage,
+  decodeCosignature,
+  encodeCosignature,
+  openCosignatures,
+  openCosignaturesAsync,
+} from './cosignature.ts';
 export type { Leaf, LeafSignature, PersonalLeaf, PublicLeaf } from './entry.ts';
 export {
   coarseHour,
@@ -22,8 +30,16 @@ export {
   verifyConsistency,
   verifyInclusion,
 } from './merkle.ts';
-export type { NoteKey, NoteSignature, OpenedNote, UnverifiedNote } from './note.ts';
+export type {
+  CosignerKey,
+  NoteKey,
+  NoteKeyType,
+  NoteSignature,
+  OpenedNote,
+  UnverifiedNote,
+} from './note.ts';
 export {
+  cosignerKey,
   formatNote,
   formatVerifierKey,
   MAX_NOTE_LENGTH,
@@ -32,9 +48,20 @@ export {
   noteMessage,
   openNote,
   openNoteAsync,
+  parseCosignerKey,
   parseNote,
   parseVerifierKey,
+  signerId,
 } from './note.ts';
+export type { Policy, PolicyGroup, PolicyLog, PolicyWitness } from './policy.ts';
+export {
+  formatPolicy,
+  isSatisfied,
+  MAX_POLICY_BYTES,
+  MAX_POLICY_ENTRIES,
+  MAX_POLICY_LINES,
+  parsePolicy,
+} from './policy.ts';
 export type { TileReader } from './proof.ts';
 export {
   consistencyProof,
@@ -59,3 +86,10 @@ export {
   tilesForSize,
   tileWidth,
 } from './tile.ts';
+export type { TlogProof, VerifiedTlogProof } from './tlog-proof.ts';
+export {
+  formatTlogProof,
+  MAX_TLOG_PROOF_EXTRA_BYTES,
+  parseTlogProof,
+  verifyTlogProof,
+} from './tlog-proof.ts';

@@ -11,11 +11,12 @@ export const MAX_NOTE_SIGNATURES = 64;
 /** Characters a key's name may have. */
 const MAX_KEY_NAME_LENGTH = 256;
 
-/** Characters of a name, an id, a type and a key, and the signs between them. */
-const MAX_VERIFIER_KEY_LENGTH = MAX_KEY_NAME_LENGTH + 1 + 8 + 1 + 44;
+/** Characters of a name, an id, a type and the longest key, and the signs between them. */
+const MAX_VERIFIER_KEY_LENGTH = MAX_KEY_NAME_LENGTH + 1 + 8 + 1 + 1_752;
 
-const ED25519 = 1;
-const ED25519_KEY_LENGTH = 32;
+/** UTF-8 bytes that the name of a key of type 6 may have: its message carries their number in one byte. */
+const MAX_ML_DSA_44_NAME_BYTES = 255;
+
 const ED25519_SIGNATURE_LENGTH = 64;
 const KEY_ID_LENGTH = 4;
 const SIGNATURE_LINE_START = '\u2014 ';
@@ -26,14 +27,29 @@ const FORBIDDEN_IN_NAME = /[\p{White_Space}\p{Cc}\p{Cs}+]/u;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the specification forbids these
 const FORBIDDEN_IN_NOTE = /[\u0000-\u0009\u000b-\u001f\p{Cs}]/u;
 
-/** An Ed25519 key that may sign notes. Name and id together say which key it is; the id alone proves nothing. */
-export interface NoteKey {
+/**
+ * What a key signs, and how (C2SP signed-note, signature types). 1: a note's text, Ed25519 · 4: a cosignature with
+ * its time, Ed25519 · 6: a cosignature with its time, ML-DSA-44.
+ */
+export type NoteKeyType = 1 | 4 | 6;
+
+/**
+ * A key that may sign notes, of type 1 unless another is named. Name and id together say which key it is; the id
+ * alone proves nothing.
+ */
+export interface NoteKey<Type extends NoteKeyType = 1> {
   readonly name: string;
   /** The first four bytes of SHA-256(name ‖ 0x0A ‖ type ‖ key), as a number. */
   readonly keyId: number;
-  readonly type: 1;
+  readonly type: Type;
+  /** 32 bytes of Ed25519, 1,312 of ML-DSA-44. */
   readonly publicKey: Uint8Array;
 }
+
+/** A key that cosigns checkpoints, such as a witness's. */
+export type CosignerKey = NoteKey<4 | 6>;
+
+const PUBLIC_KEY_LENGTH: { readonly [Type in NoteKeyType]: number } = { 1: 32, 4: 32, 6: 1_312 };
 
 /** A signature, and whose it is. */
 export interface NoteSignature {
@@ -55,26 +71,60 @@ export interface OpenedNote {
 
 /** The key of a name and an Ed25519 public key of 32 bytes. Throws `bad-key`. */
 export function noteKey(name: string, publicKey: Uint8Array): NoteKey {
+  return toKey(1, name, publicKey);
+}
+
+/** The cosigner's key of a name and a public key, of 32 bytes for type 4, 1,312 for type 6. Throws `bad-key`. */
+export function cosignerKey(type: 4 | 6, name: string, publicKey: Uint8Array): CosignerKey {
+  return toKey(type, name, publicKey);
+}
+
+function toKey<Type extends NoteKeyType>(
+  type: Type,
+  name: string,
+  publicKey: Uint8Array,
+): NoteKey<Type> {
   if (!isKeyName(name)) throw new CoreError('bad-key', 'not a name for a note key');
-  if (publicKey.length !== ED25519_KEY_LENGTH)
-    throw new CoreError('bad-key', 'an ed25519 key has 32 bytes');
-  const digest = sha256(concat(utf8(name), Uint8Array.of(NEWLINE, ED25519), publicKey));
-  return { name, keyId: toKeyId(digest), type: ED25519, publicKey };
+  if (type === 6 && utf8(name).length > MAX_ML_DSA_44_NAME_BYTES)
+    throw new CoreError('bad-key', 'name is too long for an ml-dsa-44 key');
+  if (publicKey.length !== PUBLIC_KEY_LENGTH[type])
+    throw new CoreError('bad-key', 'public key has a wrong length');
+  const digest = sha256(concat(utf8(name), Uint8Array.of(NEWLINE, type), publicKey));
+  return { name, keyId: toKeyId(digest), type, publicKey };
+}
+
+/** Name and id of a key, as its text form begins: by them a signature names it, and nothing else does. */
+export function signerId({ name, keyId }: NoteSignature['key']): string {
+  return `${name}+${hex(uint32(keyId))}`;
 }
 
 /** The key in its usual text form: name, id in hexadecimal, base64 of type and key, joined by plus signs. */
-export function formatVerifierKey(key: NoteKey): string {
-  return `${key.name}+${hex(uint32(key.keyId))}+${base64(concat(Uint8Array.of(key.type), key.publicKey))}`;
+export function formatVerifierKey(key: NoteKey<NoteKeyType>): string {
+  return `${signerId(key)}+${base64(concat(Uint8Array.of(key.type), key.publicKey))}`;
 }
 
-/** The key of a text in the form that `formatVerifierKey` gives, Ed25519 only. Throws `bad-key`. */
+/** The key of a text in the form that `formatVerifierKey` gives, of type 1 only. Throws `bad-key`. */
 export function parseVerifierKey(text: string): NoteKey {
+  return parseKeyOf([1], text);
+}
+
+/** `parseVerifierKey` for a cosigner's key, of type 4 or 6. Throws `bad-key`. */
+export function parseCosignerKey(text: string): CosignerKey {
+  return parseKeyOf([4, 6], text);
+}
+
+/** `parseVerifierKey` for a key of one of these types. Throws `bad-key`. */
+export function parseKeyOf<Type extends NoteKeyType>(
+  types: readonly Type[],
+  text: string,
+): NoteKey<Type> {
   if (text.length > MAX_VERIFIER_KEY_LENGTH) throw new CoreError('bad-key', 'note key is too long');
   // A name has no plus sign; base64 may have its own.
   const [name, keyId, ...rest] = text.split('+');
   const encoded = decodeOr('bad-key', () => fromBase64(rest.join('+')));
-  if (encoded[0] !== ED25519) throw new CoreError('bad-key', 'not an ed25519 note key');
-  const key = noteKey(name as string, encoded.subarray(1));
+  const type = types.find((each) => each === encoded[0]);
+  if (type === undefined) throw new CoreError('bad-key', 'note key is of another type');
+  const key = toKey(type, name as string, encoded.subarray(1));
   if (keyId !== hex(uint32(key.keyId)))
     throw new CoreError('bad-key', 'key id does not belong to the key');
   return key;
@@ -164,8 +214,9 @@ export async function openNoteAsync(
   return { text, signers: signersOf(checks, keys) };
 }
 
-interface Check {
-  readonly key: NoteKey;
+/** A signature that says it is a known key's. */
+export interface Check<Type extends NoteKeyType = 1> {
+  readonly key: NoteKey<Type>;
   readonly signature: Uint8Array;
 }
 
@@ -174,22 +225,31 @@ function planChecks(
   keys: readonly NoteKey[],
 ): { text: string; message: Uint8Array; checks: readonly Check[] } {
   const { text, signatures } = parseNote(note);
-  const checks = signatures.flatMap(({ key: claimed, signature }) => {
-    const known = keys.filter((key) => key.name === claimed.name && key.keyId === claimed.keyId);
-    if (known.length > 1) throw new CoreError('bad-note', 'two known keys have one name and id');
-    return known.map((key) => ({ key, signature }));
-  });
+  const checks = signaturesBy(keys, signatures);
   if (checks.length === 0) throw new CoreError('bad-note', 'note has no signature of a known key');
   if (checks.some(({ signature }) => signature.length !== ED25519_SIGNATURE_LENGTH))
     throw refusal();
   return { text, message: utf8(text), checks };
 }
 
+/** The signatures that name a known key, in their order. Throws `bad-note` where two of the keys have one name and id. */
+export function signaturesBy<Type extends NoteKeyType>(
+  keys: readonly NoteKey<Type>[],
+  signatures: readonly NoteSignature[],
+): Check<Type>[] {
+  return signatures.flatMap(({ key: claimed, signature }) => {
+    const known = keys.filter((key) => key.name === claimed.name && key.keyId === claimed.keyId);
+    if (known.length > 1) throw new CoreError('bad-note', 'two known keys have one name and id');
+    return known.map((key) => ({ key, signature }));
+  });
+}
+
 function signersOf(checks: readonly Check[], keys: readonly NoteKey[]): NoteKey[] {
   return keys.filter((key) => checks.some((check) => check.key === key));
 }
 
-function refusal(): CoreError {
+/** What a note is refused with for one bad signature of a known key. */
+export function refusal(): CoreError {
   return new CoreError('bad-note', 'signature of a known key does not verify');
 }
 

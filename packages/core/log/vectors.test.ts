@@ -2,14 +2,25 @@ import assert from 'node:assert/strict';
 import { createPublicKey, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { fromHex, hex } from '../bytes.ts';
+import { fromHex, hex, utf8 } from '../bytes.ts';
+import { CoreError } from '../errors.ts';
+import { verifyNoteSignature } from '../keys/cosign.ts';
 import { verifyChain } from './chain.ts';
 import { formatCheckpoint, parseCheckpoint } from './checkpoint.ts';
+import { cosignatureMessage, openCosignatures, openCosignaturesAsync } from './cosignature.ts';
 import { coarseHour, encodePersonalLeaf, encodePublicLeaf, parseLeaf } from './entry.ts';
 import { leafHash } from './merkle.ts';
 import type { NoteKey } from './note.ts';
-import { formatVerifierKey, openNote, openNoteAsync, parseVerifierKey } from './note.ts';
+import {
+  formatVerifierKey,
+  openNote,
+  openNoteAsync,
+  parseCosignerKey,
+  parseVerifierKey,
+} from './note.ts';
+import { formatPolicy, isSatisfied, parsePolicy } from './policy.ts';
 import { parseTilePath, tilePath } from './tile.ts';
+import { formatTlogProof, parseTlogProof, verifyTlogProof } from './tlog-proof.ts';
 
 function readVectors<T>(name: string): T {
   const file = new URL(`../../../vectors/${name}.json`, import.meta.url);
@@ -222,6 +233,198 @@ describe('checkpoint vectors', () => {
       const parsed = parseCheckpoint(text);
       assert.deepEqual({ ...parsed, root: hex(parsed.root) }, head, name);
       if (parsed.extensions.length === 0) assert.equal(formatCheckpoint(parsed), text, name);
+    }
+  });
+});
+
+describe('cosignature vectors', () => {
+  interface Cosigned {
+    readonly name: string;
+    readonly note: string;
+    readonly witnesses: readonly string[];
+  }
+  interface Key {
+    readonly vkey: string;
+    readonly name: string;
+    readonly keyId: number;
+    readonly type: number;
+    readonly publicKey: string;
+  }
+  const { valid, invalid, messages, keys } = readVectors<
+    Cases<
+      Cosigned & { readonly cosigners: readonly { vkey: string; timeSeconds: number }[] },
+      Cosigned
+    > & {
+      readonly messages: readonly {
+        readonly vkey: string;
+        readonly checkpoint: string;
+        readonly timeSeconds: number;
+        readonly message: string;
+      }[];
+      readonly keys: Cases<Key, string>;
+    }
+  >('cosignatures');
+  const refusal = (error: unknown) =>
+    error instanceof CoreError && (error.code === 'bad-note' || error.code === 'bad-checkpoint');
+
+  it('that are invalid are refused, at once and in time', async () => {
+    assert.ok(invalid.length > 30);
+    for (const { name, note, witnesses } of invalid) {
+      const known = witnesses.map(parseCosignerKey);
+      assert.throws(() => openCosignatures(note, known, verifyNoteSignature), refusal, name);
+      const opening = openCosignaturesAsync(note, known, async (...signed) =>
+        verifyNoteSignature(...signed),
+      );
+      await assert.rejects(opening, refusal, name);
+    }
+  });
+
+  it('that are valid give each witness’s time, at once and in time', async () => {
+    for (const { name, note, witnesses, cosigners } of valid) {
+      const known = witnesses.map(parseCosignerKey);
+      for (const opened of [
+        openCosignatures(note, known, verifyNoteSignature),
+        await openCosignaturesAsync(note, known, async (...signed) =>
+          verifyNoteSignature(...signed),
+        ),
+      ]) {
+        const found = opened.map(({ key, timeSeconds }) => ({
+          vkey: formatVerifierKey(key),
+          timeSeconds,
+        }));
+        assert.deepEqual(found, cosigners, name);
+      }
+    }
+  });
+
+  it('of messages are what a cosigner signs', () => {
+    for (const { vkey, checkpoint, timeSeconds, message } of messages) {
+      const found = cosignatureMessage(parseCosignerKey(vkey), checkpoint, timeSeconds);
+      assert.equal(hex(found), message);
+    }
+  });
+
+  it('of keys that are invalid are refused', () => {
+    assert.ok(keys.invalid.length > 20);
+    for (const key of keys.invalid) {
+      assert.throws(() => parseCosignerKey(key), { code: 'bad-key' }, key.slice(0, 200));
+    }
+  });
+
+  it('of keys that are valid come out and go back, and are no log’s', () => {
+    for (const { vkey, ...parts } of keys.valid) {
+      const key = parseCosignerKey(vkey);
+      assert.deepEqual({ ...key, publicKey: hex(key.publicKey) }, parts);
+      assert.equal(formatVerifierKey(key), vkey);
+      assert.throws(() => parseVerifierKey(vkey), { code: 'bad-key' });
+    }
+  });
+});
+
+describe('policy vectors', () => {
+  interface File {
+    readonly name: string;
+    readonly text?: string;
+    readonly hex?: string;
+  }
+  interface Valid extends File {
+    readonly logs: readonly { readonly vkey: string; readonly url: string | null }[];
+    readonly witnesses: readonly {
+      readonly name: string;
+      readonly vkey: string;
+      readonly url: string | null;
+    }[];
+    readonly groups: readonly {
+      readonly name: string;
+      readonly threshold: number;
+      readonly members: readonly string[];
+    }[];
+    readonly quorum: string | null;
+    readonly satisfied: readonly (readonly string[])[];
+    readonly unsatisfied: readonly (readonly string[])[];
+  }
+  const { valid, invalid } = readVectors<Cases<Valid, File>>('policies');
+  const bytesOf = ({ text, hex: octets }: File): Uint8Array =>
+    text === undefined ? fromHex(octets as string) : utf8(text);
+
+  it('that are invalid are refused', () => {
+    assert.ok(invalid.length > 50);
+    for (const file of invalid) {
+      assert.throws(() => parsePolicy(bytesOf(file)), { code: 'bad-policy' }, file.name);
+    }
+  });
+
+  it('that are valid come out, and are written as a file that says the same', () => {
+    for (const { name, logs, witnesses, groups, quorum, ...file } of valid) {
+      const policy = parsePolicy(bytesOf({ name, ...file }));
+      for (const read of [policy, parsePolicy(formatPolicy(policy))]) {
+        const found = {
+          logs: read.logs.map(({ key, url }) => ({ vkey: formatVerifierKey(key), url })),
+          witnesses: read.witnesses.map(({ key, ...witness }) => ({
+            ...witness,
+            vkey: formatVerifierKey(key),
+          })),
+          groups: read.groups,
+          quorum: read.quorum,
+        };
+        assert.deepEqual(found, { logs, witnesses, groups, quorum }, name);
+      }
+    }
+  });
+
+  it('are satisfied by those who make up the quorum, and by no others', () => {
+    for (const { name, satisfied, unsatisfied, ...file } of valid) {
+      const policy = parsePolicy(bytesOf({ name, ...file }));
+      for (const ids of unsatisfied) assert.equal(isSatisfied(policy, new Set(ids)), false, name);
+      for (const ids of satisfied) assert.equal(isSatisfied(policy, new Set(ids)), true, name);
+    }
+  });
+});
+
+describe('tlog-proof vectors', () => {
+  interface Proof {
+    readonly name: string;
+    readonly proof: string;
+    readonly leafHash: string;
+    readonly policy: string;
+  }
+  interface Valid extends Proof {
+    readonly index: number;
+    readonly extra: string | null;
+    readonly size: number;
+    readonly cosigners: readonly { readonly vkey: string; readonly timeSeconds: number }[];
+  }
+  const { valid, invalid } = readVectors<Cases<Valid, Proof>>('tlog-proofs');
+  const check = ({ proof, leafHash, policy }: Proof) =>
+    verifyTlogProof(parseTlogProof(proof), {
+      leafHash: fromHex(leafHash),
+      policy: parsePolicy(utf8(policy)),
+      verify: verifyNoteSignature,
+    });
+
+  it('that are invalid are refused', async () => {
+    assert.ok(invalid.length > 40);
+    for (const vector of invalid) {
+      const refusal = (error: unknown) =>
+        error instanceof CoreError &&
+        ['bad-proof', 'bad-note', 'bad-checkpoint'].includes(error.code);
+      await assert.rejects(async () => check(vector), refusal, vector.name);
+    }
+  });
+
+  it('that are valid hold, and go back byte for byte', async () => {
+    for (const vector of valid) {
+      const proof = parseTlogProof(vector.proof);
+      assert.equal(proof.index, vector.index, vector.name);
+      assert.equal(proof.extra === null ? null : hex(proof.extra), vector.extra, vector.name);
+      assert.equal(formatTlogProof(proof), vector.proof, vector.name);
+      const { checkpoint, cosignatures } = await check(vector);
+      assert.equal(checkpoint.size, vector.size, vector.name);
+      const found = cosignatures.map(({ key, timeSeconds }) => ({
+        vkey: formatVerifierKey(key),
+        timeSeconds,
+      }));
+      assert.deepEqual(found, vector.cosigners, vector.name);
     }
   });
 });
