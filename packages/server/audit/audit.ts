@@ -1,7 +1,7 @@
-import type { Checkpoint, NoteKey } from '@amanat/core/log';
+import type { Checkpoint, NoteKey, Policy } from '@amanat/core/log';
 import { CompactRange } from '@amanat/core/log';
-import type { SignedCheckpoint } from './checkpoint.ts';
-import { contradiction, readCheckpoint } from './checkpoint.ts';
+import type { SignedCheckpoint, Witnessing } from './checkpoint.ts';
+import { contradiction, readCheckpoint, readWitnessing } from './checkpoint.ts';
 import type { Finding } from './errors.ts';
 import { AuditError } from './errors.ts';
 import type { LeafCounts } from './hashing.ts';
@@ -10,18 +10,16 @@ import { httpFiles } from './http.ts';
 import { add, verifyPart } from './part.ts';
 import { verifyFolder } from './processes.ts';
 import type { LogSource } from './source.ts';
-import { folderFiles, sourceOf } from './source.ts';
+import { CHECKPOINT, folderFiles, sourceOf } from './source.ts';
 import type { AuditState } from './state.ts';
 import { keepEvidence, loadState, saveState } from './state.ts';
 import type { TreeVerification } from './tree.ts';
 import { verifyTree } from './tree.ts';
 
 export { openCheckpoint } from './checkpoint.ts';
-export type { AuditCode, Finding } from './errors.ts';
-export { AuditError } from './errors.ts';
+export type { Finding } from './errors.ts';
 export type { LeafCounts } from './hashing.ts';
 export { parsePrefix } from './http.ts';
-export type { MirrorReport } from './mirror.ts';
 export { mirrorLog } from './mirror.ts';
 export { verifyFolder } from './processes.ts';
 
@@ -34,6 +32,8 @@ export interface AuditTerms {
   readonly key: NoteKey;
   /** The file in which the audit remembers; null: everything is verified, and nothing remembered. */
   readonly statePath: string | null;
+  /** Who has to have cosigned the checkpoint; null: nobody. */
+  readonly policy: Policy | null;
   /** How old the checkpoint may be; null: of any age. */
   readonly maxAgeSeconds: number | null;
   /** Processes that hash, for a log in a folder. */
@@ -51,6 +51,8 @@ export interface AuditReport {
   readonly findings: readonly Finding[];
   /** What the log offers, where its key signed it. */
   readonly checkpoint: Checkpoint | null;
+  /** Since when the policy's quorum has cosigned it, in milliseconds since 1970; null where that is not known. */
+  readonly cosigned: number | null;
   /** Leaves that had been verified before. */
   readonly rememberedSize: number;
   /** All leaves of the verified tree by kind; null where it is not verified. */
@@ -80,6 +82,7 @@ class Audit {
   readonly #terms: AuditTerms;
   #state: AuditState | null = null;
   #offered: SignedCheckpoint | null = null;
+  #witnessing: Witnessing | null = null;
   #counts: LeafCounts | null = null;
   #evidence: readonly string[] = [];
 
@@ -88,11 +91,15 @@ class Audit {
   }
 
   async audit(): Promise<void> {
-    const { statePath, key, place, signal } = this.#terms;
+    const { statePath, key, place, policy, signal } = this.#terms;
     if (statePath !== null) this.#state = await loadState(statePath, key);
     const source = sourceAt(place, signal);
     const offered = await readCheckpoint(source, key);
     this.#offered = offered;
+    if (policy !== null) this.#witnessing = readWitnessing(offered, policy);
+    if (this.#witnessing?.isSatisfied === false) {
+      this.findings.push({ code: 'missing-cosignatures', at: CHECKPOINT });
+    }
     const wrong = this.#state === null ? null : contradiction(this.#state.checkpoint, offered);
     if (wrong !== null) {
       this.findings.push(wrong);
@@ -108,6 +115,7 @@ class Audit {
     return {
       findings: this.findings,
       checkpoint: this.#offered,
+      cosigned: this.#witnessing?.time ?? null,
       rememberedSize: this.#state?.checkpoint.size ?? 0,
       counts: this.#counts,
       evidence: this.#evidence,
@@ -135,8 +143,9 @@ class Audit {
     this.#counts = counts;
     const isChanged = old === null || old.checkpoint.size !== checkpoint.size;
     const changed = isChanged ? now() : old.changed;
-    if (maxAgeSeconds !== null && now() - changed > maxAgeSeconds * 1000) {
-      this.findings.push({ code: 'stale', at: null });
+    const time = this.#witnessing?.time ?? changed;
+    if (maxAgeSeconds !== null && now() - time > maxAgeSeconds * 1000) {
+      this.findings.push({ code: 'stale', at: CHECKPOINT });
     }
     if (statePath !== null) await saveState(statePath, key, { checkpoint, range, counts, changed });
   }

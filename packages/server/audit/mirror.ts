@@ -13,7 +13,7 @@ import { AuditError } from './errors.ts';
 import { verifyPart } from './part.ts';
 import type { LogFiles, LogSource } from './source.ts';
 import { CHECKPOINT, folderFiles, readResource, sourceOf, tilesOf } from './source.ts';
-import { rangeFromTiles, verifyTree } from './tree.ts';
+import { isFork, rangeFromTiles, verifyTree } from './tree.ts';
 
 export interface MirrorTerms {
   readonly source: LogSource;
@@ -94,12 +94,16 @@ class Mirror {
     }
     const from = repair ? CompactRange.empty() : await this.#rangeOfCopy();
     let findings = await this.#fetch(offered, from, () => true);
-    if (findings.length > 0 && this.#hasReused) {
+    const tried = new Set<string | null>();
+    // Each turn fetches files that no turn before it has: there are at most as many as files.
+    while (this.#hasReused && findings.some(({ at }) => !tried.has(at))) {
+      for (const { at } of findings) tried.add(at);
       findings = await this.#fetch(offered, from, this.#trustedAfter(findings));
     }
-    if (findings.length === 0) findings = await this.#compareWithOld(offered, from);
-    if (findings.length === 0) await this.#publish(offered, from.size);
-    else this.findings.push(...findings);
+    const forked = await this.#isFork(offered, from, findings);
+    if (forked) this.findings.push({ code: 'fork', at: null });
+    else if (findings.length > 0) this.findings.push(...findings);
+    else await this.#publish(offered, from.size);
   }
 
   report(): MirrorReport {
@@ -136,7 +140,7 @@ class Mirror {
   }
 
   /**
-   * Which files of the folder to take in a second attempt: not those found wrong, which an interrupted run or the disk
+   * Which files of the folder to take in a further attempt: not those found wrong, which an interrupted run or the disk
    * may have spoilt; and where the files agree with one another and not with the root, none but the old tree's.
    */
   #trustedAfter(findings: readonly Finding[]): (position: ResourcePosition) => boolean {
@@ -174,26 +178,37 @@ class Mirror {
   async #take(position: ResourcePosition, mayReuse: boolean): Promise<Uint8Array | null> {
     const { source, directory, signal } = this.#terms;
     signal.throwIfAborted();
+    const path = join(directory, tilePath(position));
     const there = mayReuse ? await readResource(this.#files, position) : null;
     if (there !== null) {
       this.#hasReused = true;
+      // The name of what a killed run left need not be durable yet.
+      this.#touched.add(dirname(path));
       return there;
     }
     const bytes = await source.read(position);
     if (bytes === null) return null;
     this.#fetched += 1;
-    const path = join(directory, tilePath(position));
     await writeWhole(path, bytes);
     this.#touched.add(dirname(path));
     return bytes;
   }
 
-  /** Where every file was looked at, the tree that the copy had must still be in it. */
-  async #compareWithOld(offered: SignedCheckpoint, from: CompactRange): Promise<Finding[]> {
+  /**
+   * Whether the tree that the copy had is not in the log's. Where something is wrong only the log's own tiles can prove
+   * it, and none of the copy's; where nothing is, this is left to do if every file was looked at anew.
+   */
+  async #isFork(
+    offered: SignedCheckpoint,
+    from: CompactRange,
+    findings: readonly Finding[],
+  ): Promise<boolean> {
     const old = this.#old;
-    if (old === null || from.size === old.size) return [];
+    if (old === null) return false;
+    if (findings.length > 0) return isFork(this.#terms.source, await this.#rangeOfCopy(), offered);
+    if (from.size === old.size) return false;
     const range = await rangeFromTiles(tilesOf(this.#copy, offered.size), old.size);
-    return equal(range.root(), old.root) ? [] : [{ code: 'fork', at: null }];
+    return !equal(range.root(), old.root);
   }
 
   async #publish(offered: SignedCheckpoint, oldSize: number): Promise<void> {

@@ -35,11 +35,18 @@ export interface PartResult {
    * Of the tree's last tile, where its bundle says otherwise: the subtrees that it, instead of its bundle, gives. Only
    * the tree's root can tell which of the two is right.
    */
-  readonly doubtful: { readonly index: number; readonly ends: readonly Uint8Array[] } | null;
+  readonly doubtful: DoubtfulEdge | null;
   /** Whether the remembered leaves of the first tile are still there. */
   readonly extendsOld: boolean;
   readonly counts: LeafCounts;
   readonly findings: readonly Finding[];
+}
+
+/** What the tree's last tile says, where its bundle says otherwise. */
+export interface DoubtfulEdge {
+  readonly index: number;
+  readonly ends: readonly Uint8Array[];
+  readonly extendsOld: boolean;
 }
 
 /** A bundle and its tile: the leaf hashes that each gives, null where it gives none. */
@@ -76,11 +83,18 @@ export async function verifyPart(source: LogSource, task: PartTask): Promise<Par
     const parent = isFull && above !== null ? above.subarray(slot, slot + HASH_LENGTH) : null;
     const hashes = isFull ? chooseHashes(each, parent, findings) : hashesOfEither(each);
     const oldLeaves = Math.max(0, oldSize - each.index * TILE_WIDTH);
-    if (oldLeaves > 0) extendsOld = sameHashes(subtreesOf(hashes, oldLeaves), remembered[0]);
+    const beginsWithOld = (some: Uint8Array) =>
+      oldLeaves === 0 || sameHashes(subtreesOf(some, oldLeaves), remembered[0]);
+    extendsOld &&= beginsWithOld(hashes);
     if (isFull) roots.push(tileRoot(hashes));
     else {
       ends = subtreesOf(hashes, each.width);
-      if (!isOneMind(each)) doubtful = { index: each.index, ends: endsOfTile(each) };
+      const { fromTile } = each;
+      if (isOneMind(each) || fromTile === null) continue;
+      const tileEnds = subtreesOf(fromTile, each.width);
+      // The first tile, if it is another one, has been looked at by now.
+      const tileExtendsOld = oldLeaves === 0 ? extendsOld : beginsWithOld(fromTile);
+      doubtful = { index: each.index, ends: tileEnds, extendsOld: tileExtendsOld };
     }
   }
   const range = CompactRange.from(start - first, remembered[1]);
@@ -201,10 +215,6 @@ function hashesOfEither({ fromBundle, fromTile, width }: CheckedLeaves): Uint8Ar
 
 function isOneMind({ fromBundle, fromTile }: CheckedLeaves): boolean {
   return fromBundle === null || fromTile === null || equal(fromBundle, fromTile);
-}
-
-function endsOfTile({ fromTile, width }: CheckedLeaves): readonly Uint8Array[] {
-  return fromTile === null ? [] : subtreesOf(fromTile, width);
 }
 
 function differing(level: 0 | 'entries', index: number): Finding {

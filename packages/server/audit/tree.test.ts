@@ -209,6 +209,28 @@ describe('a log that was verified before', () => {
     assert.deepEqual(codesOf(findings), ['root-differs']);
   });
 
+  it('with one byte wrong among what is new has it named, and is no fork', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 700 }),
+        fc.integer({ min: 1, max: 700 }),
+        fc.nat(),
+        fc.nat(),
+        async (oldSize, more, nth, place) => {
+          const log = new TestLog().grow(oldSize + more);
+          const files = log.files();
+          const fresh = [...files].filter(([path]) => !log.files(oldSize).has(path));
+          const [path, bytes] = fresh[nth % fresh.length] as [string, Uint8Array];
+          const altered = files.set(path, alter(bytes, place % bytes.length));
+          const { findings } = await verifyFiles(log, altered, rangeOf(log, oldSize));
+          const code = path.startsWith('tile/entries/') ? 'bundle-differs' : 'tile-differs';
+          assert.deepEqual(findings, [{ code, at: path }]);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
   it('is accepted in every honest sequence of growing', async () => {
     await fc.assert(
       fc.asyncProperty(

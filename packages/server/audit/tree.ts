@@ -43,7 +43,7 @@ export interface TreeVerification {
   readonly range: CompactRange | null;
   /** New leaves only. */
   readonly counts: LeafCounts;
-  /** At most a hundred or so; none where the tree is the checkpoint's. */
+  /** None where the tree is the checkpoint's. Once there are a hundred, no further part is begun. */
   readonly findings: readonly Finding[];
 }
 
@@ -61,15 +61,14 @@ export async function verifyTree(terms: TreeTerms): Promise<TreeVerification> {
   for (const result of results) add(counts, result.counts);
   const isWhole = findings.length < FINDINGS_MAX;
   const ends = isWhole ? await joinParts(terms, { remembered, results }, findings) : null;
-  const range = ends === null ? null : settleEdge(ends, { checkpoint, results }, findings);
-  const extendsOld = results.every((result) => result.extendsOld);
-  if (range === null || !extendsOld) {
-    const isProven = (range !== null && !extendsOld) || (await isFork(source, from, checkpoint));
+  const settled = ends === null ? null : settleEdge(ends, { checkpoint, results }, findings);
+  if (settled?.extendsOld !== true) {
+    const isProven = settled !== null || (await isFork(source, from, checkpoint));
     // Of two histories the tiles of one differ from the other's, which says nothing more.
     if (isProven) findings.splice(0, findings.length, { code: 'fork', at: null });
     else if (findings.length === 0) findings.push({ code: 'root-differs', at: null });
   }
-  return { range: findings.length === 0 ? range : null, counts, findings };
+  return { range: findings.length === 0 ? (settled?.range ?? null) : null, counts, findings };
 }
 
 async function runParts(
@@ -147,8 +146,8 @@ async function joinParts(
 }
 
 /**
- * The tree that the subtrees give, if it is the checkpoint's. Where the last bundle and its tile differ, the root says
- * which of them is wrong.
+ * The tree that the subtrees give, if it is the checkpoint's, and whether it begins with the remembered one. Where the
+ * last bundle and its tile differ, the root says which of them is wrong.
  */
 function settleEdge(
   ends: readonly (readonly Uint8Array[])[],
@@ -160,16 +159,17 @@ function settleEdge(
     readonly results: readonly PartResult[];
   },
   findings: Finding[],
-): CompactRange | null {
-  const rangeOf = (low: readonly Uint8Array[] | undefined) => {
+): { readonly range: CompactRange; readonly extendsOld: boolean } | null {
+  const settle = (low: readonly Uint8Array[] | undefined, extendsOld: boolean) => {
     const levels = [low ?? [], ...ends.slice(1)];
     const range = CompactRange.from(size, levels.toReversed().flat());
-    return equal(range.root(), root) ? range : null;
+    return equal(range.root(), root) ? { range, extendsOld } : null;
   };
   const doubtful = results.at(-1)?.doubtful ?? null;
-  const byBundle = rangeOf(ends[0]);
+  const isOld = (some: readonly PartResult[]) => some.every(({ extendsOld }) => extendsOld);
+  const byBundle = settle(ends[0], isOld(results));
   if (doubtful === null) return byBundle;
-  const byTile = rangeOf(doubtful.ends);
+  const byTile = settle(doubtful.ends, isOld(results.slice(0, -1)) && doubtful.extendsOld);
   const { index } = doubtful;
   const width = tileWidth({ level: 0, index, size });
   if (byBundle === null) {
@@ -185,7 +185,7 @@ function settleEdge(
  * Whether the log's own tiles prove that its tree is not one that begins with the remembered one: they lead to the
  * checkpoint's root, and another tree than the remembered one is what they begin with.
  */
-async function isFork(
+export async function isFork(
   source: LogSource,
   from: CompactRange,
   { size, root }: Pick<Checkpoint, 'size' | 'root'>,

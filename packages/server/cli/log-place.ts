@@ -1,11 +1,17 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { CoreError } from '@amanat/core/errors';
-import type { NoteKey } from '@amanat/core/log';
-import { parseVerifierKey } from '@amanat/core/log';
+import type { NoteKey, Policy } from '@amanat/core/log';
+import {
+  formatVerifierKey,
+  MAX_POLICY_BYTES,
+  parsePolicy,
+  parseVerifierKey,
+} from '@amanat/core/log';
 import type { Finding, LogPlace } from '../audit/audit.ts';
 import { parsePrefix } from '../audit/audit.ts';
 import { CliError, wrongUsage } from './errors.ts';
+import { readBytes } from './files.ts';
 import { readKeys } from './history-words.ts';
 import type { Arguments, OptionSet } from './options.ts';
 
@@ -43,6 +49,21 @@ export async function readLogKey(given: Arguments): Promise<NoteKey> {
     if (!(cause instanceof CoreError)) throw cause;
     throw new CliError('failed', 'the log’s key is none', { cause, reason: cause.code });
   }
+}
+
+/** A policy (C2SP tlog-policy) for the log with this key. @throws CliError 'failed', also where it is for other logs */
+export async function readPolicy(path: string, key: NoteKey): Promise<Policy> {
+  const bytes = await readBytes(path, MAX_POLICY_BYTES);
+  try {
+    const policy = parsePolicy(bytes);
+    const own = formatVerifierKey(key);
+    const isOurs = policy.logs.some((log) => formatVerifierKey(log.key) === own);
+    if (isOurs || policy.logs.length === 0) return policy;
+  } catch (cause) {
+    if (!(cause instanceof CoreError)) throw cause;
+    throw new CliError('failed', `${path}: ${cause.message}`, { cause, reason: cause.code });
+  }
+  throw new CliError('failed', `${path} is a policy for other logs`);
 }
 
 const MEANINGS: Readonly<Record<Finding['code'], string>> = {

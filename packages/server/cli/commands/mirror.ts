@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
 import { base64 } from '@amanat/core/bytes';
 import { mirrorLog, sourceAt } from '../../audit/audit.ts';
+import { ConfigError } from '../../config/config.ts';
 import type { Command } from '../command.ts';
+import { CliError } from '../errors.ts';
 import { describeFindings, LOG_OPTIONS, readLogKey, readPlace } from '../log-place.ts';
 import { format } from '../progress.ts';
 
@@ -31,7 +33,7 @@ export const mirror: Command = {
       repair: call.arguments.flag('repair'),
       onLeaves: (leaves, size) => progress.at(leaves, size),
       signal: call.signal,
-    });
+    }).catch(toCliError);
     progress.end((checkpoint?.size ?? oldSize) - oldSize);
     const ok = findings.length === 0;
     const size = ok ? (checkpoint?.size ?? oldSize) : oldSize;
@@ -56,3 +58,12 @@ export const mirror: Command = {
     };
   },
 };
+
+function toCliError(cause: unknown): never {
+  const isHeld = cause instanceof ConfigError && cause.code === 'already-served';
+  if (!isHeld) throw cause;
+  throw new CliError('refused', 'another process brings this copy up to date', {
+    cause,
+    reason: 'already-mirrored',
+  });
+}
