@@ -109,7 +109,8 @@ describe('reading a log over HTTP', () => {
   it('takes only the address of a log for one', () => {
     for (const text of [
       'ftp://log.example/',
-      'https://a:b@log.example/',
+      'https://a@log.example/',
+      'https://:b@log.example/',
       'https://log.example/?x',
       'log.example',
       'https://log.example/#x',

@@ -113,6 +113,35 @@ describe('a mirror of a log', () => {
     assert.deepEqual([sizeOfCopy(), await audit()], [1_000, []]);
   });
 
+  it('whose tiles are gone is not made whole from a log that has forked', async () => {
+    await mirror();
+    const honest = log.leaves;
+    for (const repair of [false, true]) {
+      rmSync(join(copy, 'tile'), { recursive: true });
+      log.leaves = honest.with(5, Buffer.from('another'));
+      log.grow(100).publish(files, { alone: true });
+      assert.deepEqual((await mirror({ repair })).findings, [{ code: 'fork', at: null }]);
+      assert.equal(sizeOfCopy(), 600);
+    }
+    log.leaves = honest;
+    log.grow(100).publish(files, { alone: true });
+    assert.deepEqual((await mirror()).findings, []);
+    assert.deepEqual([sizeOfCopy(), await audit()], [log.leaves.length, []]);
+  });
+
+  it('gets over files that agreed with one another and not with the root', async () => {
+    for (const more of [0, 500]) {
+      log.grow(more);
+      const other = new TestLog([...log.leaves.slice(0, -1), Buffer.from('another')]);
+      other.publish(files, { alone: true });
+      writeFileSync(join(files, 'checkpoint'), log.checkpoint());
+      assert.deepEqual((await mirror()).findings, [{ code: 'root-differs', at: null }]);
+      log.publish(files);
+      assert.deepEqual((await mirror()).findings, []);
+      assert.deepEqual([sizeOfCopy(), await audit()], [log.leaves.length, []]);
+    }
+  });
+
   it('of another log, or where another process is at it, is left alone', async () => {
     await mirror();
     const before = readFileSync(join(copy, 'checkpoint'), 'utf8');

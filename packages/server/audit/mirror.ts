@@ -92,15 +92,16 @@ class Mirror {
       this.findings.push(wrong);
       return;
     }
-    const from = repair ? CompactRange.empty() : await this.#rangeOfCopy();
+    const had = await this.#rangeOfCopy();
+    const from = repair ? CompactRange.empty() : had;
     let findings = await this.#fetch(offered, from, () => true);
     const tried = new Set<string | null>();
     // Each turn fetches files that no turn before it has: there are at most as many as files.
     while (this.#hasReused && findings.some(({ at }) => !tried.has(at))) {
       for (const { at } of findings) tried.add(at);
-      findings = await this.#fetch(offered, from, this.#trustedAfter(findings));
+      findings = await this.#fetch(offered, from, trustedAfter(findings, had.size));
     }
-    const forked = await this.#isFork(offered, from, findings);
+    const forked = await this.#isFork(offered, { had, from, findings });
     if (forked) this.findings.push({ code: 'fork', at: null });
     else if (findings.length > 0) this.findings.push(...findings);
     else await this.#publish(offered, from.size);
@@ -137,20 +138,6 @@ class Mirror {
       if (!(error instanceof AuditError || error instanceof CoreError)) throw error;
     }
     return CompactRange.empty();
-  }
-
-  /**
-   * Which files of the folder to take in a further attempt: not those found wrong, which an interrupted run or the disk
-   * may have spoilt; and where the files agree with one another and not with the root, none but the old tree's.
-   */
-  #trustedAfter(findings: readonly Finding[]): (position: ResourcePosition) => boolean {
-    const wrong = new Set(findings.map(({ at }) => at));
-    const size = this.#old?.size ?? 0;
-    return (position) => {
-      const level = position.level === 'entries' ? 0 : position.level;
-      const isOld = position.width <= tileWidth({ level, index: position.index, size });
-      return !wrong.has(tilePath(position)) && (isOld || !wrong.has(null));
-    };
   }
 
   async #fetch(
@@ -200,12 +187,15 @@ class Mirror {
    */
   async #isFork(
     offered: SignedCheckpoint,
-    from: CompactRange,
-    findings: readonly Finding[],
+    {
+      had,
+      from,
+      findings,
+    }: { had: CompactRange; from: CompactRange; findings: readonly Finding[] },
   ): Promise<boolean> {
     const old = this.#old;
     if (old === null) return false;
-    if (findings.length > 0) return isFork(this.#terms.source, await this.#rangeOfCopy(), offered);
+    if (findings.length > 0) return isFork(this.#terms.source, had, offered);
     if (from.size === old.size) return false;
     const range = await rangeFromTiles(tilesOf(this.#copy, offered.size), old.size);
     return !equal(range.root(), old.root);
@@ -236,4 +226,21 @@ class Mirror {
       await syncFolder(at);
     }
   }
+}
+
+/**
+ * Which files of the folder to take in a further attempt: not those found wrong, which an interrupted run or the disk
+ * may have spoilt; and where the files agree with one another and not with the root, none but those of the tree of
+ * `size` leaves that the folder had.
+ */
+function trustedAfter(
+  findings: readonly Finding[],
+  size: number,
+): (position: ResourcePosition) => boolean {
+  const wrong = new Set(findings.map(({ at }) => at));
+  return (position) => {
+    const level = position.level === 'entries' ? 0 : position.level;
+    const isOld = position.width <= tileWidth({ level, index: position.index, size });
+    return !wrong.has(tilePath(position)) && (isOld || !wrong.has(null));
+  };
 }

@@ -81,12 +81,14 @@ export async function verifyPart(source: LogSource, task: PartTask): Promise<Par
     const isFull = each.width === TILE_WIDTH;
     const slot = (each.index - first) * HASH_LENGTH;
     const parent = isFull && above !== null ? above.subarray(slot, slot + HASH_LENGTH) : null;
-    const hashes = isFull ? chooseHashes(each, parent, findings) : hashesOfEither(each);
+    const known = isFull ? chooseHashes(each, parent, findings) : hashesOfEither(each);
+    // Zeros are no leaf's hashes, and give no root that anybody signed.
+    const hashes = known ?? new Uint8Array(each.width * HASH_LENGTH);
     const oldLeaves = Math.max(0, oldSize - each.index * TILE_WIDTH);
     const beginsWithOld = (some: Uint8Array) =>
       oldLeaves === 0 || sameHashes(subtreesOf(some, oldLeaves), remembered[0]);
-    extendsOld &&= beginsWithOld(hashes);
-    if (isFull) roots.push(tileRoot(hashes));
+    extendsOld &&= known === null || beginsWithOld(known);
+    if (isFull) roots.push(known === null && parent !== null ? parent : tileRoot(hashes));
     else {
       ends = subtreesOf(hashes, each.width);
       const { fromTile } = each;
@@ -192,12 +194,12 @@ async function readAbove(source: LogSource, task: PartTask, findings: Finding[])
   return width === old ? null : readTile(source, positionAbove(task), findings);
 }
 
-/** The leaf hashes of a full tile that the tile above vouches for, or the bundle's where it vouches for neither. */
+/** The leaf hashes of a full tile that the tile above vouches for, or else the bundle's; null where there are none. */
 function chooseHashes(
   checked: CheckedLeaves,
   parent: Uint8Array | null,
   findings: Finding[],
-): Uint8Array {
+): Uint8Array | null {
   const { index, fromBundle, fromTile } = checked;
   if (fromBundle === null || fromTile === null || isOneMind(checked))
     return hashesOfEither(checked);
@@ -208,9 +210,9 @@ function chooseHashes(
   return tileIsRight ? fromTile : fromBundle;
 }
 
-/** The bundle's leaf hashes or else the tile's; where there are neither, zeros, which are no leaf's and give no root. */
-function hashesOfEither({ fromBundle, fromTile, width }: CheckedLeaves): Uint8Array {
-  return fromBundle ?? fromTile ?? new Uint8Array(width * HASH_LENGTH);
+/** The bundle's leaf hashes or else the tile's; null where there are neither. */
+function hashesOfEither({ fromBundle, fromTile }: CheckedLeaves): Uint8Array | null {
+  return fromBundle ?? fromTile;
 }
 
 function isOneMind({ fromBundle, fromTile }: CheckedLeaves): boolean {

@@ -168,9 +168,11 @@ describe('a whole log', () => {
     const unknown = ['', 'amanat/v1 public', 'amanat/v1 person', 'x'].map((text) =>
       Buffer.from(text),
     );
+    // The next one's length begins with a newline, which is not this one's.
     const log = new TestLog([personal, open, personal, ...unknown]);
+    log.leaves.splice(4, 0, Buffer.from('amanat/v1 public'), Buffer.alloc(2_560));
     const { counts } = await verifyFiles(log, log.files());
-    assert.deepEqual(counts, { personal: 2, public: 1, unknown: 4 });
+    assert.deepEqual(counts, { personal: 2, public: 1, unknown: 6 });
   });
 });
 
@@ -207,6 +209,38 @@ describe('a log that was verified before', () => {
     const note = Buffer.from(log.checkpoint(600, Buffer.alloc(32, 1)));
     const { findings } = await verifyFiles(log, log.files().set('checkpoint', note), from);
     assert.deepEqual(codesOf(findings), ['root-differs']);
+    const holed = log.files();
+    for (const path of ['tile/0/002.p/88', 'tile/entries/002.p/88']) holed.delete(path);
+    assert.deepEqual(codesOf((await verifyFiles(log, holed, from)).findings), ['hole', 'hole']);
+    // New leaves that are not the tree's, and old hashes that are not either.
+    const other = new TestLog([...log.leaves.slice(0, 599), Buffer.from('another')]).files();
+    const above = alter(log.files().get('tile/1/000.p/2') as Uint8Array, 3);
+    const mixed = other.set('checkpoint', Buffer.from(log.checkpoint()));
+    const wrong = await verifyFiles(log, mixed.set('tile/1/000.p/2', above), from);
+    assert.deepEqual(wrong.findings, [{ code: 'tile-differs', at: 'tile/1/000.p/2' }]);
+    // Tiles that lead to the root, and leaves that are not theirs.
+    const grown = new TestLog(log.leaves).grow(300);
+    const false2 = new TestLog(grown.leaves.with(600, Buffer.from('another'))).files();
+    const replaced = grown.files();
+    for (const path of ['tile/0/002', 'tile/entries/002']) {
+      replaced.set(path, false2.get(path) as Uint8Array);
+    }
+    assert.deepEqual((await verifyFiles(grown, replaced, from)).findings, [
+      { code: 'tile-differs', at: 'tile/1/000.p/3' },
+    ]);
+  });
+
+  it('without a bundle and its tile has two holes, and no other file is blamed', async () => {
+    const log = new TestLog().grow(900);
+    for (const index of ['001', '002', '003.p/132']) {
+      const files = log.files();
+      for (const level of ['0', 'entries']) files.delete(`tile/${level}/${index}`);
+      const { findings } = await verifyFiles(log, files, rangeOf(log, 300));
+      assert.deepEqual(findings.map(({ at }) => at).toSorted(), [
+        `tile/0/${index}`,
+        `tile/entries/${index}`,
+      ]);
+    }
   });
 
   it('with one byte wrong among what is new has it named, and is no fork', async () => {
