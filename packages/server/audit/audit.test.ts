@@ -371,6 +371,7 @@ describe('an audit of a log', () => {
       ['audit', files, '--key', key, '--keys', keys],
       ['audit', 'ftp://log.example/', '--key', key],
       ['audit', files, '--key', key, '--max-age', 'x'],
+      ['audit', files, '--key', key, '--max-age', '60'],
     ]) {
       assert.equal((await runHere(wrong)).code, 2, wrong.join(' '));
     }

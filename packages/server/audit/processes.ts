@@ -67,6 +67,8 @@ class Workers {
     this.#children = Array.from({ length: count }, () =>
       fork(WORKER, [directory], {
         serialization: 'advanced',
+        // A group of its own: Ctrl-C is for this process, which then ends them.
+        detached: true,
         execArgv: [],
         env: {},
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

@@ -3,6 +3,7 @@ import { base64 } from '@amanat/core/bytes';
 import type { AuditReport } from '../../audit/audit.ts';
 import { auditLog } from '../../audit/audit.ts';
 import type { Command } from '../command.ts';
+import { wrongUsage } from '../errors.ts';
 import { describeFindings, LOG_OPTIONS, readLogKey, readPlace, readPolicy } from '../log-place.ts';
 import { format } from '../progress.ts';
 
@@ -37,6 +38,9 @@ export const audit: Command = {
     const policyPath = given.text('policy');
     const otherwise = Math.min(availableParallelism(), PROCESSES_MAX);
     const maxAge = given.integer('max-age', { min: 0, max: SECONDS_MAX, otherwise: -1 });
+    if (maxAge >= 0 && given.text('state') === null && policyPath === null) {
+      throw wrongUsage('--max-age is judged by --state or --policy: give one of them');
+    }
     const progress = call.progress('auditing', 'leaves');
     const report = await auditLog({
       place,
