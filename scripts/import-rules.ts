@@ -13,6 +13,7 @@ const PARTS = [
   'log',
   'audit',
   'people',
+  'witness',
   'cli',
   'demo',
 ];

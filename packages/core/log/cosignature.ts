@@ -87,24 +87,39 @@ export function openCosignatures(
   witnesses: readonly CosignerKey[],
   verify: SignatureVerifier<4 | 6>,
 ): Cosignature[] {
-  const checks = planChecks(note, witnesses);
-  for (const { key, message, bare } of checks) {
-    if (verify(key, message, bare) !== true) throw refusal();
-  }
-  return witnesses.flatMap((key) => latestBy(key, checks));
+  return openSignatures(note, witnesses, verify);
 }
 
-/** `openCosignatures` with a verifier that takes its time. Checks one signature after another. */
-export async function openCosignaturesAsync(
+/** `openCosignatures` with a verifier that may take its time. Checks one signature after another. */
+export function openCosignaturesAsync(
   note: string,
   witnesses: readonly CosignerKey[],
   verify: SignatureVerifier<4 | 6, boolean | Promise<boolean>>,
 ): Promise<Cosignature[]> {
-  return openSignatures(note, witnesses, verify);
+  return openSignaturesAsync(note, witnesses, verify);
 }
 
-/** `openCosignaturesAsync` with keys of any type. The time of a signature of type 1 is 0. */
-export async function openSignatures<Type extends NoteKeyType>(
+/** A known key's signature of a checkpoint that verified. Of a key of type 1, which signs no time, the time is 0. */
+export interface KnownSignature<Type extends NoteKeyType> extends NoteSignature {
+  readonly key: NoteKey<Type>;
+  readonly timeSeconds: number;
+}
+
+/** `openCosignatures` with keys of any type, such as those of a log that may sign by either. */
+export function openSignatures<Type extends NoteKeyType>(
+  note: string,
+  keys: readonly NoteKey<Type>[],
+  verify: SignatureVerifier<Type>,
+): KnownSignature<Type>[] {
+  const checks = planChecks(note, keys);
+  for (const { key, message, bare } of checks) {
+    if (verify(key, message, bare) !== true) throw refusal();
+  }
+  return keys.flatMap((key) => latestBy(key, checks));
+}
+
+/** `openSignatures` with a verifier that may take its time. */
+export async function openSignaturesAsync<Type extends NoteKeyType>(
   note: string,
   keys: readonly NoteKey<Type>[],
   verify: SignatureVerifier<Type, boolean | Promise<boolean>>,
@@ -114,11 +129,6 @@ export async function openSignatures<Type extends NoteKeyType>(
     if ((await verify(key, message, bare)) !== true) throw refusal();
   }
   return keys.flatMap((key) => latestBy(key, checks));
-}
-
-interface KnownSignature<Type extends NoteKeyType> extends NoteSignature {
-  readonly key: NoteKey<Type>;
-  readonly timeSeconds: number;
 }
 
 interface Check<Type extends NoteKeyType> extends KnownSignature<Type> {

@@ -2,13 +2,15 @@ export type { ChainClaim, ChainLink } from './chain.ts';
 export { chainStart, MAX_CHAIN_LINKS, nextChainHash, verifyChain } from './chain.ts';
 export type { Checkpoint, ParsedCheckpoint } from './checkpoint.ts';
 export { formatCheckpoint, MAX_CHECKPOINT_LENGTH, parseCheckpoint } from './checkpoint.ts';
-export type { Cosignature, SignatureVerifier } from './cosignature.ts';
+export type { Cosignature, KnownSignature, SignatureVerifier } from './cosignature.ts';
 export {
   cosignatureMessage,
   decodeCosignature,
   encodeCosignature,
   openCosignatures,
   openCosignaturesAsync,
+  openSignatures,
+  openSignaturesAsync,
 } from './cosignature.ts';
 export type { Leaf, LeafSignature, PersonalLeaf, PublicLeaf } from './entry.ts';
 export {

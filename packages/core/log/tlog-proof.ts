@@ -3,7 +3,7 @@ import { CoreError } from '../errors.ts';
 import type { ParsedCheckpoint } from './checkpoint.ts';
 import { parseCheckpoint } from './checkpoint.ts';
 import type { Cosignature, SignatureVerifier } from './cosignature.ts';
-import { openSignatures } from './cosignature.ts';
+import { openSignaturesAsync } from './cosignature.ts';
 import { HASH_LENGTH, isTreeSize, MAX_PROOF_HASHES, verifyInclusion } from './merkle.ts';
 import type { NoteKeyType } from './note.ts';
 import { MAX_NOTE_LENGTH, parseNote, signerId } from './note.ts';
@@ -96,10 +96,10 @@ export async function verifyTlogProof(
 ): Promise<VerifiedTlogProof> {
   const checkpoint = parseCheckpoint(parseNote(note).text);
   const logs = policy.logs.map(({ key }) => key).filter(({ name }) => name === checkpoint.origin);
-  if ((await openSignatures(note, logs, verify)).length === 0)
+  if ((await openSignaturesAsync(note, logs, verify)).length === 0)
     throw new CoreError('bad-proof', 'no log of the policy signed the checkpoint');
   const witnesses = policy.witnesses.map(({ key }) => key);
-  const cosignatures = await openSignatures(note, witnesses, verify);
+  const cosignatures = await openSignaturesAsync(note, witnesses, verify);
   if (!isSatisfied(policy, new Set(cosignatures.map(({ key }) => signerId(key)))))
     throw new CoreError('bad-proof', 'checkpoint is not cosigned by the quorum');
   const { size, root } = checkpoint;

@@ -191,6 +191,20 @@ export const COMMANDS: ReadonlyMap<string, TableEntry> = new Map<string, TableEn
     },
   ],
   [
+    'witness init',
+    {
+      summary: 'make a witness of other people’s logs, and its keys',
+      load: async () => (await import('./commands/witness-init.ts')).witnessInit,
+    },
+  ],
+  [
+    'witness',
+    {
+      summary: 'cosign the checkpoints of logs that only grow',
+      load: async () => (await import('./commands/witness.ts')).witness,
+    },
+  ],
+  [
     'bench',
     {
       summary: 'measure this machine',

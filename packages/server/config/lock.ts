@@ -2,11 +2,11 @@ import { DatabaseSync } from 'node:sqlite';
 import { toStorageError } from '../storage/errors.ts';
 import { ConfigError } from './config.ts';
 
-/** How long to wait for a gateway that is on its way out. */
+/** How long to wait for a process that is on its way out. */
 const WAIT_MS = 3_000;
 
 /**
- * Holds an instance's folder for this process alone. The hold is the system's lock on an open file, so that it goes
+ * Holds an instance's or a witness's folder for this process alone. The hold is the system's lock on an open file, so that it goes
  * with the process however that ends: no stale lock is ever left to be judged.
  */
 export class InstanceLock {
@@ -22,7 +22,7 @@ export class InstanceLock {
     } catch (cause) {
       this.#file.close();
       if (toStorageError(cause)?.code !== 'store-busy') throw cause;
-      throw new ConfigError('already-served', 'another gateway serves this folder', { cause });
+      throw new ConfigError('already-served', 'another process serves this folder', { cause });
     }
   }
 

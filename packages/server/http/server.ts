@@ -115,7 +115,7 @@ function addAnswers(app: FastifyInstance, { mode, now }: ServerOptions): void {
 }
 
 /** I12: the route's pattern, never the address asked for, its values or a body. */
-function lineOf(request: FastifyRequest, reply: FastifyReply) {
+export function lineOf(request: FastifyRequest, reply: FastifyReply) {
   return {
     method: request.method,
     route: request.routeOptions.url ?? 'none',
@@ -125,7 +125,7 @@ function lineOf(request: FastifyRequest, reply: FastifyReply) {
 }
 
 /** A library's message may quote what it was given: its name, code and place are kept, and ours below it. */
-function withoutContent(error: unknown) {
+export function withoutContent(error: unknown) {
   const { name, code, stack } = error as Partial<Error> & { readonly code?: unknown };
   const at = stack
     ?.split('\n')
