@@ -5,9 +5,10 @@ import { contradiction, readCheckpoint, readWitnessing } from './checkpoint.ts';
 import type { Finding } from './errors.ts';
 import { AuditError } from './errors.ts';
 import type { LeafCounts } from './hashing.ts';
-import { noLeaves } from './hashing.ts';
+import { addLeaves, noLeaves } from './hashing.ts';
 import { httpFiles } from './http.ts';
-import { add, verifyPart } from './part.ts';
+import type { PartTask } from './part.ts';
+import { verifyPart } from './part.ts';
 import { verifyFolder } from './processes.ts';
 import type { LogSource } from './source.ts';
 import { CHECKPOINT, folderFiles, sourceOf } from './source.ts';
@@ -130,7 +131,7 @@ class Audit {
     if ('directory' in place) {
       return verifyFolder(place.directory, checkpoint, { ...terms, processes });
     }
-    const runners = [(task: Parameters<typeof verifyPart>[1]) => verifyPart(source, task)];
+    const runners = [(task: PartTask) => verifyPart(source, task)];
     return verifyTree({ ...terms, source, checkpoint, runners });
   }
 
@@ -138,8 +139,8 @@ class Audit {
     const { statePath, key, now, maxAgeSeconds } = this.#terms;
     const old = this.#state;
     const counts = noLeaves();
-    if (old !== null) add(counts, old.counts);
-    add(counts, fresh);
+    if (old !== null) addLeaves(counts, old.counts);
+    addLeaves(counts, fresh);
     this.#counts = counts;
     const isChanged = old === null || old.checkpoint.size !== checkpoint.size;
     const changed = isChanged ? now() : old.changed;

@@ -22,6 +22,13 @@ export function noLeaves(): LeafCounts {
   return { personal: 0, public: 0, unknown: 0 };
 }
 
+/** Adds leaves to those counted. */
+export function addLeaves(counts: LeafCounts, more: LeafCounts): void {
+  counts.personal += more.personal;
+  counts.public += more.public;
+  counts.unknown += more.unknown;
+}
+
 /**
  * The leaf hashes (RFC 6962, section 2.1) of a bundle's entries, side by side, and the entries behind the first `old`
  * counted; null for what is not `width` entries and nothing more. The same as `leafHash` of each, without copying any: the prefix stands, for

@@ -3,7 +3,7 @@ import type { ResourcePosition } from '@amanat/core/log';
 import { CompactRange, HASH_LENGTH, TILE_WIDTH, tilePath, tileWidth } from '@amanat/core/log';
 import type { Finding } from './errors.ts';
 import type { LeafCounts } from './hashing.ts';
-import { bundleHashes, noLeaves, tileRoot } from './hashing.ts';
+import { addLeaves, bundleHashes, noLeaves, tileRoot } from './hashing.ts';
 import type { LogSource } from './source.ts';
 
 /** Leaves of a part: those under one tile of level 1. */
@@ -77,7 +77,7 @@ export async function verifyPart(source: LogSource, task: PartTask): Promise<Par
   let ends: readonly Uint8Array[] = [];
   let doubtful: PartResult['doubtful'] = null;
   for (const each of leaves) {
-    add(counts, each.counts);
+    addLeaves(counts, each.counts);
     const isFull = each.width === TILE_WIDTH;
     const slot = (each.index - first) * HASH_LENGTH;
     const parent = isFull && above !== null ? above.subarray(slot, slot + HASH_LENGTH) : null;
@@ -257,11 +257,4 @@ export function subtreesOf(hashes: Uint8Array, count: number): readonly Uint8Arr
 
 function sameHashes(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
   return a.length === b.length && a.every((hash, i) => equal(hash, b[i] as Uint8Array));
-}
-
-/** Adds leaves to those counted. */
-export function add(counts: LeafCounts, more: LeafCounts): void {
-  counts.personal += more.personal;
-  counts.public += more.public;
-  counts.unknown += more.unknown;
 }

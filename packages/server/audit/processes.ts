@@ -9,6 +9,7 @@ import type { AuditCode } from './errors.ts';
 import { AuditError } from './errors.ts';
 import type { PartResult, PartTask } from './part.ts';
 import { PART_LEAVES, verifyPart } from './part.ts';
+import type { LogSource } from './source.ts';
 import { folderFiles, sourceOf } from './source.ts';
 import type { TreeVerification } from './tree.ts';
 import { verifyTree } from './tree.ts';
@@ -53,7 +54,7 @@ export async function verifyFolder(
   return await verifyTree({ ...terms, runners: workers.runners });
 }
 
-async function verifyHere(source: Parameters<typeof verifyPart>[0], task: PartTask) {
+async function verifyHere(source: LogSource, task: PartTask): Promise<PartResult> {
   // Reading and hashing leave no turn to anybody else, such as whoever presses Ctrl-C.
   await yieldToOthers();
   return verifyPart(source, task);

@@ -13,9 +13,9 @@ import {
 import type { Finding } from './errors.ts';
 import { AuditError } from './errors.ts';
 import type { LeafCounts } from './hashing.ts';
-import { noLeaves } from './hashing.ts';
+import { addLeaves, noLeaves } from './hashing.ts';
 import type { PartResult, PartTask } from './part.ts';
-import { add, isTileOf, PART_LEAVES, readTile, subtreesOf } from './part.ts';
+import { isTileOf, PART_LEAVES, readTile, subtreesOf } from './part.ts';
 import type { LogSource } from './source.ts';
 import { tilesOf } from './source.ts';
 
@@ -58,7 +58,7 @@ export async function verifyTree(terms: TreeTerms): Promise<TreeVerification> {
   const results = await runParts(terms, remembered);
   const findings = results.flatMap((result) => result.findings);
   const counts = noLeaves();
-  for (const result of results) add(counts, result.counts);
+  for (const result of results) addLeaves(counts, result.counts);
   const isWhole = findings.length < FINDINGS_MAX;
   const ends = isWhole ? await joinParts(terms, { remembered, results }, findings) : null;
   const settled = ends === null ? null : settleEdge(ends, { checkpoint, results }, findings);
