@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -17,6 +17,7 @@ import {
   verifyNoteSignature,
 } from '@amanat/core/keys';
 import { formatVerifierKey, openCosignatures } from '@amanat/core/log';
+import type { Database } from '../storage/sqlite.ts';
 import { openDatabase } from '../storage/sqlite.ts';
 import { createSqliteWitnessStore, createWitnessTables } from '../witness/store-sqlite.ts';
 import { Witness } from '../witness/witness.ts';
@@ -44,6 +45,9 @@ interface Bench {
   readonly reasons: (string | null)[];
   /** Names of those who cosigned the published checkpoint. */
   published(): Promise<readonly string[]>;
+  /** A copy of the store as it is, and a log that begins with one in the place of the first. */
+  copyStore(): string;
+  reopenWith(copy: string): Promise<Log>;
 }
 
 async function serveWitness(
@@ -100,15 +104,17 @@ async function openLog(t: TestContext, { appoint = true } = {}): Promise<Bench> 
   const keeper = new FakeKeeper();
   keeper.origin = ORIGIN;
   const reasons: (string | null)[] = [];
-  const log = new Log({
-    store: createSqliteLogStore(database),
-    keeper,
-    key,
-    publicDirectory,
-    publishSeconds: 600,
-    now: Date.now,
-    onChange: (reason) => reasons.push(reason),
-  });
+  const openOn = (opened: Database) =>
+    new Log({
+      store: createSqliteLogStore(opened),
+      keeper,
+      key,
+      publicDirectory,
+      publishSeconds: 600,
+      now: Date.now,
+      onChange: (reason) => reasons.push(reason),
+    });
+  const log = openOn(database);
   t.after(async () => {
     await log.close();
     database.close();
@@ -134,7 +140,23 @@ async function openLog(t: TestContext, { appoint = true } = {}): Promise<Bench> 
     const keys = witnesses.map((each) => each.key.public);
     return openCosignatures(note, keys, verifyNoteSignature).map((each) => each.key.name);
   };
-  return { log, keeper, witnesses, reasons, published };
+  const copyStore = () => {
+    const copy = join(directory, 'copy.db');
+    database.checkpoint();
+    copyFileSync(database.path, copy);
+    return copy;
+  };
+  const reopenWith = async (copy: string) => {
+    await log.close();
+    const opened = openDatabase(copy);
+    const other = openOn(opened);
+    t.after(async () => {
+      await other.close();
+      opened.close();
+    });
+    return other;
+  };
+  return { log, keeper, witnesses, reasons, published, copyStore, reopenWith };
 }
 
 function appointment(witnesses: readonly Served[]): DocumentOf<'witnesses'> {
@@ -246,4 +268,16 @@ test('administrators break the glass while the log stands still, and a smaller q
   assert.deepEqual(await published(), ['witness.example/0']);
   (witnesses[0] as Served).mode = 'away';
   await assert.rejects(log.append([leaf()]), { code: 'not-witnessed' });
+});
+
+test('store and keeper put back together from an old copy are older than what witnesses have seen', async (t) => {
+  const { log, keeper, copyStore, reopenWith } = await openLog(t);
+  await log.append([leaf()]);
+  const old = { store: copyStore(), range: keeper.range };
+  await log.append([leaf(), leaf()]);
+  keeper.range = old.range;
+  const older = await reopenWith(old.store);
+  while (older.reason === 'starting') await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(older.reason, 'older-than-witnesses');
+  await assert.rejects(older.append([leaf()]), { code: 'older-than-witnesses' });
 });

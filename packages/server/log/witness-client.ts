@@ -118,9 +118,11 @@ export class WitnessClient {
         this.#size = checkpoint.size;
         return cosignature;
       }
-      const stands = status === 409 ? SIZE.exec(body)?.[1] : undefined;
-      if (stands === undefined || isLast) break;
-      this.#size = Number(stands);
+      const stands = status === 409 ? Number(SIZE.exec(body)?.[1] ?? Number.NaN) : Number.NaN;
+      // Its word alone: at the next checkpoint it is asked again.
+      if (stands > checkpoint.size) throw new NotCosigned('ahead');
+      if (Number.isNaN(stands) || isLast) break;
+      this.#size = stands;
     }
     throw new NotCosigned('refuses');
   }
