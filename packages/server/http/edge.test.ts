@@ -57,7 +57,7 @@ async function serve(t: TestContext, bounds: Partial<Bounds>): Promise<Served> {
   app.get('/v1/waits', () => new Promise(() => {}));
   const config = { isUpload: true };
   app.put('/v1/late', { config: { isUpload: true }, bodyLimit: LARGE_BYTES }, async (request) => {
-    await new Promise((done) => setTimeout(done, 1500));
+    await new Promise((done) => setTimeout(done, 4000));
     for await (const chunk of request.body as Readable) served.uploaded += chunk.length;
     return { ok: true };
   });
@@ -181,7 +181,7 @@ test('an upload that is slow and steady goes on for many times the bound of othe
 });
 
 test('an upload that waits for us is not held to have stopped', async (t) => {
-  const served = await serve(t, { upload: { everyMs: 500, bytesMin: 1000 } });
+  const served = await serve(t, { upload: { everyMs: 1500, bytesMin: 1000 } });
   const body = 'x'.repeat(1_000_000);
   const headers = { 'content-type': 'application/x-upload' };
   const answer = await ask(served, '/v1/late', { method: 'PUT', body, headers });
