@@ -42,6 +42,11 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     requestIdHeader: false,
     // An unknown member is refused by name, never dropped in silence.
     ajv: { customOptions: { removeAdditional: false, useDefaults: false } },
+    // Fastify's own answers to an address that it cannot route repeat the address.
+    frameworkErrors: (error, _request, reply) => {
+      const code = error.code === 'FST_ERR_BAD_URL' ? 'malformed' : 'not-found';
+      return sendFault(reply, faultOf(code));
+    },
     clientErrorHandler: (_error, socket) => {
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n');
     },
