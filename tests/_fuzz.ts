@@ -4,7 +4,7 @@ import { getHeapStatistics } from 'node:v8';
 import fc from 'fast-check';
 
 /** The longer form: SLOW=1 tries each parser so many times. */
-const RUNS = process.env.SLOW === '1' ? 10_000 : 200;
+const RUNS = process.env.SLOW === '1' ? 10_000 : 300;
 /** The same inputs at every run, so that a failure is everybody's; FUZZ_SEED=… tries others. */
 const SEED = Number(process.env.FUZZ_SEED ?? 20_261_123);
 /** Bytes that one input may make a parser hold, beside a multiple of what it was given. */
