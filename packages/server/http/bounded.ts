@@ -24,6 +24,7 @@ export function createBoundedServer(
     | 'ajv'
     | 'bodyLimit'
     | 'forceCloseConnections'
+    | 'frameworkErrors'
     | 'return503OnClosing'
     | 'routerOptions'
     | 'trustProxy'

@@ -52,6 +52,11 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     return503OnClosing: true,
     // An unknown member is refused by name, never dropped in silence.
     ajv: { customOptions: { removeAdditional: false, useDefaults: false } },
+    // Fastify's own answers to an address that it cannot route repeat the address.
+    frameworkErrors: (error, _request, reply) => {
+      const code = error.code === 'FST_ERR_BAD_URL' ? 'malformed' : 'not-found';
+      return sendFault(reply, faultOf(code));
+    },
   });
   app.addHook('preClose', async () => {
     setTimeout(() => app.server.closeAllConnections(), GRACE_MS).unref();
