@@ -17,7 +17,7 @@ export interface KeeperPlaces {
 
 /**
  * Node's command line for a keeper that serves: {@link confinement}, the program, and its options. Start it with an
- * empty environment: NODE_OPTIONS could allow what is refused here.
+ * empty environment: NODE_OPTIONS could have it load other code.
  * @throws Error where a path holds a `*`, which Node would take for a pattern.
  */
 export function keeperArguments(
