@@ -467,6 +467,7 @@ async function openGateway(
     records: changeRecords?.(custody) ?? custody,
     warn: (event) => warnings.push(event),
     retryMs: 50,
+    randomBytes,
   });
   const citizen = createCitizen({ disclosure, keeper, log, custody });
   await log.ready();
