@@ -56,6 +56,7 @@ describe('a confined keeper', { concurrency: false }, () => {
   let trial: Trial;
   let folder: string;
   let places: KeeperPlaces;
+  const started: ChildProcess[] = [];
 
   before(async () => {
     trial = await Trial.begin();
@@ -69,7 +70,8 @@ describe('a confined keeper', { concurrency: false }, () => {
     };
   });
 
-  after(async () => {
+  after(() => {
+    for (const child of started) child.kill('SIGKILL');
     rmSync(folder, { recursive: true });
     rmSync(trial.dir, { recursive: true });
   });
@@ -127,6 +129,7 @@ describe('a confined keeper', { concurrency: false }, () => {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {},
     });
+    started.push(child);
     const errors = text(child.stderr);
     const ready = once(child.stdout, 'data').then(() => true);
     const ended = once(child, 'exit').then(() => false);
