@@ -1,10 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { keeperArguments } from '@amanat/keeper/client';
 import type { InstancePaths } from './config/paths.ts';
 
-const MAIN = fileURLToPath(new URL('main.ts', import.meta.resolve('@amanat/keeper/client')));
 const BACKOFF_MS_MIN = 100;
 const BACKOFF_MS_MAX = 5_000;
 /** After so long a life the next restart is prompt again. */
@@ -61,8 +60,8 @@ export class KeeperProcess {
 
   #start(): void {
     const { keeper, keeperSocket, passphrase } = this.#paths;
-    const where = ['--dir', keeper, '--socket', keeperSocket, '--passphrase-file', passphrase];
-    const child = spawn(process.execPath, [MAIN, ...where, '--embedded'], {
+    const places = { dir: keeper, socket: keeperSocket, passphraseFile: passphrase };
+    const child = spawn(process.execPath, keeperArguments(places, { embedded: true }), {
       stdio: ['pipe', 'pipe', 'pipe'],
       // A group of its own: Ctrl-C is for the gateway, which ends what is under way before the keeper goes.
       detached: true,
