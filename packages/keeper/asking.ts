@@ -157,6 +157,9 @@ export class Asking {
       request.holdings,
       (holding) => declarations.get(holding)?.controller.id,
     );
+    if (this.#deps.lookUps.size + selectors.length * byController.size > PENDING_MAX) {
+      return rejected('too-many-open');
+    }
     const asksAbout = selectors.flatMap((selector, index) =>
       [...byController].map(([controller, reads]) => {
         const subject = subjects.resolve(controller, selector);
@@ -202,14 +205,19 @@ export class Asking {
       return this.#resolved(blind, []);
     }
     const proofs = selectorProofs(selectors);
+    // Named by her number and by every other that is bound to her, a person still has one entry.
+    const bySubject = new Map<string, LookUp>();
     const opened = asksAbout.map(({ controller, reads, subject, selector, index }) => {
+      const whom = `${controller} ${subject.toString('latin1')}`;
+      const before = bySubject.get(whom);
+      if (before !== undefined) return before;
       const evidence = {
         approval,
         proof: proofs[index] as readonly string[],
         request: signed,
         selector,
       };
-      return this.#openLookUp(subject, evidence, {
+      const lookUp = this.#openLookUp(subject, evidence, {
         kind: DRAFT_KINDS[decision.outcome],
         controller,
         agency,
@@ -222,6 +230,8 @@ export class Asking {
         opened: now,
         signed: null,
       });
+      bySubject.set(whom, lookUp);
+      return lookUp;
     });
     return this.#resolved(decision, opened);
   }

@@ -65,7 +65,7 @@ export class Codes {
       const subject = this.#subjects.ofPrimary(controller, holder);
       if (this.#store.get('SELECT 1 FROM codes WHERE subject = ?', subject) !== undefined)
         return [];
-      if (this.#people.isProtected(holder)) this.#subjects.protect(subject);
+      if (this.#people.isProtected(holder)) this.#subjects.protect(subject, holder);
       return [{ controller, subject, alias: false }];
     });
   }

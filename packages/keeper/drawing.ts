@@ -105,7 +105,7 @@ export class Drawing {
     }
     for (const identifier of more) subjects.bind(controller, identifier, subject);
     // By her number too she is protected here from her first record on.
-    if (people.isProtected(row.primary)) subjects.protect(subject);
+    if (people.isProtected(row.primary)) subjects.protect(subject, row.primary);
     const record = keyedId(
       ring.secret(`record/${controller}`),
       declaration.holding,

@@ -1,6 +1,6 @@
 import { base64, fromHex, hex } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
-import type { Register, Signed } from '@amanat/core/grants';
+import type { DocumentOf, Register, Signed } from '@amanat/core/grants';
 import { readDocument, signedLeaf } from '@amanat/core/grants';
 import type { PublicKey } from '@amanat/core/keys';
 import { deriveRecordKey, parsePublicKey, verify } from '@amanat/core/keys';
@@ -19,6 +19,7 @@ import {
 import type { KeyRing } from './key-ring.ts';
 import type { LookUps, PendingLookUp } from './look-ups.ts';
 import type { PersonalDocuments } from './personal-documents.ts';
+import { OPEN_MS } from './preparing.ts';
 import type { Messages, Released } from './protocol.ts';
 import { Refusal } from './refusal.ts';
 import type { KeeperStore } from './store.ts';
@@ -39,6 +40,8 @@ export interface FollowingDeps {
 
 /** Most bytes of entries kept on the way to a checkpoint. */
 const STAGED_BYTES_MAX = 64 * 1024 * 1024;
+/** What keeping one takes besides its bytes. */
+const KEPT_BYTES = 320;
 const PUBLIC_START = Buffer.from('amanat/v1 public\n');
 
 /** A leaf that may mean something, on the way to its checkpoint. */
@@ -100,7 +103,7 @@ export class Following {
       if (!isPublic && this.#deps.lookUps.findLeaf(hash) === null && index > 0) continue;
       // Out of the message's bytes, which would all be held with it.
       staged.kept.push({ index, hash, leaf: Buffer.from(leaf) });
-      staged.bytes += leaf.length;
+      staged.bytes += leaf.length + KEPT_BYTES;
     }
     this.#staged = staged.bytes > STAGED_BYTES_MAX ? null : staged;
     if (this.#staged === null) throw new Refusal('too-large', 'too many public entries at once');
@@ -131,8 +134,11 @@ export class Following {
     }
     const [first] = kept;
     if (this.#range.size === 0 && first !== undefined) this.#checkGenesis(first.leaf);
-    const { witnessing, lookUps } = this.#deps;
+    const { register, witnessing, lookUps } = this.#deps;
     const cosigned = this.#checkWitnesses(note, kept, now);
+    if (cosigned.by === 'broken-glass' && bringsWitnesses(register, kept, now)) {
+      throw new Refusal('not-witnessed', 'whom a document appoints, the full quorum has to let in');
+    }
     witnessing.cover(cosigned);
 
     const wanted = new Set(wantedIds);
@@ -141,7 +147,10 @@ export class Following {
     for (const { index, hash, leaf } of kept) {
       const lookUp = lookUps.findLeaf(hash);
       if (lookUp !== null) {
-        const takesKeys = () => wanted.has(lookUp.id) && witnessing.takeRelease(cosigned);
+        // Held back, a leaf could be entered when its officer's key no longer may be used.
+        const isInTime = now <= lookUp.draft.opened + OPEN_MS;
+        const takesKeys = () =>
+          isInTime && wanted.has(lookUp.id) && witnessing.takeRelease(cosigned);
         const entered = this.#enter(lookUp, index, hash, takesKeys, now);
         if (entered === null) continue;
         released.push({ id: lookUp.id, keys: entered.length });
@@ -244,7 +253,7 @@ export class Following {
     // Only the first leaf can be the genesis: it alone was compared with the pinned document.
     if (index > 0 && this.#deps.register.genesis === null) return;
     const signed = signedLeaf(leaf);
-    if (this.#deps.register.apply(index, signed, now) !== null) return;
+    if (this.#deps.register.apply(index, signed, now) !== null || changesNothing(signed)) return;
     this.#deps.store.run(
       'INSERT INTO documents VALUES (?, ?, ?, ?)',
       index,
@@ -253,6 +262,13 @@ export class Following {
       JSON.stringify(signed.signatures),
     );
   }
+}
+
+const COUNTS: ReadonlySet<string> = new Set(['refusals-counted', 'broken-glass-counted']);
+
+/** Counts for the public: anybody could have them entered, and at each start they would be read again. */
+function changesNothing({ document }: Signed): boolean {
+  return COUNTS.has((JSON.parse(document) as { readonly type: string }).type);
 }
 
 /** Builds the register again from what the keeper took in. */
@@ -275,26 +291,37 @@ function isPublicLeaf(leaf: Buffer): boolean {
 /** Until when a document among these breaks the glass; 0 where none does. */
 function brokenBy(register: Register, kept: readonly Kept[], now: number): number {
   let until = 0;
-  for (const { leaf } of kept) {
-    if (!isPublicLeaf(leaf)) continue;
-    const parsed = parseOrNull(leaf);
-    if (parsed?.kind !== 'public') continue;
-    const signed = signedLeaf(parsed);
-    const found = brokenGlassOrNull(signed.document);
-    if (found !== null && register.check(signed, now) === null) {
-      until = Math.max(until, found.until);
-    }
+  for (const document of validOf('broken-glass', register, kept, now)) {
+    until = Math.max(until, document.until);
   }
   return until;
 }
 
-function brokenGlassOrNull(document: string) {
-  try {
-    return readDocument(document, 'broken-glass');
-  } catch (error) {
-    if (error instanceof CoreError) return null;
-    throw error;
-  }
+/** Under a broken glass fewer witnesses than the quorum could otherwise let in any others. */
+function bringsWitnesses(register: Register, kept: readonly Kept[], now: number): boolean {
+  return validOf('witnesses', register, kept, now).length > 0;
+}
+
+/** The documents of a type among these that would take effect. */
+function validOf<const T extends 'broken-glass' | 'witnesses'>(
+  type: T,
+  register: Register,
+  kept: readonly Kept[],
+  now: number,
+): DocumentOf<T>[] {
+  return kept.flatMap(({ leaf }) => {
+    const parsed = isPublicLeaf(leaf) ? parseOrNull(leaf) : null;
+    if (parsed?.kind !== 'public') return [];
+    const signed = signedLeaf(parsed);
+    try {
+      const document = readDocument(signed.document, type);
+      return register.check(signed, now) === null ? [document] : [];
+    } catch (error) {
+      // Another document.
+      if (error instanceof CoreError) return [];
+      throw error;
+    }
+  });
 }
 
 function parseOrNull(bytes: Buffer): Leaf | null {

@@ -7,6 +7,7 @@ import { Asking } from './asking.ts';
 import { Budgets } from './budgets.ts';
 import { KeeperClock } from './clock.ts';
 import { Codes } from './codes.ts';
+import { DraftSeal } from './draft-seal.ts';
 import { Drawing } from './drawing.ts';
 import { Following, replayDocuments } from './following.ts';
 import { FrameError, unpackLeaves } from './frame.ts';
@@ -81,7 +82,8 @@ export class Keeper {
     const people = new People(store, ring);
     const subjects = new Subjects(store, ring, people);
     const budgets = new Budgets(store);
-    const lookUps = new LookUps(store);
+    const drafts = new DraftSeal(ring.sealingKey('draft'), (bytes) => ring.random(bytes));
+    const lookUps = new LookUps(store, drafts);
     const signing = importSigningKey(fromUtf8(ring.secretBytes('signing')));
     const witnessing = new Witnessing(store, register, parts.startedMs);
     const views = new ViewSessions();

@@ -104,6 +104,16 @@ export class KeyRing {
     return key;
   }
 
+  /** A long-lived key to seal with, drawn at its first use. Inside a transaction of the caller's, or before the first. */
+  sealingKey(name: string): KeyObject {
+    const row = this.#store.get('SELECT 1 FROM secrets WHERE name = ?', name);
+    if (row === undefined) this.putSecret(name, this.random(KEY_BYTES));
+    const bytes = this.secretBytes(name);
+    const key = secretKey(bytes);
+    bytes.fill(0);
+    return key;
+  }
+
   /** The period key of a holding's expiry month, drawn at its first use. */
   periodKey(holding: string, month: string): Buffer {
     const name = `${holding} ${month}`;

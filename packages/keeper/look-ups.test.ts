@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { secretKey } from '@amanat/core/keys';
 import type { RecordRead } from '@amanat/core/statement';
 import fc from 'fast-check';
+import { DraftSeal } from './draft-seal.ts';
 import type { Draft, PendingLookUp } from './look-ups.ts';
 import { LookUps } from './look-ups.ts';
 import type { PreparingDeps } from './preparing.ts';
@@ -37,11 +40,12 @@ const SUBJECTS = [Buffer.alloc(16, 1), Buffer.alloc(16, 2), Buffer.alloc(16, 3)]
 
 let dir: string;
 let store: KeeperStore;
+const drafts = new DraftSeal(secretKey(randomBytes(32)), randomBytes);
 let lookUps: LookUps;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'amanat-look-ups-'));
   store = KeeperStore.create(join(dir, 'keeper.db'));
-  lookUps = new LookUps(store);
+  lookUps = new LookUps(store, drafts);
 });
 afterEach(() => {
   store.close();
@@ -88,7 +92,7 @@ describe('look-ups', () => {
           }
         }
         lookUps.persistNextId();
-        const restarted = new LookUps(store);
+        const restarted = new LookUps(store, drafts);
         const open = state(lookUps).all.map((each) => ({ ...each, prepare: null }));
         assert.deepEqual(state(restarted), { groupsNamed: 0, counts: [0, 0, 0], all: open });
         // And what is in memory is of a piece.
@@ -112,7 +116,7 @@ describe('look-ups', () => {
     const first = lookUps.open(SUBJECTS[0], DRAFT, null);
     lookUps.persistNextId();
     lookUps.enter(first);
-    assert.equal(new LookUps(store).open(SUBJECTS[0], DRAFT, null).id, first.id + 1);
+    assert.equal(new LookUps(store, drafts).open(SUBJECTS[0], DRAFT, null).id, first.id + 1);
   });
 
   it('record groups are bounded over all that is prepared, so that no commit’s answer is too long', () => {

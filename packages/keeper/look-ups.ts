@@ -1,4 +1,5 @@
 import type { RecordRead, StatementKind } from '@amanat/core/statement';
+import type { DraftSeal } from './draft-seal.ts';
 import type { KeeperStore } from './store.ts';
 
 /** What is known of a look-up when it is resolved: its statement, but for records, number and time. */
@@ -49,6 +50,7 @@ export interface PendingLookUp {
  */
 export class LookUps {
   readonly #store: KeeperStore;
+  readonly #drafts: DraftSeal;
   readonly #byId = new Map<number, PendingLookUp>();
   readonly #byLeaf = new Map<string, PendingLookUp>();
   /** Prepared ones by position, which is the order of insertion. */
@@ -58,15 +60,16 @@ export class LookUps {
   #nextPosition = 1;
   #groupsNamed = 0;
 
-  constructor(store: KeeperStore) {
+  constructor(store: KeeperStore, drafts: DraftSeal) {
     this.#store = store;
+    this.#drafts = drafts;
     const next = store.get("SELECT value FROM meta WHERE name = 'next-look-up'");
     this.#nextId = Number(next?.value ?? 1);
     for (const row of store.all('SELECT * FROM look_ups ORDER BY id')) {
       const lookUp: PendingLookUp = {
         id: Number(row.id),
         subject: Buffer.from(row.subject as Uint8Array),
-        draft: JSON.parse(String(row.draft)) as Draft,
+        draft: drafts.open(Number(row.id), row.draft as Uint8Array) as Draft,
         evidence: row.evidence === null ? null : Buffer.from(row.evidence as Uint8Array),
         viewKey: null,
         prepare: null,
@@ -114,7 +117,7 @@ export class LookUps {
       'INSERT INTO look_ups (id, subject, draft, evidence) VALUES (?, ?, ?, ?)',
       lookUp.id,
       subject,
-      JSON.stringify(draft),
+      this.#drafts.seal(id, draft),
       evidence,
     );
     this.#byId.set(lookUp.id, lookUp);
@@ -172,7 +175,7 @@ export class LookUps {
       each.draft = { ...each.draft, kind: 'undelivered' };
       this.#store.run(
         'UPDATE look_ups SET draft = ? WHERE id = ?',
-        JSON.stringify(each.draft),
+        this.#drafts.seal(each.id, each.draft),
         each.id,
       );
     }

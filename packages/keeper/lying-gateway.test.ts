@@ -348,6 +348,17 @@ describe('resolve', () => {
   });
 });
 
+describe('one request', () => {
+  it('has one entry for a person, by however many of her identifiers it names her', async () => {
+    const numbers = ['+923980000011', '+923980000012', '+923980000013'];
+    for (const [at, number] of numbers.entries()) await drawn(at + 1, CNIC, number);
+    const selectors = [trial.selector(), ...numbers.map((each) => trial.selector(each, 'msisdn'))];
+    const lookUps = lookUpsOf((await trial.resolve(trial.request({}, selectors)))[0]);
+    assert.equal(lookUps.length, selectors.length);
+    assert.equal(new Set(lookUps.map(({ id }) => id)).size, 1);
+  });
+});
+
 describe('prepare', () => {
   it('names of another subject’s record get a key that opens nothing: harmless', async () => {
     const { record, key } = await drawn(1, OTHER, '+923980000002');
@@ -615,6 +626,32 @@ describe('an entry that was held back', () => {
     assert.ok(resolved?.outcome === 'resolved');
     return resolved.decision.outcome === 'second-person';
   };
+
+  it('has no keys any more once it is too late to name records: its officer’s key may be revoked since', async () => {
+    const { record } = await drawn();
+    const lookUp = await asked();
+    const leaf = await leafOf(lookUp.id, [record]);
+    trial.now += 10 * 60_000 + 1;
+    const { answer, attachment } = await trial.append([leaf], [lookUp.id]);
+    assert.equal(answer.size, trial.range.size);
+    assert.equal(attachment.length, 0);
+  });
+
+  it('and is a code or a protection takes effect all the same when it is given up', async () => {
+    const lookUp = await asked(protection(true));
+    const given = await trial.prepare(lookUp.id, [], true);
+    assert.ok('kind' in given && given.kind === 'protected');
+    await trial.append([given.leaf]);
+    assert.equal(await isProtected(), true);
+  });
+
+  it('and is the end of a protection does nothing once it is late', async () => {
+    await trial.append([await leafOf((await asked(protection(true))).id)]);
+    const end = await leafOf((await asked(protection(false))).id);
+    trial.now += 10 * 60_000 + 1;
+    await trial.append([end]);
+    assert.equal(await isProtected(), true);
+  });
 
   it('does not end a protection that was signed after it: it can only be given up', async () => {
     const older = await asked(protection(false));

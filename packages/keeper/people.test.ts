@@ -200,6 +200,21 @@ describe('a protection', () => {
     assert.equal(await isProtected(CNIC_OF_HERS, HOLDING), true);
   });
 
+  it('by number does not end with one by identity number, nor the other way round', async () => {
+    await trial.draw(1, CNIC, NUMBER);
+    for (const [first, second] of [
+      [CNIC_OF_HERS, NUMBER_OF_HERS],
+      [NUMBER_OF_HERS, CNIC_OF_HERS],
+    ] as const) {
+      await enter(...(await lookUpsOf(protection(true, first))));
+      await enter(...(await lookUpsOf(protection(false, second))));
+      assert.equal(await isProtected(CNIC_OF_HERS, HOLDING), true);
+      assert.equal(await isProtected(NUMBER_OF_HERS, HOLDING), true);
+      await enter(...(await lookUpsOf(protection(false, first))));
+      assert.equal(await isProtected(CNIC_OF_HERS, HOLDING), false);
+    }
+  });
+
   it('that is ended is ended at every controller', async () => {
     await enter(...(await lookUpsOf(protection(true))));
     await declareLater();
@@ -446,6 +461,17 @@ describe('a number that was nobody’s', () => {
 });
 
 describe('keeper.db', () => {
+  it('holds no draft that could be read, in its journal neither, once the look-up has its entry', async () => {
+    await enter(...(await lookUpsOf(trial.request())));
+    const files = readdirSync(trial.dir).map((file) => readFileSync(join(trial.dir, file)));
+    const bytes = Buffer.concat(files);
+    assert.ok(bytes.includes('look_ups'));
+    // Members that drafts have, and no document.
+    for (const word of ['"opened":', '"refusal":', '"kind":"disclosure"']) {
+      assert.ok(!bytes.includes(word), word);
+    }
+  });
+
   it('holds no identifier and no code, and nothing that is of two of her subjects', async () => {
     const code = 'a1'.repeat(16);
     await lookUpsOf(trial.request({}, [trial.selector(NUMBER, 'msisdn')]));

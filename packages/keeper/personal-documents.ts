@@ -6,6 +6,7 @@ import type { Codes } from './codes.ts';
 import { openEvidence } from './evidence.ts';
 import type { LookUps, PendingLookUp } from './look-ups.ts';
 import type { People } from './people.ts';
+import { OPEN_MS } from './preparing.ts';
 import type { Identifier } from './protocol.ts';
 import type { Subjects } from './subjects.ts';
 
@@ -57,11 +58,13 @@ export class PersonalDocuments {
     const { subjects, people, lookUps } = this.#deps;
     const document = readDocument(this.#documentOf(lookUp), 'protection');
     const { identifier, time, protected: value } = document;
+    // Held back for so long, the end of a protection is nobody's wish any more. Its beginning may come late.
+    if (!value && now > lookUp.draft.opened + OPEN_MS) return;
     const meant = this.#meant(identifier, now);
     lookUps.supersede(lookUp, meant, ['protected', 'unprotected']);
     for (const subject of meant) {
-      if (value) subjects.protect(subject);
-      else subjects.unprotect(subject);
+      if (value) subjects.protect(subject, identifier);
+      else subjects.unprotect(subject, identifier);
     }
     people.setProtected(identifier, value, time);
   }

@@ -15,11 +15,14 @@ import type { Messages, PrepareItem, PrepareRefusal } from './protocol.ts';
 import type { Subjects } from './subjects.ts';
 
 const NONCE_BYTES = 32;
-/** How long after it was resolved a look-up may name records; then it can only be given up. */
-const OPEN_MS = 10 * 60_000;
+/** How long after it was resolved a look-up may name records, and have their keys; then it can only be given up. */
+export const OPEN_MS = 10 * 60_000;
 /** Record groups that one statement may name, and all that are prepared at once: 16 MiB of keys in one commit's answer. */
 const STATEMENT_GROUPS_MAX = 16_384;
 const PREPARED_GROUPS_MAX = 524_288;
+
+/** What takes effect with its entry, whoever is there to be told. */
+const TAKE_EFFECT: ReadonlySet<StatementKind> = new Set(['code', 'protected', 'unprotected']);
 
 /** The body key of a subject's n-th entry: what her view is given, and the operator never. */
 export function bodyKey(viewKey: Uint8Array, number: number): Buffer {
@@ -147,7 +150,8 @@ export class Preparing {
 }
 
 function kindOf(draft: Draft, item: PrepareItem): StatementKind {
-  if (item.abandoned) return 'undelivered';
+  // Whatever becomes of their answer, codes and protections release nothing: a gateway must not undo them in silence.
+  if (item.abandoned && !TAKE_EFFECT.has(draft.kind)) return 'undelivered';
   return draft.kind === 'disclosure' && item.records.length === 0 ? 'miss' : draft.kind;
 }
 

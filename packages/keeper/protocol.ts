@@ -115,7 +115,10 @@ export type Resolved =
       readonly outcome: 'resolved';
       readonly ask: number;
       readonly decision: AskDecision;
-      /** In order of the selectors, then of controllers; empty where a refusal was only counted. */
+      /**
+       * In order of the selectors, then of controllers; one that several selectors mean stands there for each. Empty
+       * where a refusal was only counted.
+       */
       readonly lookUps: readonly LookUp[];
     };
 

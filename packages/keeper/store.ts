@@ -40,7 +40,7 @@ CREATE TABLE documents (idx INTEGER PRIMARY KEY, time INTEGER NOT NULL, document
 CREATE TABLE imports (idx INTEGER PRIMARY KEY, drawn INTEGER NOT NULL) STRICT;
 -- Look-ups that have no entry yet. What was prepared of one is in memory alone (see look-ups.ts).
 CREATE TABLE look_ups (
-  id INTEGER PRIMARY KEY, subject BLOB NOT NULL, draft TEXT NOT NULL, evidence BLOB
+  id INTEGER PRIMARY KEY, subject BLOB NOT NULL, draft BLOB NOT NULL, evidence BLOB
 ) STRICT;
 CREATE TABLE spent (
   key TEXT, sequence INTEGER, hash TEXT NOT NULL, awaiting INTEGER NOT NULL, expires INTEGER NOT NULL,

@@ -13,6 +13,9 @@ export interface ChainState {
 /** Numbers of one subject whose own chains her view shows: far more than the law gives anybody. */
 const ALIASES_MAX = 32;
 
+/** Bits of `subjects.protected`, so that the end of a protection by number ends none by identity number. */
+const PROTECTED_BY: Readonly<Record<Identifier['type'], number>> = { cnic: 1, msisdn: 2 };
+
 const FORMS = { cnic: /^\d{13}$/, msisdn: /^\+\d{8,15}$/ } as const;
 
 /** Whether an identifier is in its normalised form. */
@@ -74,19 +77,32 @@ export class Subjects {
   }
 
   isProtected(subject: Buffer): boolean {
-    const row = this.#store.get('SELECT protected FROM subjects WHERE subject = ?', subject);
-    return row?.protected === 1;
+    return this.#protections(subject) !== 0;
   }
 
-  protect(subject: Buffer): void {
-    if (this.isProtected(subject)) return;
+  /** @param by what she was protected by: what another kind of identifier says of her stays as it is. */
+  protect(subject: Buffer, by: Identifier): void {
+    const before = this.#protections(subject);
+    const after = before | PROTECTED_BY[by.type];
+    if (after === before) return;
     // The slot is there from her first mention on.
     this.subjectKey(subject);
-    this.#store.run('UPDATE subjects SET protected = 1 WHERE subject = ?', subject);
+    this.#setProtections(subject, after);
   }
 
-  unprotect(subject: Buffer): void {
-    this.#store.run('UPDATE subjects SET protected = 0 WHERE subject = ?', subject);
+  unprotect(subject: Buffer, by: Identifier): void {
+    const before = this.#protections(subject);
+    const after = before & ~PROTECTED_BY[by.type];
+    if (after !== before) this.#setProtections(subject, after);
+  }
+
+  #protections(subject: Buffer): number {
+    const row = this.#store.get('SELECT protected FROM subjects WHERE subject = ?', subject);
+    return Number(row?.protected ?? 0);
+  }
+
+  #setProtections(subject: Buffer, value: number): void {
+    this.#store.run('UPDATE subjects SET protected = ? WHERE subject = ?', value, subject);
   }
 
   /** The subjects of numbers that were asked about while they were nobody's, and then were bound to her. */
@@ -123,7 +139,7 @@ export class Subjects {
 
   /** What a number brings along that was nobody's until it was bound: its protection, and what was asked by it. */
   #bringAlong(identifier: Identifier, lookup: Buffer, subject: Buffer): void {
-    if (this.#people.isProtected(identifier)) this.protect(subject);
+    if (this.#people.isProtected(identifier)) this.protect(subject, identifier);
     const askedAbout = this.#store.get(
       'SELECT 1 FROM subjects WHERE subject = ? AND view_key IS NOT NULL',
       lookup,

@@ -207,6 +207,30 @@ describe('a broken glass', () => {
     await assert.rejects(keysFor(one), refusal('not-witnessed'));
   });
 
+  it('lets in no other witnesses: whom they cosigned for would be released without end', async () => {
+    await append([publicLeaf(breakGlass())], one);
+    const strangers = witnesses.map((_, at) => generateCosigningKey('ed25519', `stranger/${at}`));
+    for (const next of [
+      appointment(strangers, { version: 2 }),
+      appointment(witnesses, { version: 2, breakGlass: { quorum: 1, releases: 1000 } }),
+    ]) {
+      await assert.rejects(append([publicLeaf(next)], one), refusal('not-witnessed'));
+    }
+    assert.equal(await keysFor(one), 1);
+    assert.equal(await keysFor(one), 1);
+    assert.equal(await keysFor(one), 0);
+  });
+
+  it('is not broken anew by the same document', async () => {
+    const document = publicLeaf(breakGlass());
+    await append([document], one);
+    const kept = () => trial.ask('status', {});
+    await append([document, document], one);
+    assert.equal((await kept()).answer.size, trial.range.size);
+    trial.now += HOUR_MS;
+    await assert.rejects(append([document], one), refusal('not-witnessed'));
+  });
+
   it('cannot be broken where the witnesses’ document names no smaller quorum', async () => {
     await append([publicLeaf(appointment(witnesses, { version: 2, breakGlass: null }))], quorum);
     await assert.rejects(append([publicLeaf(breakGlass())], one), refusal('not-witnessed'));

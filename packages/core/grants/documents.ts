@@ -4,7 +4,7 @@ import type { Json } from '../canonical.ts';
 import { canonicalText, parseCanonical } from '../canonical.ts';
 import { CoreError } from '../errors.ts';
 import type { CosignerKey } from '../log/note.ts';
-import { parseCosignerKey, signerId } from '../log/note.ts';
+import { parseCosignerKey } from '../log/note.ts';
 import type { Read } from '../shape.ts';
 import {
   boolean,
@@ -394,12 +394,19 @@ function checkWitnesses({ witnesses, quorum, faulty, breakGlass }: Witnesses): v
     throw new CoreError('bad-document', 'breakGlass.quorum: expected less than the quorum');
   }
   const keys = witnesses.map(({ key }) => cosignerOf(key));
-  // One witness under two names or in two places would count twice.
-  for (const identify of [signerId, ({ publicKey }: CosignerKey) => hex(publicKey)]) {
+  // One witness under two names or with two keys would count twice.
+  for (const identify of [nameOf, ({ publicKey }: CosignerKey) => hex(publicKey)]) {
     if (new Set(keys.map(identify)).size !== count) {
       throw new CoreError('bad-document', 'witnesses: one stands there twice');
     }
   }
+  if (!witnesses.every(({ url }) => URL.canParse(url))) {
+    throw new CoreError('bad-document', 'witnesses: expected addresses that can be called');
+  }
+}
+
+function nameOf({ name }: CosignerKey): string {
+  return name;
 }
 
 function cosignerOf(key: string): CosignerKey {

@@ -7,7 +7,6 @@ import type { CosignerKey } from '../log/note.ts';
 import { parseCosignerKey } from '../log/note.ts';
 import type {
   Agency,
-  BrokenGlass,
   Certificate,
   Declaration,
   Genesis,
@@ -88,11 +87,11 @@ export class Register {
   readonly #declarations = new Map<string, InForce<Declaration>[]>();
   readonly #grants: InForce<Grants>[] = [];
   readonly #witnesses: (InForce<Witnesses> & Witnessing)[] = [];
-  readonly #brokenGlass: BrokenGlass[] = [];
+  #brokenUntil = 0;
   readonly #keys = new Map<string, CertifiedKey[]>();
   readonly #revoked = new Map<string, number>();
   readonly #imports = new Map<number, AnnouncedImport>();
-  /** Hashes of the announcements taken: entered again, one would open its whole row limit again. */
+  /** Hashes of what counts once: an announcement would open its whole row limit again, a broken glass fill the log. */
   readonly #announced = new Set<string>();
 
   get genesis(): Genesis | null {
@@ -154,8 +153,7 @@ export class Register {
 
   /** Until when the smaller quorum does at `time`; null where the glass is whole. */
   brokenUntil(time: number): number | null {
-    const until = Math.max(0, ...this.#brokenGlass.map((each) => each.until));
-    return until > time ? until : null;
+    return this.#brokenUntil > time ? this.#brokenUntil : null;
   }
 
   /** Each holding's declaration in force at `time`. */
@@ -290,8 +288,12 @@ export class Register {
         const policy = this.witnessing(time)?.document.breakGlass ?? null;
         const isTimely = document.until > time && document.until <= time + BROKEN_MS_MAX;
         if (policy === null || !isTimely) return 'no-break-glass';
-        // Entered again it breaks nothing anew: it ends when it said.
-        if (keep) this.#brokenGlass.push(document);
+        const hash = hex(documentHash(signed.document));
+        if (this.#announced.has(hash)) return 'replayed';
+        if (keep) {
+          this.#announced.add(hash);
+          this.#brokenUntil = Math.max(this.#brokenUntil, document.until);
+        }
         return null;
       }
       case 'certificate':

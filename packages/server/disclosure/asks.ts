@@ -162,7 +162,7 @@ export class Asks {
       for (const [at, waiting] of batch.entries()) {
         const each = resolved[at] as Resolved;
         if (each.outcome === 'rejected') waiting.resolve(each);
-        else asks.push({ waiting, resolved: each, carried: this.#find(each.lookUps) });
+        else asks.push({ waiting, resolved: each, carried: this.#find(distinct(each.lookUps)) });
       }
       for (const chunk of chunksOf(asks.flatMap(({ carried }) => carried))) {
         const ordered = await this.#prepare(chunk);
@@ -260,8 +260,9 @@ export class Asks {
     for (const { waiting, resolved, carried } of asks) {
       for (const { heldBytes } of carried) this.#heldBytes -= heldBytes;
       if (carried.every(({ appended }) => appended !== null)) {
-        const entries = carried.map((each) => openEntered(each, this.#deps));
-        const { ask, decision } = resolved;
+        const { ask, decision, lookUps } = resolved;
+        const opened = carried.map((each) => openEntered(each, this.#deps));
+        const entries = inOrderOf(lookUps, opened);
         waiting.resolve({ outcome: 'entered', ask, decision, entries });
       } else {
         // Some chunks of it came as far as their keys.
@@ -315,4 +316,22 @@ export class Asks {
     this.#retry = null;
     if (!this.#closed) this.#wake();
   }
+}
+
+/** Each look-up once: several selectors may mean one person. */
+function distinct(lookUps: readonly LookUp[]): readonly LookUp[] {
+  return [...new Map(lookUps.map((lookUp) => [lookUp.id, lookUp])).values()];
+}
+
+/** The entry that each selector has at each controller; what it holds is given once. */
+function inOrderOf(lookUps: readonly LookUp[], opened: readonly Entered[]): readonly Entered[] {
+  const byId = new Map(opened.map((entry) => [entry.lookUp.id, entry]));
+  const given = new Set<number>();
+  return lookUps.map(({ id }) => {
+    const entry = byId.get(id);
+    if (entry === undefined) throw new Error('a look-up was left out');
+    if (given.has(id)) return { ...entry, records: [] };
+    given.add(id);
+    return entry;
+  });
 }

@@ -34,7 +34,7 @@ const administrators = [generateSigningKey('ed25519'), generateSigningKey('ed255
 interface Served {
   readonly key: CosigningKey;
   readonly url: string;
-  mode: 'well' | 'away' | 'hangs' | 'lies';
+  mode: 'well' | 'away' | 'hangs' | 'lies' | 'upgrades' | 'from-the-future';
   asked: number;
 }
 
@@ -70,6 +70,16 @@ async function serveWitness(
     if (served.mode === 'hangs') return;
     if (served.mode === 'away') {
       request.socket.destroy();
+      return;
+    }
+    if (served.mode === 'upgrades') {
+      request.socket.end(
+        'HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n',
+      );
+      return;
+    }
+    if (served.mode === 'from-the-future') {
+      response.writeHead(409, { 'content-type': 'text/x.tlog.size' }).end('9000000000000000\n');
       return;
     }
     const chunks: Buffer[] = [];
@@ -281,3 +291,14 @@ test('store and keeper put back together from an old copy are older than what wi
   assert.equal(older.reason, 'older-than-witnesses');
   await assert.rejects(older.append([leaf()]), { code: 'older-than-witnesses' });
 });
+
+for (const mode of ['upgrades', 'from-the-future'] as const) {
+  test(`a witness that ${mode} is asked again when it is well`, async (t) => {
+    const { log, witnesses } = await openLog(t);
+    for (const each of witnesses.slice(0, 2)) each.mode = mode;
+    await assert.rejects(log.append([leaf()]), LogUnavailable);
+    for (const each of witnesses) each.mode = 'well';
+    await log.ready();
+    assert.equal((await log.append([leaf()])).length, 1);
+  });
+}

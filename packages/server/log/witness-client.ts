@@ -94,6 +94,8 @@ export class WitnessClient {
       } catch (error) {
         const failure =
           error instanceof NotCosigned ? error : new NotCosigned('unreachable', { cause: error });
+        // What it said of itself is believed no longer than it is of use.
+        this.#size = 0;
         this.#restsUntil = this.#now() + this.#restMs;
         this.#restMs = Math.min(2 * this.#restMs, REST_MS_MAX);
         reject(failure);
@@ -167,6 +169,8 @@ export class WitnessClient {
         response.on('end', () => resolve({ status: response.statusCode ?? 0, body: answer }));
       });
       request.on('error', reject);
+      // An upgrade or an end before the answer settles nothing by itself.
+      request.on('close', () => reject(new NotCosigned('unreachable')));
       request.end(body);
     });
   }
