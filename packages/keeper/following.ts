@@ -246,6 +246,8 @@ export class Following {
     if (index > 0 && this.#deps.register.genesis === null) return;
     const signed = signedLeaf(leaf);
     if (this.#deps.register.apply(index, signed, now) !== null) return;
+    const counted = readOrNull(signed.document, 'broken-glass-counted');
+    if (counted !== null) this.#deps.witnessing.counted(counted.releases);
     this.#deps.store.run(
       'INSERT INTO documents VALUES (?, ?, ?, ?)',
       index,
@@ -280,7 +282,7 @@ function brokenBy(register: Register, kept: readonly Kept[], now: number): numbe
     const parsed = parseOrNull(leaf);
     if (parsed?.kind !== 'public') continue;
     const signed = signedLeaf(parsed);
-    const found = brokenGlassOrNull(signed.document);
+    const found = readOrNull(signed.document, 'broken-glass');
     if (found !== null && register.check(signed, now) === null) {
       until = Math.max(until ?? 0, found.until);
     }
@@ -288,9 +290,9 @@ function brokenBy(register: Register, kept: readonly Kept[], now: number): numbe
   return until;
 }
 
-function brokenGlassOrNull(document: string) {
+function readOrNull<T extends 'broken-glass' | 'broken-glass-counted'>(document: string, type: T) {
   try {
-    return readDocument(document, 'broken-glass');
+    return readDocument(document, type);
   } catch (error) {
     if (error instanceof CoreError) return null;
     throw error;

@@ -61,6 +61,7 @@ export class FakeKeeper implements KeeperPort {
       generation: 1,
       witnessed: false,
       releasedUncovered: 0,
+      releasedUncounted: 0,
       open: [],
     };
     return { answer, attachment: Buffer.alloc(0) };
