@@ -144,6 +144,7 @@ function createParts({ config, paths, database, keeper, now, logger }: PartsDeps
     key: readLogKey(paths.log, config.origin),
     publicDirectory: paths.public,
     publishSeconds: config.publishSeconds,
+    publicWitnesses: config.publicWitnesses,
     now,
     onChange: (reason) => logger.warn({ reason }, reason === null ? 'log open' : 'log closed'),
     onFailure: (where, error) => logger.warn({ where, ...namesOf(error) }, 'log failure'),

@@ -111,7 +111,11 @@ export class WitnessClient {
   async #ask(checkpoint: CheckpointToCosign): Promise<Cosignature> {
     // The second time from where the witness says it stands.
     for (const isLast of [false, true]) {
-      if (this.#size > checkpoint.size) throw new NotCosigned('ahead');
+      if (this.#size > checkpoint.size) {
+        // It may have said so once and not be there: it is asked anew where it stands.
+        this.#size = 0;
+        throw new NotCosigned('ahead');
+      }
       const { status, body } = await this.#post(await addCheckpointBody(checkpoint, this.#size));
       if (status === 200) {
         const cosignature = this.#open(checkpoint.note, body);
