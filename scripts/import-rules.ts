@@ -11,6 +11,7 @@ const PARTS = [
   'disclosure',
   'citizen',
   'log',
+  'audit',
   'people',
   'witness',
   'cli',

@@ -140,7 +140,7 @@ async function submit(
   }
 }
 
-test('killed in the midst of it, it never signs less than it did, nor another tree', async () => {
+test('killed in the midst of it, it never signs less than it did, nor another tree', async (t) => {
   const random = chances(20261125);
   const fork = log.fork(0);
   const given: Acknowledged[] = [];
@@ -151,15 +151,19 @@ test('killed in the midst of it, it never signs less than it did, nor another tr
   let killed = 0;
   for (let kill = 0; kill < KILLS; kill++) {
     const { url, child } = await start();
+    t.after(() => child.kill('SIGKILL'));
     const { size, root } = await latest(url);
     const largest = given.reduce((max, each) => Math.max(max, each.size), 3);
     assert.ok(size >= largest, `${size} after ${largest} was acknowledged`);
     assert.ok(equal(root, log.root(size)));
     await assertRefusesThePast(url, size, fork);
     const before = given.length;
+    let isOver = false;
     const clients = Array.from({ length: CLIENTS }, () => submit(url, random, given, fork));
-    const outcomes = Promise.allSettled(clients);
-    while (given.length === before) await sleep(1);
+    const outcomes = Promise.allSettled(clients).finally(() => {
+      isOver = true;
+    });
+    while (given.length === before && !isOver) await sleep(1);
     await sleep(random() * KILL_AFTER_MS_MAX);
     child.kill('SIGKILL');
     for (const outcome of await outcomes) {

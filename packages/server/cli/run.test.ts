@@ -31,6 +31,9 @@ describe('a command line', () => {
       ['history', '--from'],
       ['verify', '--json=1'],
       ['demo', '--people', '-5'],
+      ['audit'],
+      ['audit', '.'],
+      ['mirror', 'https://log.example/'],
     ];
     for (const argv of wrong) {
       const ran = await runHere(argv);

@@ -184,6 +184,20 @@ export const COMMANDS: ReadonlyMap<string, TableEntry> = new Map<string, TableEn
     },
   ],
   [
+    'audit',
+    {
+      summary: 'check a log from outside, with nothing but its key',
+      load: async () => (await import('./commands/audit.ts')).audit,
+    },
+  ],
+  [
+    'mirror',
+    {
+      summary: 'keep a verified copy of a log, which anyone may serve',
+      load: async () => (await import('./commands/mirror.ts')).mirror,
+    },
+  ],
+  [
     'backup',
     {
       summary: 'back up the store, or the keeper, while they run',

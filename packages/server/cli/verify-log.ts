@@ -1,19 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
-import { base64, equal } from '@amanat/core/bytes';
+import { equal } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
 import type { EntryRefusal } from '@amanat/core/grants';
 import { Register, readDocument } from '@amanat/core/grants';
-import { parsePublicKey, verify } from '@amanat/core/keys';
 import type { Checkpoint, NoteKey } from '@amanat/core/log';
 import {
   CompactRange,
   encodeEntryBundle,
   encodeTile,
   leafHash,
-  openNote,
-  parseCheckpoint,
   parseLeaf,
   parseVerifierKey,
   TILE_HEIGHT,
@@ -21,6 +18,7 @@ import {
   tilePath,
   tileWidth,
 } from '@amanat/core/log';
+import { openCheckpoint } from '../audit/audit.ts';
 import type { LogStore } from '../log/log.ts';
 import { decodeSigned } from '../log/log.ts';
 import { codeOf } from './files.ts';
@@ -156,7 +154,7 @@ class LogCheck {
       this.#report('no-checkpoint', null);
       return;
     }
-    this.#published = openCheckpointNote(note.toString('utf8'), this.#logKey);
+    this.#published = openOrNull(note.toString('utf8'), this.#logKey);
     if (this.#published === null) this.#report('checkpoint-signature', null);
   }
 
@@ -227,15 +225,10 @@ class LogCheck {
   }
 }
 
-function openCheckpointNote(note: string, key: NoteKey | null): Checkpoint | null {
+function openOrNull(note: string, key: NoteKey | null): Checkpoint | null {
   if (key === null) return null;
   try {
-    const signer = parsePublicKey(`ed25519:${base64(key.publicKey)}`);
-    const { text } = openNote(note, [key], (_key, message, signature) =>
-      verify(signer, message, signature),
-    );
-    const checkpoint = parseCheckpoint(text);
-    return checkpoint.origin === key.name ? checkpoint : null;
+    return openCheckpoint(note, key);
   } catch (error) {
     if (error instanceof CoreError) return null;
     throw error;

@@ -43,6 +43,7 @@ export function ofLog(reason: LogReason): UnavailableCode {
     case 'keeper-refuses':
       return 'keeper-unavailable';
     case 'not-witnessed':
+    case 'older-than-witnesses':
       return 'not-witnessed';
     case 'too-many-waiting':
       return 'busy';

@@ -10,7 +10,8 @@ export type LogReason =
   | 'keeper-older-than-log'
   | 'keeper-refuses'
   | 'keeper-of-another-log'
-  | 'not-witnessed';
+  | 'not-witnessed'
+  | 'older-than-witnesses';
 
 /**
  * The log cannot be written, and the entry has not been: nothing was stored, nothing released. Where the keeper

@@ -322,13 +322,13 @@ export class Log {
         this.#epoch += 1;
         const isWitnessed = !(cause instanceof NotWitnessed);
         this.#deps.onFailure?.(isWitnessed ? 'keeper' : 'witnesses', cause);
-        this.#stop(isWitnessed ? 'keeper-unavailable' : 'not-witnessed');
+        this.#stop(isWitnessed ? 'keeper-unavailable' : cause.reason);
         this.#startMending();
       }
       for (const waiting of batch) {
         waiting.reject(
           cause instanceof NotWitnessed
-            ? new LogUnavailable('not-witnessed', { cause })
+            ? new LogUnavailable(cause.reason, { cause })
             : new KeeperUnavailable('the keeper released nothing', { cause }),
         );
       }
@@ -449,7 +449,7 @@ export class Log {
     } catch (error) {
       if (error instanceof NotWitnessed) {
         this.#deps.onFailure?.('witnesses', error);
-        return 'not-witnessed';
+        return error.reason;
       }
       this.#deps.onFailure?.('keeper', error);
       if (toStorageError(error) !== null) return 'store-unavailable';

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { equal } from '@amanat/core/bytes';
 import { verify } from '@amanat/core/keys';
@@ -16,6 +16,7 @@ import {
   tilePath,
   tilesBetween,
 } from '@amanat/core/log';
+import { syncFolder, writeWhole } from '../storage/files.ts';
 import type { LogKey } from './key.ts';
 import type { LogStore } from './store.ts';
 import { rangeAt, tileHashes } from './tree.ts';
@@ -228,28 +229,4 @@ async function fileSize(path: string): Promise<number> {
     (found) => found.size,
     () => -1,
   );
-}
-
-/** The file appears whole or not at all. */
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const aside = `${path}.new`;
-  const file = await open(aside, 'w', 0o644);
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(aside, path);
-}
-
-/** A new name is durable only once its folder is. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -18,6 +18,7 @@ import {
   verifyNoteSignature,
 } from '@amanat/core/keys';
 import { formatVerifierKey, openCosignatures } from '@amanat/core/log';
+import type { Database } from '../storage/sqlite.ts';
 import { openDatabase } from '../storage/sqlite.ts';
 import { createSqliteWitnessStore, createWitnessTables } from '../witness/store-sqlite.ts';
 import { Witness } from '../witness/witness.ts';
@@ -45,6 +46,9 @@ interface Bench {
   readonly reasons: (string | null)[];
   /** Names of those who cosigned the published checkpoint. */
   published(): Promise<readonly string[]>;
+  /** A copy of the store as it is, and a log that begins with one in the place of the first. */
+  copyStore(): string;
+  reopenWith(copy: string): Promise<Log>;
 }
 
 async function serveWitness(
@@ -104,18 +108,20 @@ async function openLog(
   const keeper = new FakeKeeper();
   keeper.origin = ORIGIN;
   const reasons: (string | null)[] = [];
-  const log = new Log({
-    store: createSqliteLogStore(database),
-    keeper,
-    key,
-    publicDirectory,
-    publishSeconds,
-    publicWitnesses: witnesses
-      .filter((_, at) => inPublic.includes(at))
-      .map(({ key, url }) => ({ key: formatVerifierKey(key.public), url })),
-    now: Date.now,
-    onChange: (reason) => reasons.push(reason),
-  });
+  const openOn = (opened: Database) =>
+    new Log({
+      store: createSqliteLogStore(opened),
+      keeper,
+      key,
+      publicDirectory,
+      publishSeconds,
+      publicWitnesses: witnesses
+        .filter((_, at) => inPublic.includes(at))
+        .map((each) => ({ key: formatVerifierKey(each.key.public), url: each.url })),
+      now: Date.now,
+      onChange: (reason) => reasons.push(reason),
+    });
+  const log = openOn(database);
   t.after(async () => {
     await log.close();
     database.close();
@@ -141,7 +147,23 @@ async function openLog(
     const keys = witnesses.map((each) => each.key.public);
     return openCosignatures(note, keys, verifyNoteSignature).map((each) => each.key.name);
   };
-  return { log, keeper, witnesses, reasons, published };
+  const copyStore = () => {
+    const copy = join(directory, 'copy.db');
+    database.checkpoint();
+    copyFileSync(database.path, copy);
+    return copy;
+  };
+  const reopenWith = async (copy: string) => {
+    await log.close();
+    const opened = openDatabase(copy);
+    const other = openOn(opened);
+    t.after(async () => {
+      await other.close();
+      opened.close();
+    });
+    return other;
+  };
+  return { log, keeper, witnesses, reasons, published, copyStore, reopenWith };
 }
 
 function appointment(witnesses: readonly Served[]): DocumentOf<'witnesses'> {
@@ -188,7 +210,7 @@ async function cosignedBy({ published }: Bench, names: readonly string[]): Promi
   while ((await published()).toSorted().join() !== names.join()) await sleep(10);
 }
 
-test('public witnesses cosign what is published, aside from the reads, and one that fails costs nothing', async (t) => {
+test('public witnesses cosign what is published and nothing else, aside from the reads, and one that fails costs nothing', async (t) => {
   const bench = await openLog(t, { appoint: false, inPublic: [0, 1, 2, 3], publishSeconds: 0 });
   const { log, witnesses } = bench;
   const [one, two, three] = witnesses as [Served, Served, Served];
@@ -203,7 +225,7 @@ test('public witnesses cosign what is published, aside from the reads, and one t
   assert.equal(log.witnessed().witnessed, false);
 });
 
-test('a public witness adds to the quorum, and to no other checkpoint than the one it cosigned', async (t) => {
+test('a public witness adds to what the quorum cosigned', async (t) => {
   const bench = await openLog(t, { inPublic: [3], publishSeconds: 0 });
   const { log, witnesses } = bench;
   await log.append([leaf()]);
@@ -289,4 +311,16 @@ test('administrators break the glass while the log stands still, and a smaller q
   assert.deepEqual(await published(), ['witness.example/0']);
   (witnesses[0] as Served).mode = 'away';
   await assert.rejects(log.append([leaf()]), { code: 'not-witnessed' });
+});
+
+test('store and keeper put back together from an old copy are older than what witnesses have seen', async (t) => {
+  const { log, keeper, copyStore, reopenWith } = await openLog(t);
+  await log.append([leaf()]);
+  const old = { store: copyStore(), range: keeper.range };
+  await log.append([leaf(), leaf()]);
+  keeper.range = old.range;
+  const older = await reopenWith(old.store);
+  while (older.reason === 'starting') await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(older.reason, 'older-than-witnesses');
+  await assert.rejects(older.append([leaf()]), { code: 'older-than-witnesses' });
 });

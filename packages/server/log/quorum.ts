@@ -15,6 +15,13 @@ export class NotWitnessed extends Error {
     super('too few witnesses cosigned');
     this.failures = failures;
   }
+
+  /** Why the log stands still: a witness that has seen more of it than we have means that ours is an old copy. */
+  get reason(): 'not-witnessed' | 'older-than-witnesses' {
+    return Object.values(this.failures).includes('ahead')
+      ? 'older-than-witnesses'
+      : 'not-witnessed';
+  }
 }
 
 /** Gathers cosignatures of the witnesses that the log names, from all of them at once. */

@@ -111,20 +111,18 @@ export class WitnessClient {
   async #ask(checkpoint: CheckpointToCosign): Promise<Cosignature> {
     // The second time from where the witness says it stands.
     for (const isLast of [false, true]) {
-      if (this.#size > checkpoint.size) {
-        // It may have said so once and not be there: it is asked anew where it stands.
-        this.#size = 0;
-        throw new NotCosigned('ahead');
-      }
+      if (this.#size > checkpoint.size) throw new NotCosigned('ahead');
       const { status, body } = await this.#post(await addCheckpointBody(checkpoint, this.#size));
       if (status === 200) {
         const cosignature = this.#open(checkpoint.note, body);
         this.#size = checkpoint.size;
         return cosignature;
       }
-      const stands = status === 409 ? SIZE.exec(body)?.[1] : undefined;
-      if (stands === undefined || isLast) break;
-      this.#size = Number(stands);
+      const stands = status === 409 ? Number(SIZE.exec(body)?.[1] ?? Number.NaN) : Number.NaN;
+      // Its word alone: at the next checkpoint it is asked again.
+      if (stands > checkpoint.size) throw new NotCosigned('ahead');
+      if (Number.isNaN(stands) || isLast) break;
+      this.#size = stands;
     }
     throw new NotCosigned('refuses');
   }

@@ -1,0 +1,90 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { generateSigningKey, sign } from '@amanat/core/keys';
+import type { NoteKey } from '@amanat/core/log';
+import {
+  CompactRange,
+  encodeEntryBundle,
+  encodeTile,
+  formatCheckpoint,
+  formatNote,
+  leafHash,
+  noteKey,
+  noteMessage,
+  TILE_HEIGHT,
+  TILE_WIDTH,
+  tilePath,
+  tilesForSize,
+} from '@amanat/core/log';
+
+const ORIGIN = 'audited.example/log';
+
+/** A log of a test's own: its leaves, and a key that signs whatever it is asked to. */
+export class TestLog {
+  readonly key: NoteKey;
+  leaves: Uint8Array[];
+  readonly #signing = generateSigningKey('ed25519');
+
+  constructor(leaves: readonly Uint8Array[] = []) {
+    this.leaves = [...leaves];
+    const text = this.#signing.public.text.slice('ed25519:'.length);
+    this.key = noteKey(ORIGIN, new Uint8Array(Buffer.from(text, 'base64')));
+  }
+
+  /** Adds short leaves, each another. */
+  grow(count: number): this {
+    for (let i = 0; i < count; i++) this.leaves.push(someLeaf(this.leaves.length));
+    return this;
+  }
+
+  /** The signed checkpoint of the first `size` leaves, or of another root. */
+  checkpoint(size: number = this.leaves.length, root: Uint8Array = this.root(size)): string {
+    const text = formatCheckpoint({ origin: ORIGIN, size, root });
+    const signature = sign(this.#signing, noteMessage(text));
+    return formatNote(text, [{ key: this.key, signature }]);
+  }
+
+  root(size: number = this.leaves.length): Uint8Array {
+    return this.#range(size).root();
+  }
+
+  /** Every file of the tree of `size` leaves by its path, the checkpoint last. */
+  files(size: number = this.leaves.length): Map<string, Uint8Array> {
+    const nodes: Uint8Array[][] = [];
+    this.#range(size, (level, _index, hash) => {
+      if (level % TILE_HEIGHT !== 0) return;
+      nodes[level / TILE_HEIGHT] ??= [];
+      nodes[level / TILE_HEIGHT]?.push(hash);
+    });
+    const files = new Map<string, Uint8Array>();
+    for (const tile of tilesForSize(size)) {
+      const from = tile.index * TILE_WIDTH;
+      const to = from + tile.width;
+      files.set(tilePath(tile), encodeTile(nodes[tile.level]?.slice(from, to) ?? []));
+      if (tile.level > 0) continue;
+      const bundle = encodeEntryBundle(this.leaves.slice(from, to));
+      files.set(tilePath({ ...tile, level: 'entries' }), bundle);
+    }
+    files.set('checkpoint', Buffer.from(this.checkpoint(size)));
+    return files;
+  }
+
+  /** Writes the files of the tree of `size` leaves, beside those that are there, or alone. */
+  publish(directory: string, { size = this.leaves.length, alone = false } = {}): void {
+    if (alone) rmSync(directory, { recursive: true, force: true });
+    for (const [path, bytes] of this.files(size)) {
+      mkdirSync(dirname(join(directory, path)), { recursive: true });
+      writeFileSync(join(directory, path), bytes);
+    }
+  }
+
+  #range(size: number, onNode?: Parameters<CompactRange['append']>[1]): CompactRange {
+    const range = CompactRange.empty();
+    for (const leaf of this.leaves.slice(0, size)) range.append(leafHash(leaf), onNode);
+    return range;
+  }
+}
+
+export function someLeaf(seed: number): Uint8Array {
+  return Buffer.from(`leaf ${seed}`);
+}

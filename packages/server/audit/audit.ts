@@ -1,0 +1,170 @@
+import type { Checkpoint, NoteKey, Policy } from '@amanat/core/log';
+import { CompactRange } from '@amanat/core/log';
+import type { SignedCheckpoint, Witnessing } from './checkpoint.ts';
+import { contradiction, readCheckpoint, readWitnessing } from './checkpoint.ts';
+import type { Finding } from './errors.ts';
+import { AuditError } from './errors.ts';
+import type { LeafCounts } from './hashing.ts';
+import { addLeaves, noLeaves } from './hashing.ts';
+import { httpFiles } from './http.ts';
+import type { PartTask } from './part.ts';
+import { verifyPart } from './part.ts';
+import { verifyFolder } from './processes.ts';
+import type { LogSource } from './source.ts';
+import { CHECKPOINT, folderFiles, sourceOf } from './source.ts';
+import type { AuditState } from './state.ts';
+import { keepEvidence, loadState, saveState } from './state.ts';
+import type { TreeVerification } from './tree.ts';
+import { verifyTree } from './tree.ts';
+
+export { openCheckpoint } from './checkpoint.ts';
+export type { Finding } from './errors.ts';
+export type { LeafCounts } from './hashing.ts';
+export { parsePrefix } from './http.ts';
+export { mirrorLog } from './mirror.ts';
+export { verifyFolder } from './processes.ts';
+
+/** Where a log is: behind an HTTP address, or in a folder. */
+export type LogPlace = { readonly prefix: URL } | { readonly directory: string };
+
+export interface AuditTerms {
+  readonly place: LogPlace;
+  /** The log's key. Nothing else is believed. */
+  readonly key: NoteKey;
+  /** The file in which the audit remembers; null: everything is verified, and nothing remembered. */
+  readonly statePath: string | null;
+  /** Who has to have cosigned the checkpoint; null: nobody. */
+  readonly policy: Policy | null;
+  /** How old the checkpoint may be; null: of any age. */
+  readonly maxAgeSeconds: number | null;
+  /** Processes that hash, for a log in a folder. */
+  readonly processes: number;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Told how many leaves of how many have been verified. */
+  readonly onLeaves: (leaves: number, size: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** What an audit came to. */
+export interface AuditReport {
+  /** What is wrong; nothing where the log is as it should be. */
+  readonly findings: readonly Finding[];
+  /** What the log offers, where its key signed it. */
+  readonly checkpoint: Checkpoint | null;
+  /** Since when the policy's quorum has cosigned it, in milliseconds since 1970; null where that is not known. */
+  readonly cosigned: number | null;
+  /** Leaves that had been verified before. */
+  readonly rememberedSize: number;
+  /** All leaves of the verified tree by kind; null where it is not verified. */
+  readonly counts: LeafCounts | null;
+  /** Files with checkpoints that cannot both be right. */
+  readonly evidence: readonly string[];
+}
+
+/**
+ * Audits a log from outside: its checkpoint must be signed by its key and extend the remembered one; every new leaf is
+ * hashed, and every new tile compared, up to the signed root. What is found wrong is a result.
+ * @throws what the file system throws where state or evidence cannot be written, and what the signal throws
+ */
+export async function auditLog(terms: AuditTerms): Promise<AuditReport> {
+  const run = new Audit(terms);
+  try {
+    await run.audit();
+  } catch (error) {
+    if (!(error instanceof AuditError)) throw error;
+    run.findings.push({ code: error.code, at: error.at });
+  }
+  return run.report();
+}
+
+class Audit {
+  readonly findings: Finding[] = [];
+  readonly #terms: AuditTerms;
+  #state: AuditState | null = null;
+  #offered: SignedCheckpoint | null = null;
+  #witnessing: Witnessing | null = null;
+  #counts: LeafCounts | null = null;
+  #evidence: readonly string[] = [];
+
+  constructor(terms: AuditTerms) {
+    this.#terms = terms;
+  }
+
+  async audit(): Promise<void> {
+    const { statePath, key, place, policy, signal } = this.#terms;
+    if (statePath !== null) this.#state = await loadState(statePath, key);
+    const source = sourceAt(place, signal);
+    const offered = await readCheckpoint(source, key);
+    this.#offered = offered;
+    if (policy !== null) this.#witnessing = readWitnessing(offered, policy);
+    if (this.#witnessing?.isSatisfied === false) {
+      this.findings.push({ code: 'missing-cosignatures', at: CHECKPOINT });
+    }
+    const wrong = this.#state === null ? null : contradiction(this.#state.checkpoint, offered);
+    if (wrong !== null) {
+      this.findings.push(wrong);
+      return this.#keepEvidence(offered);
+    }
+    const { range, counts, findings } = await this.#verify(source, offered);
+    this.findings.push(...findings);
+    if (range === null) return this.#keepEvidence(offered);
+    await this.#remember(offered, range, counts);
+  }
+
+  report(): AuditReport {
+    return {
+      findings: this.findings,
+      checkpoint: this.#offered,
+      cosigned: this.#witnessing?.time ?? null,
+      rememberedSize: this.#state?.checkpoint.size ?? 0,
+      counts: this.#counts,
+      evidence: this.#evidence,
+    };
+  }
+
+  #verify(source: LogSource, checkpoint: Checkpoint): Promise<TreeVerification> {
+    const { place, processes, signal, onLeaves } = this.#terms;
+    const from = this.#state?.range ?? CompactRange.empty();
+    const tell = (leaves: number) => onLeaves(leaves, checkpoint.size);
+    const terms = { from, signal, onLeaves: tell };
+    if ('directory' in place) {
+      return verifyFolder(place.directory, checkpoint, { ...terms, processes });
+    }
+    const runners = [(task: PartTask) => verifyPart(source, task)];
+    return verifyTree({ ...terms, source, checkpoint, runners });
+  }
+
+  async #remember(checkpoint: SignedCheckpoint, range: CompactRange, fresh: LeafCounts) {
+    const { statePath, key, now, maxAgeSeconds } = this.#terms;
+    const old = this.#state;
+    const counts = noLeaves();
+    if (old !== null) addLeaves(counts, old.counts);
+    addLeaves(counts, fresh);
+    this.#counts = counts;
+    const isChanged = old === null || old.checkpoint.size !== checkpoint.size;
+    const changed = isChanged ? now() : old.changed;
+    const time = this.#witnessing?.time ?? changed;
+    if (maxAgeSeconds !== null && now() - time > maxAgeSeconds * 1000) {
+      this.findings.push({ code: 'stale', at: CHECKPOINT });
+    }
+    if (statePath !== null) await saveState(statePath, key, { checkpoint, range, counts, changed });
+  }
+
+  async #keepEvidence(offered: SignedCheckpoint): Promise<void> {
+    const { statePath } = this.#terms;
+    const isOfTrees = this.findings.some(({ code }) => EVIDENT.has(code));
+    if (statePath === null || this.#state === null || !isOfTrees) return;
+    this.#evidence = await keepEvidence(statePath, [this.#state.checkpoint, offered]);
+  }
+}
+
+/** What two signed checkpoints may be the evidence of. */
+const EVIDENT: ReadonlySet<string> = new Set(['fork', 'shrunk', 'root-differs']);
+
+/** The log at a place. */
+export function sourceAt(place: LogPlace, signal: AbortSignal): LogSource {
+  return sourceOf(
+    'directory' in place ? folderFiles(place.directory) : httpFiles(place.prefix, { signal }),
+  );
+}

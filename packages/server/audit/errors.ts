@@ -1,0 +1,42 @@
+/**
+ * What an audit finds wrong. Closed; each makes the command exit with 1. `fork`: two signed checkpoints that no one
+ * tree has · `shrunk`: smaller than the one remembered · `hole`: a tile or bundle is not there · `tile-differs`,
+ * `bundle-differs`: not of the tree · `root-differs`: what is served is not the tree that was signed · `stale`: older
+ * than allowed · `missing-cosignatures`: the policy is not satisfied · `no-checkpoint`, `bad-checkpoint`: none, or not
+ * one that the log's key signed · `bad-response`: too long, or sent elsewhere · `unreachable`: no answer in time ·
+ * `bad-state`: what was remembered is damaged or another log's.
+ */
+export type AuditCode =
+  | 'bad-checkpoint'
+  | 'bad-response'
+  | 'bad-state'
+  | 'bundle-differs'
+  | 'fork'
+  | 'hole'
+  | 'missing-cosignatures'
+  | 'no-checkpoint'
+  | 'root-differs'
+  | 'shrunk'
+  | 'stale'
+  | 'tile-differs'
+  | 'unreachable';
+
+/** Something wrong, and the file of the log that it is about, where it is about one. */
+export interface Finding {
+  readonly code: AuditCode;
+  readonly at: string | null;
+}
+
+/** What ends an audit before its end. */
+export class AuditError extends Error {
+  override name = 'AuditError';
+  readonly code: AuditCode;
+  /** The file of the log that it is about. */
+  readonly at: string | null;
+
+  constructor(code: AuditCode, at: string | null, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.at = at;
+  }
+}

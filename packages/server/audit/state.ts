@@ -1,0 +1,104 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { base64, equal, fromBase64, hex, utf8 } from '@amanat/core/bytes';
+import type { Json } from '@amanat/core/canonical';
+import { CoreError } from '@amanat/core/errors';
+import type { NoteKey } from '@amanat/core/log';
+import { CompactRange, formatVerifierKey, HASH_LENGTH, MAX_NOTE_LENGTH } from '@amanat/core/log';
+import { integer, list, object, oneOf, text, time } from '@amanat/core/shape';
+import { syncFolder, writeWhole } from '../storage/files.ts';
+import type { SignedCheckpoint } from './checkpoint.ts';
+import { openCheckpoint } from './checkpoint.ts';
+import { AuditError } from './errors.ts';
+import type { LeafCounts } from './hashing.ts';
+
+/** Nodes of a tree's right edge: one a level. */
+const HASHES_MAX = 53;
+const KEY_LENGTH_MAX = 512;
+
+const readState = object({
+  format: oneOf('amanat-audit/v1'),
+  key: text(KEY_LENGTH_MAX),
+  checkpoint: text(MAX_NOTE_LENGTH),
+  hashes: list(text(4 * Math.ceil(HASH_LENGTH / 3)), 0, HASHES_MAX),
+  leaves: object({ personal: integer(0), public: integer(0), unknown: integer(0) }),
+  changed: time,
+});
+
+/** What an audit remembers of a log: the last tree that it has verified, leaf by leaf. */
+export interface AuditState {
+  readonly checkpoint: SignedCheckpoint;
+  readonly range: CompactRange;
+  readonly counts: Readonly<LeafCounts>;
+  /** When this tree was first seen, in milliseconds since 1970. */
+  readonly changed: number;
+}
+
+/**
+ * What was remembered of the log; null where nothing was. The tree in it must be the one that its checkpoint signs.
+ * @throws AuditError 'bad-state'
+ */
+export async function loadState(path: string, key: NoteKey): Promise<AuditState | null> {
+  const written = await readIfThere(path);
+  if (written === null) return null;
+  try {
+    const state = readState(JSON.parse(written) as Json, '');
+    if (state.key !== formatVerifierKey(key)) {
+      throw new AuditError('bad-state', null, 'the state is of a log with another key');
+    }
+    const checkpoint = openCheckpoint(state.checkpoint, key);
+    const range = CompactRange.from(checkpoint.size, state.hashes.map(fromBase64));
+    if (equal(range.root(), checkpoint.root)) {
+      return { checkpoint, range, counts: state.leaves, changed: state.changed };
+    }
+  } catch (cause) {
+    if (!(cause instanceof CoreError || cause instanceof SyntaxError)) throw cause;
+    throw new AuditError('bad-state', null, 'the state is damaged', { cause });
+  }
+  throw new AuditError('bad-state', null, 'the state’s tree is not its checkpoint’s');
+}
+
+async function readIfThere(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code === 'ENOENT') return null;
+    throw new AuditError('bad-state', null, 'the state cannot be read', { cause });
+  }
+}
+
+/** Remembers a verified tree, durably. @throws whatever the file system throws */
+export async function saveState(path: string, key: NoteKey, state: AuditState): Promise<void> {
+  const { checkpoint, range, counts, changed } = state;
+  const written = {
+    format: 'amanat-audit/v1',
+    key: formatVerifierKey(key),
+    checkpoint: checkpoint.note,
+    hashes: range.hashes().map(base64),
+    leaves: counts,
+    changed,
+  };
+  await writeDurably(path, `${JSON.stringify(written, null, 2)}\n`);
+}
+
+/**
+ * Keeps checkpoints that cannot both be right, beside `path`, each under a name that is its own.
+ * @returns the files' paths
+ */
+export async function keepEvidence(
+  path: string,
+  checkpoints: readonly SignedCheckpoint[],
+): Promise<string[]> {
+  const kept: string[] = [];
+  for (const { note, size, root } of checkpoints) {
+    const file = `${path}.evidence-${size}-${hex(root.subarray(0, 8))}`;
+    await writeDurably(file, note);
+    kept.push(file);
+  }
+  return kept;
+}
+
+async function writeDurably(path: string, written: string): Promise<void> {
+  await writeWhole(path, utf8(written));
+  await syncFolder(dirname(resolve(path)));
+}

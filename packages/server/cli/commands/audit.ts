@@ -1,0 +1,97 @@
+import { availableParallelism } from 'node:os';
+import { base64 } from '@amanat/core/bytes';
+import type { AuditReport } from '../../audit/audit.ts';
+import { auditLog } from '../../audit/audit.ts';
+import type { Command } from '../command.ts';
+import { wrongUsage } from '../errors.ts';
+import { describeFindings, LOG_OPTIONS, readLogKey, readPlace, readPolicy } from '../log-place.ts';
+import { format } from '../progress.ts';
+
+const PROCESSES_MAX = 64;
+const SECONDS_MAX = 10 * 366 * 86_400;
+
+/** `amanat audit`: a log, from outside, with nothing but its key. */
+export const audit: Command = {
+  usage:
+    'URL|FOLDER --key VKEY|--keys FILE [--state FILE] [--policy FILE] [--max-age SECONDS] [--processes N]',
+  about:
+    'Checks a log from outside, with nothing but its key; any log of C2SP tiles, not only Amanat’s. Every entry is ' +
+    'hashed, up to the signed root, and every tile compared. With --state it remembers what it has verified: the next ' +
+    'run fetches what is new, and finds a log that has shrunk or forked, of which it keeps both checkpoints beside the ' +
+    'state. A checkpoint is as old as its quorum’s cosignatures, or else as the time since when its tree is known. ' +
+    'Exits with 1 where anything is wrong.',
+  example:
+    'amanat audit https://log.example.org/ --key "$VKEY" --state log.json --max-age 86400\n' +
+    'amanat audit ./mirror --key "$VKEY"',
+  options: {
+    ...LOG_OPTIONS,
+    state: { value: 'FILE', help: 'remember there what was verified' },
+    policy: { value: 'FILE', help: 'who has to have cosigned (C2SP tlog-policy)' },
+    'max-age': { value: 'SECONDS', help: 'how old the checkpoint may be (of any age)' },
+    processes: { value: 'N', help: 'processes that hash a log in a folder (one a core)' },
+  },
+  words: [1, 1],
+  async run(call) {
+    const given = call.arguments;
+    const place = readPlace(given.word(0, 'URL|FOLDER'));
+    const key = await readLogKey(given);
+    const policyPath = given.text('policy');
+    const otherwise = Math.min(availableParallelism(), PROCESSES_MAX);
+    const maxAge = given.integer('max-age', { min: 0, max: SECONDS_MAX, otherwise: -1 });
+    if (maxAge >= 0 && given.text('state') === null && policyPath === null) {
+      throw wrongUsage('--max-age is judged by --state or --policy: give one of them');
+    }
+    const progress = call.progress('auditing', 'leaves');
+    const report = await auditLog({
+      place,
+      key,
+      statePath: given.text('state'),
+      policy: policyPath === null ? null : await readPolicy(policyPath, key),
+      maxAgeSeconds: maxAge < 0 ? null : maxAge,
+      processes: given.integer('processes', { min: 1, max: PROCESSES_MAX, otherwise }),
+      now: call.now,
+      onLeaves: (leaves, size) => progress.at(leaves, size),
+      signal: call.signal,
+    });
+    const { checkpoint, cosigned, rememberedSize, counts, findings, evidence } = report;
+    progress.end((checkpoint?.size ?? rememberedSize) - rememberedSize);
+    const verified = findings.length === 0;
+    return {
+      ok: verified,
+      json: {
+        verified,
+        origin: key.name,
+        size: checkpoint?.size ?? null,
+        root: checkpoint === null ? null : base64(checkpoint.root),
+        cosigned,
+        rememberedSize,
+        leaves: counts,
+        findings,
+        evidence,
+      },
+      lines: describe(report, key.name),
+    };
+  },
+};
+
+function describe(report: AuditReport, origin: string): string[] {
+  const { checkpoint, cosigned, rememberedSize, counts, findings, evidence } = report;
+  const isOurs = counts !== null && counts.personal + counts.public > 0;
+  const kinds = isOurs
+    ? ` (${format(counts.personal)} about people, ${format(counts.public)} public, ` +
+      `${format(counts.unknown)} unknown)`
+    : '';
+  return [
+    `Log: ${origin}`,
+    ...(checkpoint === null
+      ? []
+      : [
+          `Leaves: ${format(checkpoint.size)}${kinds}; ${format(rememberedSize)} were known before.`,
+          `Root: ${base64(checkpoint.root)}`,
+        ]),
+    ...(cosigned === null ? [] : [`Cosigned: ${new Date(cosigned).toISOString()}`]),
+    ...describeFindings(findings),
+    ...evidence.map((path) => `  kept ${path}`),
+    findings.length === 0 ? 'Verified.' : 'NOT VERIFIED.',
+  ];
+}
