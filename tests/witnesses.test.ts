@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,6 +26,8 @@ import type { Lie } from './_witnesses.ts';
 import { TestWitness } from './_witnesses.ts';
 
 const ORIGIN = 'journey.example/log';
+const EXAMPLE = join(import.meta.dirname, '../docs/examples/witnesses.yaml');
+/** As the example says. */
 const QUORUM = 3;
 const RELEASES = 3;
 const PEOPLE = 8;
@@ -119,9 +121,14 @@ test('two administrators appoint witnesses, and from then on a read has the quor
   assert.equal((await health()).witnessed, false);
   await read();
   const file = join(instance.dir, 'witnesses.yaml');
-  const lines = witnesses.map(({ key, url }) => `  - key: ${key}\n    url: ${url}\n`);
-  const glass = `break glass:\n  quorum: 2\n  releases: ${RELEASES}\n`;
-  writeFileSync(file, `witnesses:\n${lines.join('')}quorum: ${QUORUM}\nfaulty: 1\n${glass}`);
+  const next = witnesses.values();
+  const declared = readFileSync(EXAMPLE, 'utf8')
+    .replaceAll(/key: .*\n {4}url: .*/g, () => {
+      const { key, url } = next.next().value as TestWitness;
+      return `key: ${key}\n    url: ${url}`;
+    })
+    .replace('releases: 10', `releases: ${RELEASES}`);
+  writeFileSync(file, declared);
   await byAdministrators('witnesses', 'declare', file);
   await read();
   assert.equal((await health()).witnessing, 'cosigned by 3 of 4 witnesses');
