@@ -1,3 +1,4 @@
+import type { Register } from '@amanat/core/grants';
 import { writeDocument } from '@amanat/core/grants';
 import type { KeeperPort } from '@amanat/keeper/client';
 import type { Log } from '../log/log.ts';
@@ -9,7 +10,9 @@ const COUNT_MAX = 1_000_000;
 
 export interface BrokenGlassDeps {
   readonly keeper: KeeperPort;
-  readonly log: Pick<Log, 'appendPublic' | 'now' | 'register'>;
+  readonly log: Pick<Log, 'appendPublic' | 'now'> & {
+    readonly register: Pick<Register, 'witnessing'>;
+  };
 }
 
 /**
