@@ -441,8 +441,13 @@ export class Log {
       // Put back from an old copy it has forgotten people's entries: their histories would be short of them.
       if (status.size < store.followed()) return 'keeper-older-than-log';
       const range = this.#range;
-      const head = await this.#cosign(range, this.register.witnessing(this.#deps.now()));
+      const witnessing = this.register.witnessing(this.#deps.now());
+      const head = await this.#cosign(range, witnessing);
       await this.#follower.catchUp(store, status.size, head);
+      // Also where there is nothing to follow: to a keeper that has just started, cosignatures may be too old still.
+      if (witnessing !== null && status.size === head.size) {
+        await this.#follower.commit(head, [], []);
+      }
       this.#advance(head);
       // The glass was broken meanwhile: the keeper is to learn of it.
       if (this.#range !== range) return 'not-witnessed';

@@ -324,3 +324,16 @@ test('store and keeper put back together from an old copy are older than what wi
   assert.equal(older.reason, 'older-than-witnesses');
   await assert.rejects(older.append([leaf()]), { code: 'older-than-witnesses' });
 });
+
+test('a log opens once its keeper takes the cosignatures, also where there is nothing to follow', async (t) => {
+  const { log, keeper, copyStore, reopenWith } = await openLog(t);
+  await log.append([leaf()]);
+  await log.close();
+  keeper.refusesCheckpoints = true;
+  const again = await reopenWith(copyStore());
+  while (again.reason === 'starting') await sleep(10);
+  assert.equal(again.reason, 'keeper-refuses');
+  keeper.refusesCheckpoints = false;
+  await again.ready();
+  assert.equal((await again.append([leaf()])).length, 1);
+});
