@@ -36,7 +36,7 @@ const SOUND: Files = {
   'packages/server/log/log.ts': X,
   'packages/server/log/routes.ts': X,
   'packages/server/log/store-sqlite.ts': X,
-  'packages/server/main.ts': `import './log/routes.ts'; import './log/store-sqlite.ts'; ${X}`,
+  'packages/server/gateway.ts': `import './log/routes.ts'; import './log/store-sqlite.ts'; ${X}`,
   'packages/server/people/people.test.ts': `import '../log/store-sqlite.ts';`,
   'packages/server/people/people.ts': `import '@amanat/keeper/client'; import '../log/log.ts';`,
   'packages/web/app.tsx': `import type { Answer } from '@amanat/server/api';
@@ -95,7 +95,7 @@ const FORBIDDEN: readonly (readonly [rule: string, file: string, text: string])[
   ['web-without-node', 'packages/web/app.tsx', `await import('node:fs');`],
   ['parts-by-door', 'packages/server/people/people.ts', `import '../log/store-sqlite.ts';`],
   ['parts-by-door', 'packages/server/people/people.ts', `import type {} from '../log/routes.ts';`],
-  ['composition-by-door', 'packages/server/main.ts', `import './log/inner.ts';`],
+  ['composition-by-door', 'packages/server/gateway.ts', `import './log/inner.ts';`],
 ];
 
 for (const [rule, file, text] of FORBIDDEN) {

@@ -25,7 +25,7 @@ const DOOR = '/([^/]+)/\\1\\.ts$';
 const TEST = '(\\.test|/_[^/]+)\\.tsx?$';
 
 /** Where a process is put together: these hand routes and stores to one another. */
-const COMPOSITION = '^packages/server/(main\\.ts$|cli/|demo/)';
+const COMPOSITION = '^packages/server/([^/]+\\.ts$|cli/|demo/)';
 
 /** Node's own modules, as dependency-cruiser names them: most without their "node:". */
 const BUILTIN = `^(${builtinModules.join('|')})$`;

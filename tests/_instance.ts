@@ -11,7 +11,7 @@ import type { SigningKey } from '@amanat/core/keys';
 import { generateSigningKey, sealTo } from '@amanat/core/keys';
 import { VIEW_INFO, writeViewAsk } from '@amanat/core/view';
 import type { KeeperPort } from '@amanat/keeper/client';
-import { KeeperClient } from '@amanat/keeper/client';
+import { KeeperClient, keeperArguments } from '@amanat/keeper/client';
 import { createCitizen } from '../packages/server/citizen/citizen.ts';
 import type { DrawnCode } from '../packages/server/cli/codes.ts';
 import { drawCode } from '../packages/server/cli/codes.ts';
@@ -37,7 +37,6 @@ import { Log } from '../packages/server/log/log.ts';
 import { createSqliteLogStore } from '../packages/server/log/store-sqlite.ts';
 import { openDatabase } from '../packages/server/storage/sqlite.ts';
 
-const KEEPER = join(import.meta.dirname, '../packages/keeper/main.ts');
 const ORIGIN = 'journey.example/log';
 const YEAR_MS = 365 * 86_400_000;
 const ROW_SLACK = 4096;
@@ -386,8 +385,8 @@ export class Instance {
 
   async startKeeper(): Promise<void> {
     const { keeper, keeperSocket, passphrase } = this.paths;
-    const where = ['--dir', keeper, '--socket', keeperSocket, '--passphrase-file', passphrase];
-    const child = spawn(process.execPath, [KEEPER, ...where], {
+    const places = { dir: keeper, socket: keeperSocket, passphraseFile: passphrase };
+    const child = spawn(process.execPath, keeperArguments(places), {
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     });
     await new Promise<void>((resolve, reject) => {
@@ -468,6 +467,7 @@ async function openGateway(
     records: changeRecords?.(custody) ?? custody,
     warn: (event) => warnings.push(event),
     retryMs: 50,
+    randomBytes,
   });
   const citizen = createCitizen({ disclosure, keeper, log, custody });
   await log.ready();

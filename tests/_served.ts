@@ -147,7 +147,7 @@ export class Served {
           const bytes = Buffer.concat(chunks);
           const text = bytes.toString('utf8');
           const isJson = incoming.headers['content-type']?.includes('json') === true;
-          const json = isJson ? JSON.parse(text) : null;
+          const json = isJson && method !== 'HEAD' ? JSON.parse(text) : null;
           resolve({ status: incoming.statusCode ?? 0, bytes, text, json });
         });
       });

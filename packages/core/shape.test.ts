@@ -110,6 +110,31 @@ describe('readers', () => {
     );
   });
 
+  it('a refusal names a member that is not known only where the name could be nobody’s', () => {
+    const reader = object({ a: object({ b: slug }) });
+    const said = (name: string): string => {
+      try {
+        reader({ a: { b: 'b', [name]: 1 } }, '');
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return assert.fail('taken');
+    };
+    for (const name of [
+      '0123412345671',
+      '03980000001x',
+      'a\u001b[2J',
+      'a\u202e',
+      '',
+      'پولیس',
+      'x y',
+    ]) {
+      assert.equal(said(name), 'a.?: expected no such member');
+    }
+    assert.equal(said('x'.repeat(65)), 'a.?: expected no such member');
+    assert.equal(said('legal-Basis_x'), 'a.legal-Basis_x: expected no such member');
+  });
+
   it('whatever JSON comes, a reader gives it back as it is or refuses it with a code', () => {
     const reader = object({
       a: nullable(list(object({ b: slug, c: boolean }), 0, 3)),

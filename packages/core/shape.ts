@@ -101,6 +101,14 @@ export function set(reader: Reader<string>, min: number, max: number): Reader<re
   };
 }
 
+/** Letters, as the members of documents have them, and nothing that an identifier could be made of. */
+const PLAIN_NAME = /^[A-Za-z][A-Za-z_-]{0,63}$/;
+
+/** The name of a member that is not known, as far as a message may repeat it; else `?`. */
+export function printableName(name: string): string {
+  return PLAIN_NAME.test(name) ? name : '?';
+}
+
 /**
  * An object with exactly the members named: none missing, none more. What it gives has them in order, so that
  * writing it again as a document takes no sorting.
@@ -116,7 +124,8 @@ export function object<S extends { readonly [name: string]: Reader<unknown> }>(
     const source = value as JsonObject;
     for (const name of Object.keys(source)) {
       if (!Object.hasOwn(members, name)) {
-        return refuse(path ? `${path}.${name.slice(0, 64)}` : name.slice(0, 64), 'no such member');
+        const printed = printableName(name);
+        return refuse(path ? `${path}.${printed}` : printed, 'no such member');
       }
     }
     const out: { [name: string]: unknown } = {};

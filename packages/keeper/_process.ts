@@ -2,11 +2,9 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Trial } from './_trial.ts';
 import { KeeperClient } from './client.ts';
-
-const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
+import { keeperArguments } from './confinement.ts';
 
 /** A keeper in a process of its own, over a trial's folder. */
 export class KeeperProcess {
@@ -26,9 +24,8 @@ export class KeeperProcess {
     } = {},
   ) {
     const socket = options.socket ?? join(trial.dir, 'keeper.sock');
-    const where = ['--dir', trial.dir, '--socket', socket];
-    const args = [MAIN, ...where, '--passphrase-file', trial.passphraseFile()];
-    if (options.embedded) args.push('--embedded');
+    const places = { dir: trial.dir, socket, passphraseFile: trial.passphraseFile() };
+    const args = keeperArguments(places, { embedded: options.embedded ?? false });
     const limited = ['-c', 'trap "" XFSZ; ulimit -f "$0"; exec "$@"', String(options.limit)];
     this.child =
       options.limit === undefined

@@ -4,6 +4,7 @@ import type { Frame } from './frame.ts';
 import { encodeFrame, FrameError, FrameReader } from './frame.ts';
 import type { KeeperRefusal, MessageName, Messages } from './protocol.ts';
 
+export { keeperArguments } from './confinement.ts';
 export { createKeeper, pinGenesis } from './create.ts';
 export { packLeaves } from './frame.ts';
 export type { PreparedEntry, PreparedLookUp } from './prepared.ts';

@@ -141,8 +141,8 @@ export class Following {
     for (const { index, hash, leaf } of kept) {
       const lookUp = lookUps.findLeaf(hash);
       if (lookUp !== null) {
-        const isWanted = () => wanted.has(lookUp.id) && witnessing.mayRelease(cosigned, now);
-        const entered = this.#enter(lookUp, index, hash, isWanted, now);
+        const takesKeys = () => wanted.has(lookUp.id) && witnessing.takeRelease(cosigned);
+        const entered = this.#enter(lookUp, index, hash, takesKeys, now);
         if (entered === null) continue;
         released.push({ id: lookUp.id, keys: entered.length });
         keys.push(...entered);
@@ -158,14 +158,13 @@ export class Following {
   /** By the witnesses as they were before this checkpoint: whom it appoints, those before have to let in. */
   #checkWitnesses(note: string, kept: readonly Kept[], now: number): Cosigned {
     const { register, witnessing } = this.#deps;
-    try {
-      return witnessing.check(note, now, register.brokenUntil(now));
-    } catch (error) {
-      const until = brokenBy(register, kept, now);
-      if (!(error instanceof Refusal) || error.code !== 'not-witnessed' || until === null)
-        throw error;
-      return witnessing.check(note, now, until);
-    }
+    const until = Math.max(register.brokenUntil(now) ?? 0, brokenBy(register, kept, now));
+    return witnessing.check(note, now, until);
+  }
+
+  /** A gateway has come: what another left staged is nothing to it. */
+  forgetStaged(): void {
+    this.#staged = null;
   }
 
   #openCheckpoint(note: string) {
@@ -201,7 +200,7 @@ export class Following {
     lookUp: PendingLookUp,
     index: number,
     hash: Buffer,
-    isWanted: () => boolean,
+    takesKeys: () => boolean,
     now: number,
   ): readonly Buffer[] | null {
     const { lookUps, subjects, store } = this.#deps;
@@ -221,7 +220,7 @@ export class Following {
     lookUps.enter(lookUp);
     this.#deps.personal.takeEffect(lookUp, kind, now);
     if (kind !== 'disclosure') return null;
-    if (!isWanted()) {
+    if (!takesKeys()) {
       store.run('INSERT INTO undelivered VALUES (?, ?)', subject, number);
       return null;
     }
@@ -275,16 +274,17 @@ function isPublicLeaf(leaf: Buffer): boolean {
   return leaf.subarray(0, PUBLIC_START.length).equals(PUBLIC_START);
 }
 
-/** Until when a document among these breaks the glass; null where none does. */
-function brokenBy(register: Register, kept: readonly Kept[], now: number): number | null {
-  let until: number | null = null;
+/** Until when a document among these breaks the glass; 0 where none does. */
+function brokenBy(register: Register, kept: readonly Kept[], now: number): number {
+  let until = 0;
   for (const { leaf } of kept) {
+    if (!isPublicLeaf(leaf)) continue;
     const parsed = parseOrNull(leaf);
     if (parsed?.kind !== 'public') continue;
     const signed = signedLeaf(parsed);
     const found = readOrNull(signed.document, 'broken-glass');
     if (found !== null && register.check(signed, now) === null) {
-      until = Math.max(until ?? 0, found.until);
+      until = Math.max(until, found.until);
     }
   }
   return until;

@@ -238,6 +238,11 @@ export class Keeper {
     }
   }
 
+  /** A gateway has come, after whatever the last one asked. */
+  greet(): void {
+    this.#following.forgetStaged();
+  }
+
   close(): void {
     this.#store.close();
   }

@@ -10,7 +10,7 @@ export class FolderLock {
 
   /** Throws where another process holds it and does not let go in time. */
   constructor(path: string) {
-    this.#db = new DatabaseSync(path);
+    this.#db = new DatabaseSync(path, { limits: { attach: 0 } });
     try {
       this.#db.exec(
         `PRAGMA busy_timeout = ${WAIT_MS}; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE`,

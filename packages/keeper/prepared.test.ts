@@ -33,6 +33,9 @@ describe('prepared entries', () => {
       }));
       assert.throws(() => splitPrepared({ lookUps }, attachment), FrameError);
     }
+    // Two halves come to a whole, and to no entry.
+    const halves = answer.lookUps.map((each) => ({ ...each, bytes: [0.5, 85.5, null] as const }));
+    assert.throws(() => splitPrepared({ lookUps: halves }, attachment), FrameError);
   });
 
   it('come out of an answer as they went in', () => {

@@ -35,7 +35,7 @@ export function splitPrepared(
 ): readonly PreparedLookUp[] {
   let at = 0;
   const take = (length: number) => {
-    if (!(length >= 0 && at + length <= attachment.length))
+    if (!(Number.isSafeInteger(length) && length >= 0 && at + length <= attachment.length))
       throw new FrameError('prepared entries are cut short');
     at += length;
     return attachment.subarray(at - length, at);

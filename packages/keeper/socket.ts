@@ -52,6 +52,7 @@ export class KeeperSocket {
       return;
     }
     this.#current = socket;
+    this.#tail = this.#tail.then(() => this.#keeper.greet());
     const reader = new FrameReader();
     const waiting: Frame[] = [];
     socket.on('data', (chunk: Buffer) => {

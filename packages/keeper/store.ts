@@ -133,7 +133,8 @@ export class KeeperStore {
 }
 
 function connect(path: string): DatabaseSync {
-  const db = new DatabaseSync(path);
+  // No statement reaches another file: neither ATTACH nor VACUUM INTO, which attaches what it writes.
+  const db = new DatabaseSync(path, { limits: { attach: 0 } });
   db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
     PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -65536; PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY;`);
   return db;

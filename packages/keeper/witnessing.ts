@@ -9,8 +9,13 @@ import type { KeeperStore } from './store.ts';
 /** How far a cosignature's time may be from the keeper's clock. */
 const FRESH_MS_MAX = 60_000;
 
-/** Who has cosigned a checkpoint: nobody is asked to yet, the quorum has, or as few as the broken glass asks for. */
-export type Cosigned = 'unwitnessed' | 'quorum' | 'broken-glass';
+/**
+ * Who has cosigned a checkpoint: nobody is asked to yet, the quorum has, or as few as the broken glass asks for, and
+ * then so many may be released in all until the quorum has covered them.
+ */
+export type Cosigned =
+  | { readonly by: 'nobody' | 'quorum' }
+  | { readonly by: 'broken-glass'; readonly releasesMax: number };
 
 /** Holds checkpoints against the witnesses that the log names (I1), and counts what was released without the quorum. */
 export class Witnessing {
@@ -41,38 +46,38 @@ export class Witnessing {
 
   /**
    * Whether enough of the witnesses in force at `now` have cosigned, each at about this time.
-   * @param brokenUntil until when the glass is broken, what this very checkpoint brings included
+   * @param brokenUntil until when the glass is broken, what this very checkpoint brings included; 0 where it is whole
    * @throws Refusal 'not-witnessed', or 'bad-checkpoint' where a known witness's cosignature does not verify
    */
-  check(note: string, now: number, brokenUntil: number | null): Cosigned {
+  check(note: string, now: number, brokenUntil: number): Cosigned {
     const witnessing = this.#register.witnessing(now);
-    if (witnessing === null) return 'unwitnessed';
+    if (witnessing === null) return { by: 'nobody' };
     const { quorum, breakGlass } = witnessing.document;
     const fresh = open(note, witnessing.keys).filter(
       ({ timeSeconds }) =>
         timeSeconds * 1000 > this.#startedMs && Math.abs(timeSeconds * 1000 - now) <= FRESH_MS_MAX,
     );
-    if (fresh.length >= quorum) return 'quorum';
-    const isBroken = breakGlass !== null && brokenUntil !== null && brokenUntil > now;
-    if (isBroken && fresh.length >= breakGlass.quorum) return 'broken-glass';
+    if (fresh.length >= quorum) return { by: 'quorum' };
+    if (breakGlass !== null && brokenUntil > now && fresh.length >= breakGlass.quorum) {
+      return { by: 'broken-glass', releasesMax: breakGlass.releases };
+    }
     throw new Refusal(
       'not-witnessed',
       `${fresh.length} of ${quorum} cosignatures are there in time`,
     );
   }
 
-  /** Whether one more may be released for a checkpoint so cosigned; counts it. In the caller's transaction. */
-  mayRelease(cosigned: Cosigned, now: number): boolean {
-    if (cosigned !== 'broken-glass') return true;
-    const most = this.#register.witnessing(now)?.document.breakGlass?.releases ?? 0;
-    if (this.#released >= most) return false;
+  /** Takes one release for a checkpoint so cosigned; false where none is left. In the caller's transaction. */
+  takeRelease(cosigned: Cosigned): boolean {
+    if (cosigned.by !== 'broken-glass') return true;
+    if (this.#released >= cosigned.releasesMax) return false;
     this.#count(this.#released + 1, this.#uncounted);
     return true;
   }
 
   /** The full quorum has covered what was released without it. In the caller's transaction. */
   cover(cosigned: Cosigned): void {
-    if (cosigned !== 'quorum' || this.#released === 0) return;
+    if (cosigned.by !== 'quorum' || this.#released === 0) return;
     this.#count(0, this.#uncounted + this.#released);
   }
 

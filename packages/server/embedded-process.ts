@@ -2,9 +2,9 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { keeperArguments } from '@amanat/keeper/client';
 import type { InstancePaths } from './config/paths.ts';
 
-const KEEPER = fileURLToPath(new URL('main.ts', import.meta.resolve('@amanat/keeper/client')));
 const WITNESSES = fileURLToPath(new URL('witness-main.ts', import.meta.url));
 const BACKOFF_MS_MIN = 100;
 const BACKOFF_MS_MAX = 5_000;
@@ -32,8 +32,8 @@ type Tell = (event: ProcessEvent) => void;
 /** Keeps a keeper running. In the embedded mode it is the gateway's child. */
 export function runKeeper(paths: InstancePaths, tell: Tell): EmbeddedProcess {
   const { keeper, keeperSocket, passphrase } = paths;
-  const where = ['--dir', keeper, '--socket', keeperSocket, '--passphrase-file', passphrase];
-  return new EmbeddedProcess('keeper', [KEEPER, ...where, '--embedded'], tell);
+  const places = { dir: keeper, socket: keeperSocket, passphraseFile: passphrase };
+  return new EmbeddedProcess('keeper', keeperArguments(places, { embedded: true }), tell);
 }
 
 /** Keeps a demonstration's witnesses running: all of them in one process, which is what two cores bear. */

@@ -164,7 +164,14 @@ function createParts({ config, paths, database, keeper, now, logger }: PartsDeps
     randomBytes,
   });
   const warn = (event: string, facts: object) => logger.warn(facts, event);
-  const disclosure = createDisclosure({ keeper, log, records: custody, warn, retryMs: RETRY_MS });
+  const disclosure = createDisclosure({
+    keeper,
+    log,
+    records: custody,
+    warn,
+    retryMs: RETRY_MS,
+    randomBytes,
+  });
   const citizen = createCitizen({ disclosure, keeper, log, custody });
   const people = createPeople({ log });
   let isRecovered = false;

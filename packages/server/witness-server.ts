@@ -1,9 +1,10 @@
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
-import { fastify, LogController } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { destination, pino } from 'pino';
 import { InstanceLock } from './config/lock.ts';
-import { lineOf, withoutContent } from './http/server.ts';
+import { createBoundedServer, withoutContent } from './http/bounded.ts';
+import type { Bounds } from './http/bounds.ts';
+import { BOUNDS } from './http/bounds.ts';
 import { toStorageError } from './storage/errors.ts';
 import { openDatabase } from './storage/sqlite.ts';
 import { sendText, witnessRoutes } from './witness/routes.ts';
@@ -11,14 +12,14 @@ import { createSqliteWitnessStore } from './witness/store-sqlite.ts';
 import type { WitnessFolder } from './witness/witness.ts';
 import { openWitnessFolder, Witness } from './witness/witness.ts';
 
-/** How long a request's head, and all of it, may take to arrive. */
-const HEADERS_TIMEOUT_MS = 5_000;
-const REQUEST_TIMEOUT_MS = 10_000;
-const KEEP_ALIVE_MS = 30_000;
-/** Connections at a time: each may hold one body. */
-const CONNECTIONS_MAX = 512;
-/** How often connections are looked at for the time they have taken. */
-const CHECK_MS = 1_000;
+/** Nearer bounds than a gateway's: a witness has one short call, and each connection may hold one body. */
+const WITNESS_BOUNDS: Bounds = {
+  ...BOUNDS,
+  connectionsMax: 512,
+  headersMs: 5_000,
+  bodyMs: 10_000,
+  checkMs: 1_000,
+};
 
 export interface WitnessServerOptions {
   /** The witness's folder. */
@@ -68,24 +69,8 @@ export async function startWitness(options: WitnessServerOptions): Promise<Witne
 }
 
 function createApp(logger: Logger): FastifyInstance {
-  const app = fastify({
-    loggerInstance: logger as FastifyBaseLogger,
-    // Ours are in the hook below, and name a route's pattern.
-    logController: new LogController({ disableRequestLogging: true }),
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    forceCloseConnections: true,
-    requestIdHeader: false,
-    http: { connectionsCheckingInterval: CHECK_MS },
-    clientErrorHandler: (_error, socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n');
-    },
-  });
-  app.server.headersTimeout = HEADERS_TIMEOUT_MS;
-  app.server.maxConnections = CONNECTIONS_MAX;
-  app.addHook('onResponse', async (request, reply) => {
-    request.log.info(lineOf(request, reply), 'answered');
-  });
+  const app = createBoundedServer(logger, WITNESS_BOUNDS, { forceCloseConnections: true });
+  app.server.maxConnections = WITNESS_BOUNDS.connectionsMax;
   app.setNotFoundHandler((_request, reply) => sendText(reply, 404, 'there is nothing here'));
   app.setErrorHandler((error, request, reply) => {
     const { statusCode = 500 } = error as { readonly statusCode?: number };

@@ -1,5 +1,4 @@
-import { expand, extract } from '@noble/hashes/hkdf.js';
-import { sha256 } from '@noble/hashes/sha2.js';
+import { hkdfExpand, hkdfExtract } from '#hkdf';
 import { concat, uint16, utf8 } from '../bytes.ts';
 import { CoreError } from '../errors.ts';
 
@@ -147,7 +146,7 @@ function labeledExtract(
   label: string,
   input: Uint8Array,
 ): Uint8Array {
-  return extract(sha256, concat(VERSION, suite, utf8(label), input), salt);
+  return hkdfExtract(concat(VERSION, suite, utf8(label), input), salt);
 }
 
 function labeledExpand(
@@ -158,7 +157,7 @@ function labeledExpand(
   length: number,
 ): Uint8Array {
   const labeled = concat(uint16(length), VERSION, suite, utf8(label), info);
-  return expand(sha256, prk, labeled, length);
+  return hkdfExpand(prk, labeled, length);
 }
 
 /** A copy on a buffer of its own, which WebCrypto's types ask for. */

@@ -52,6 +52,98 @@ export function someLeaves(size: number): Uint8Array[] {
   return Array.from({ length: size }, (_, i) => plainLeaf(new TextEncoder().encode(`leaf ${i}`)));
 }
 
+/** The turns from the root to a leaf, by the definition: two sizes under which they are alike prove it alike. */
+export function directions(index: number, size: number): string {
+  if (size === 1) return '';
+  const k = split(size);
+  return index < k ? `l${directions(index, k)}` : `r${directions(index - k, size - k)}`;
+}
+
+/**
+ * The proofs of {@link plainInclusion} and {@link plainConsistency} in the trees of one list of leaves, quick enough
+ * for all of them: a subtree's root is made once, whichever trees it is a part of.
+ */
+export class ProvenTrees {
+  readonly #leaves: readonly Uint8Array[];
+  readonly #roots = new Map<number, Uint8Array>();
+
+  constructor(size: number) {
+    this.#leaves = someLeaves(size);
+  }
+
+  leaf(index: number): Uint8Array {
+    return this.#leaves[index] as Uint8Array;
+  }
+
+  root(size: number): Uint8Array {
+    return size === 0 ? sha256() : this.#rootOf(0, size);
+  }
+
+  inclusion(index: number, size: number): Uint8Array[] {
+    const found = this.inclusions(size).find((each) => each.index === index);
+    return found?.proof ?? [];
+  }
+
+  consistency(oldSize: number, newSize: number): Uint8Array[] {
+    const found = this.consistencies(newSize).find((each) => each.oldSize === oldSize);
+    return found?.proof ?? [];
+  }
+
+  /** The proof of every leaf of one tree. */
+  inclusions(size: number): Generator<{ readonly index: number; readonly proof: Uint8Array[] }> {
+    return this.#inclusions(0, size, []);
+  }
+
+  /** The proof from every size that one tree once had. */
+  consistencies(
+    newSize: number,
+  ): Generator<{ readonly oldSize: number; readonly proof: Uint8Array[] }> {
+    return this.#consistencies(0, newSize, newSize, []);
+  }
+
+  *#inclusions(
+    start: number,
+    end: number,
+    above: readonly Uint8Array[],
+  ): ReturnType<ProvenTrees['inclusions']> {
+    if (end - start === 1) {
+      yield { index: start, proof: [...above] };
+      return;
+    }
+    const middle = start + split(end - start);
+    yield* this.#inclusions(start, middle, [this.#rootOf(middle, end), ...above]);
+    yield* this.#inclusions(middle, end, [this.#rootOf(start, middle), ...above]);
+  }
+
+  /** Old sizes over `start` and up to `last` end within the node of the leaves from `start` to `end`. */
+  *#consistencies(
+    start: number,
+    end: number,
+    last: number,
+    above: readonly Uint8Array[],
+  ): ReturnType<ProvenTrees['consistencies']> {
+    if (last === end) {
+      const own = start === 0 ? [] : [this.#rootOf(start, end)];
+      yield { oldSize: end, proof: [...own, ...above] };
+    }
+    if (end - start === 1) return;
+    const middle = start + split(end - start);
+    yield* this.#consistencies(start, middle, middle, [this.#rootOf(middle, end), ...above]);
+    yield* this.#consistencies(middle, end, end - 1, [this.#rootOf(start, middle), ...above]);
+  }
+
+  #rootOf(start: number, end: number): Uint8Array {
+    if (end - start === 1) return this.leaf(start);
+    const key = start * 2 ** 20 + end;
+    const known = this.#roots.get(key);
+    if (known !== undefined) return known;
+    const middle = start + split(end - start);
+    const made = sha256(Uint8Array.of(1), this.#rootOf(start, middle), this.#rootOf(middle, end));
+    this.#roots.set(key, made);
+    return made;
+  }
+}
+
 /** Tiles of a tree as the specification defines them: each hash is the root over its slice of the leaves. */
 export function plainTiles(
   leaves: readonly Uint8Array[],

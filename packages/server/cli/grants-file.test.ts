@@ -45,6 +45,8 @@ describe('a grants table', () => {
       [{ clock: '+05:00' }, /rows/],
       [{ clock: '+05:00', rows: [], extra: 1 }, /no member ‘extra’/],
       [table({ ...ROW, colour: 'red' }), /no member ‘colour’/],
+      [table({ ...ROW, '0123412345671': 1 }), /no member ‘\?{13}’/],
+      [table({ ...ROW, id: '01234-1234567-1 X', effect: '' }), /^row 1, id: expected a lower-case/],
       [table({ ...ROW, id: 7 }), /row 1, id/],
       [table({ ...ROW, effect: 'perhaps' }), /row police-sims, effect/],
       [table({ ...ROW, purpose: 'Curiosity' }), /purpose/],

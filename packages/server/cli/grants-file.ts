@@ -19,6 +19,8 @@ const ROW = [
   'subjects a day',
 ] as const;
 
+const ID = /^[a-z0-9_-]{1,64}$/;
+
 /** What a forbid row need not say: it forbids at any number. */
 const FORBID_LIMITS = { subjectsMax: 1, secondPersonOver: 0, subjectsPerDay: 0 } as const;
 
@@ -56,6 +58,8 @@ export function parseGrants(value: PlainValue): GrantsFile {
 function parseRow(value: PlainValue, at: number): GrantRow {
   const row = membersOf(value, `row ${at + 1}`, ROW);
   const id = textOf(row.id, `row ${at + 1}, id`);
+  // It is repeated where the row is wrong, so it has to be a name first.
+  if (!ID.test(id)) throw expected(`row ${at + 1}, id`, 'a lower-case name');
   const place = (name: string) => `row ${id}, ${name}`;
   const effect = textOf(row.effect, place('effect'));
   if (effect !== 'permit' && effect !== 'forbid')

@@ -31,7 +31,8 @@ export function membersOf(
   const members = value as Members;
   for (const name of Object.keys(members)) {
     if (!names.includes(name)) {
-      const printable = name.replace(/[^a-zA-Z0-9 _-]/g, '?').slice(0, 60);
+      // Without digits, of which somebody's identifier could be.
+      const printable = name.slice(0, 60).replace(/[^a-zA-Z _-]/g, '?');
       throw expected(place, `no member ‘${printable}’; known are ${names.join(', ')}`);
     }
   }

@@ -5,14 +5,13 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { base64, hex } from '@amanat/core/bytes';
 import type { DocumentOf, Signed } from '@amanat/core/grants';
 import { signingInput, writeDocument } from '@amanat/core/grants';
 import type { SigningKey } from '@amanat/core/keys';
 import { generateSigningKey, sign } from '@amanat/core/keys';
 import type { KeeperPort } from '@amanat/keeper/client';
-import { createKeeper, KeeperClient, pinGenesis } from '@amanat/keeper/client';
+import { createKeeper, KeeperClient, keeperArguments, pinGenesis } from '@amanat/keeper/client';
 import { parseDeclarationFile } from '../holdings/parse.ts';
 import type { ShippedHolding } from '../holdings/shipped.ts';
 import { readShipped, shippedHoldings } from '../holdings/shipped.ts';
@@ -29,7 +28,6 @@ import { SqliteCustodyStore } from './store-sqlite.ts';
 
 export const ORIGIN = 'custody.test.example';
 const PASSPHRASE = 'a test passphrase';
-const KEEPER = fileURLToPath(new URL('../../keeper/main.ts', import.meta.url));
 
 /** Files of an upload, by name. */
 export type Files = Readonly<Record<string, string | Uint8Array>>;
@@ -108,14 +106,14 @@ export class Bench {
   }
 
   async startKeeper(): Promise<void> {
-    const child = spawn(
-      process.execPath,
-      [
-        ...[KEEPER, '--dir', join(this.directory, 'keeper'), '--socket', this.socket],
-        ...['--passphrase-file', join(this.directory, 'passphrase'), '--embedded'],
-      ],
-      { stdio: ['pipe', 'pipe', 'inherit'] },
-    );
+    const places = {
+      dir: join(this.directory, 'keeper'),
+      socket: this.socket,
+      passphraseFile: join(this.directory, 'passphrase'),
+    };
+    const child = spawn(process.execPath, keeperArguments(places, { embedded: true }), {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     this.#child = child;
     await once(child.stdout as NonNullable<typeof child.stdout>, 'data');
   }

@@ -55,10 +55,10 @@ export function readDrawn(
   const keyed: KeyedRow[] = [];
   const refused: RefusedRow[] = [];
   const bytes = DRAWN_BYTES * groupCount;
-  if (answer.length !== asked.length) throw malformed();
+  if (!Array.isArray(answer) || answer.length !== asked.length) throw malformed();
   for (const [at, drawn] of answer.entries()) {
     const { row, groups } = asked[at] as (typeof asked)[number];
-    if (drawn.row !== row) throw malformed();
+    if (typeof drawn !== 'object' || drawn?.row !== row) throw malformed();
     if ('refused' in drawn) {
       refused.push(drawn);
       continue;
@@ -143,8 +143,9 @@ function groupAad(group: string): Uint8Array {
 }
 
 function unhex(text: string, bytes: number): Buffer {
+  if (typeof text !== 'string' || text.length !== 2 * bytes) throw malformed();
   const found = Buffer.from(text, 'hex');
-  if (text.length !== 2 * bytes || found.length !== bytes) throw malformed();
+  if (found.length !== bytes) throw malformed();
   return found;
 }
 

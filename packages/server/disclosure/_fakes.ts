@@ -226,5 +226,7 @@ export function fakeParts() {
   const records = new FakeRecords();
   const warnings: string[] = [];
   const warn: AsksDeps['warn'] = (event) => warnings.push(event);
-  return { keeper, log, records, warnings, warn, retryMs: 1 };
+  // Equal draws leave the order as it is.
+  const randomBytes: AsksDeps['randomBytes'] = (count) => Buffer.alloc(count);
+  return { keeper, log, records, warnings, warn, retryMs: 1, randomBytes };
 }

@@ -10,7 +10,7 @@ import type {
 import { splitPrepared } from '@amanat/keeper/client';
 import type { Log } from '../log/log.ts';
 import type { Carried } from './carried.ts';
-import { carry, chunksOf, giveUp, leafOf, letGo } from './carried.ts';
+import { carry, chunksOf, giveUp, leafOf, letGo, shuffle } from './carried.ts';
 import type { UnavailableCode } from './errors.ts';
 import { AsksUnavailable, asUnavailable, ofLog } from './errors.ts';
 import type { Records } from './find.ts';
@@ -48,6 +48,7 @@ export interface AsksDeps {
   readonly warn: Warn;
   /** How long to wait before the first new try after a failure; it doubles up to two seconds. */
   readonly retryMs: number;
+  readonly randomBytes: (count: number) => Buffer;
 }
 
 /** An ask that was resolved, with its look-ups. */
@@ -203,15 +204,16 @@ export class Asks {
   }
 
   /**
-   * Has the keeper prepare a chunk. What it will not prepare as found is given up at once, so that it has its entry.
+   * Has the keeper prepare a chunk, in random order. What it will not prepare as found is given up at once, so that it has its entry.
    * Gives the look-ups in the order in which they were prepared.
    */
   async #prepare(chunk: readonly Carried[]): Promise<readonly Carried[]> {
-    await this.#prepareOnce(chunk);
-    const refused = chunk.filter(({ prepared }) => prepared === null);
-    if (refused.length === 0) return chunk;
+    const shuffled = shuffle(chunk, this.#deps.randomBytes);
+    await this.#prepareOnce(shuffled);
+    const refused = shuffled.filter(({ prepared }) => prepared === null);
+    if (refused.length === 0) return shuffled;
     for (const each of refused) each.found = giveUp('not-prepared');
-    const taken = chunk.filter(({ prepared }) => prepared !== null);
+    const taken = shuffled.filter(({ prepared }) => prepared !== null);
     await this.#prepareOnce(refused);
     if (refused.some(({ prepared }) => prepared === null)) {
       throw new AsksUnavailable('keeper-unavailable');

@@ -5,6 +5,8 @@ import type { Found, GivenUp } from './find.ts';
 /** Most look-ups, and groups named by them, that are prepared and appended together. */
 const CHUNK_LOOK_UPS_MAX = 128;
 const CHUNK_GROUPS_MAX = 16_384;
+/** So long that no two look-ups of a chunk ever draw the same. */
+const SORT_KEY_BYTES = 8;
 
 /** A look-up on its way to its entry: each step fills in what it brought. */
 export interface Carried {
@@ -19,6 +21,25 @@ export interface Carried {
 /** A look-up that sets out. */
 export function carry(lookUp: LookUp, found: Found, heldBytes = 0): Carried {
   return { lookUp, found, heldBytes, prepared: null, appended: null };
+}
+
+/**
+ * A chunk in random order, so that places in the log tell nothing of who was named after whom, nor whose controller's
+ * entry is which. One subject's own look-ups keep their order among themselves: her history tells it.
+ */
+export function shuffle(
+  chunk: readonly Carried[],
+  randomBytes: (count: number) => Buffer,
+): readonly Carried[] {
+  const bytes = randomBytes(SORT_KEY_BYTES * chunk.length);
+  const keyed = chunk.map((each, at) => ({
+    each,
+    key: bytes.readBigUInt64BE(SORT_KEY_BYTES * at),
+  }));
+  keyed.sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key)));
+  const inOrder = Map.groupBy(chunk, ({ lookUp }) => lookUp.subject);
+  const next = new Map([...inOrder].map(([subject, hers]) => [subject, hers.values()]));
+  return keyed.map(({ each }) => next.get(each.lookUp.subject)?.next().value ?? each);
 }
 
 /** What was found, without the ciphertexts: they are read again when they are opened. */

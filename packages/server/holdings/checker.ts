@@ -146,11 +146,14 @@ export function join(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`;
 }
 
-/** A name from somebody's file made fit to print: bounded, one line, no control characters. */
+/** A name from somebody's file made fit to print: bounded, one line, no control characters, no long number. */
 function printSafely(text: string): string {
   const short = text.length > QUOTED_MAX ? `${text.slice(0, QUOTED_MAX)}…` : text;
-  return short.replace(unprintable, '?');
+  return short.replace(unprintable, '?').replace(digitRun, '####');
 }
+
+/** Runs of digits, Urdu and Arabic ones too, that may be of somebody's identifier. */
+const digitRun = /[\d\u0660-\u0669\u06f0-\u06f9]{4,}/g;
 
 // Control, format (which includes the bidirectional overrides) and unassigned characters, and
 // lone surrogates.

@@ -50,6 +50,13 @@ const refusals: readonly (readonly [string, (d: ReturnType<typeof sample>) => vo
     'owner: unknown-member',
   ],
   [
+    'an unknown member that has a number for its name',
+    (d) => {
+      (d as Record<string, unknown>)['0123412345671'] = 'x';
+    },
+    '####: unknown-member',
+  ],
+  [
     'an unknown member of a field',
     (d) => {
       d.fields[2]!.mask = true;

@@ -67,6 +67,15 @@ test('too many bytes, other encodings, several documents and none are refused', 
   assert.equal(read.ok ? null : read.code, 'not-utf8');
 });
 
+test('as many members as a file holds are read, and one of them twice is refused', () => {
+  const members = Array.from({ length: 25_000 }, (_, at) => `m${at}: 1`).join('\n');
+  const read = readYaml(Buffer.from(members));
+  assert.ok(read.ok);
+  assert.equal(Object.keys(read.value as object).length, 25_000);
+  assert.deepEqual(refused(`${members}\nm24999: 2`), ['duplicate-key', 25_001]);
+  assert.deepEqual(refused('{a: 1, "a": 2}'), ['duplicate-key', 1]);
+});
+
 test('a member named __proto__ changes no prototype', () => {
   const read = readYaml(Buffer.from('__proto__: {polluted: true}'));
   assert.ok(read.ok);

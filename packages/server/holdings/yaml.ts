@@ -75,15 +75,20 @@ export function readYaml(
   if (early !== null) return refuse(early.code, lineAt(early.offset));
 
   const documents = [];
-  const composer = new Composer({ version: '1.2', schema: 'core', uniqueKeys: true, strict: true });
+  // The library compares each key with every other of its map; that each is there once is seen to in toPlain.
+  const composer = new Composer({
+    version: '1.2',
+    schema: 'core',
+    uniqueKeys: false,
+    strict: true,
+  });
   for (const document of composer.compose(tokens)) documents.push(document);
   if (documents.length > 1) return refuse('many-documents', 0);
   const document = documents[0];
   if (document === undefined || document.contents === null) return refuse('empty', 0);
   const fault = document.errors[0] ?? document.warnings[0];
   if (fault !== undefined) {
-    const code = fault.code === 'DUPLICATE_KEY' ? 'duplicate-key' : 'syntax';
-    return refuse(code, lineAt(fault.pos[0]));
+    return refuse('syntax', lineAt(fault.pos[0]));
   }
   try {
     return { ok: true, value: toPlain(document.contents, 0) };

@@ -1,4 +1,5 @@
 import { CoreError } from '@amanat/core/errors';
+import { printableName } from '@amanat/core/shape';
 import { KeeperRefused, KeeperUnavailable } from '@amanat/keeper/client';
 import type { FastifyError, FastifyReply } from 'fastify';
 import { LogUnavailable } from '../log/log.ts';
@@ -104,8 +105,6 @@ function fromFastify(error: Partial<FastifyError>): Fault {
   }
 }
 
-const NAME_LENGTH_MAX = 64;
-
 /** Where the body is wrong, by its members' names alone. */
 function describe(invalid: NonNullable<FastifyError['validation']>[number]): string {
   const place = invalid.instancePath.slice(1).replaceAll('/', '.');
@@ -113,8 +112,9 @@ function describe(invalid: NonNullable<FastifyError['validation']>[number]): str
     readonly additionalProperty?: string;
     readonly missingProperty?: string;
   };
-  const member = additionalProperty ?? missingProperty;
-  const path = [place, member?.slice(0, NAME_LENGTH_MAX)].filter(Boolean).join('.') || 'body';
+  const member =
+    additionalProperty === undefined ? missingProperty : printableName(additionalProperty);
+  const path = [place, member].filter(Boolean).join('.') || 'body';
   if (additionalProperty !== undefined) return `${path}: no such member`;
   if (missingProperty !== undefined) return `${path}: is missing`;
   return `${path}: ${invalid.message ?? 'is not in its form'}`;

@@ -54,6 +54,8 @@ test('an unknown member is refused by name, and a missing one, and what is not j
   assert.equal(unknown.json().detail, 'nmae: no such member');
   assert.equal(unknown.json().code, 'malformed');
   assert.equal((await app.inject(post({}) as never)).json().detail, 'name: is missing');
+  const named = await app.inject(post({ name: 'a', [SECRET]: 'b' }) as never);
+  assert.equal(named.json().detail, '?: no such member');
   const broken = await app.inject({
     ...post(`{"name": "${SECRET}`),
     headers: { 'content-type': 'application/json' },
@@ -93,6 +95,19 @@ test('no log line holds an address asked for, a body or an error’s own words',
   const [first] = lines.map((line) => JSON.parse(line) as { route: string; status: number });
   assert.equal(first?.route, '/v1/people/:id');
   assert.equal(first?.status, 200);
+});
+
+test('an address that cannot be routed is answered as a problem, and not repeated', async (t) => {
+  const { app, lines } = await bench(t);
+  const broken = await app.inject(`/v1/people/${SECRET}%ff`);
+  assert.deepEqual([broken.statusCode, broken.json().code], [400, 'malformed']);
+  const long = await app.inject(`/v1/people/${SECRET}${'x'.repeat(200)}`);
+  assert.deepEqual([long.statusCode, long.json().code], [404, 'not-found']);
+  for (const { body, headers } of [broken, long]) {
+    assert.equal(headers['content-type'], 'application/problem+json; charset=utf-8');
+    assert.ok(!body.includes(SECRET));
+  }
+  assert.ok(!lines.join('').includes(SECRET));
 });
 
 test('an address whose requests keep failing is asked to wait, others are not', async (t) => {

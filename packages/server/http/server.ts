@@ -1,17 +1,16 @@
 import type { Server } from 'node:http';
 import { createServer as createHttpServer } from 'node:http';
 import swagger from '@fastify/swagger';
-import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { fastify, LogController } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { boundArrival, endMalformed } from './arrival.ts';
+import { endMalformed } from './arrival.ts';
+import { createBoundedServer, timesOf, withoutContent } from './bounded.ts';
 import type { Bounds } from './bounds.ts';
 import { BOUNDS } from './bounds.ts';
 import { Failures } from './failures.ts';
 import { faultOf, sendFault, toFault } from './faults.ts';
 import { clientOf, trustOf } from './network.ts';
 import { securityHeaders } from './security-headers.ts';
-import { boundUnread } from './unread.ts';
 
 const BODY_BYTES_MAX = 128 * 1024;
 const PARAM_LENGTH_MAX = 200;
@@ -45,22 +44,19 @@ export interface ServerOptions {
  */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
   const { trustedProxy = [], bounds = BOUNDS } = options;
-  const app = fastify({
-    loggerInstance: options.logger as FastifyBaseLogger,
-    // Ours are in the hook below: Fastify's own would name the address asked for.
-    logController: new LogController({ disableRequestLogging: true }),
+  const app = createBoundedServer(options.logger, bounds, {
     bodyLimit: BODY_BYTES_MAX,
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
     trustProxy: trustOf(trustedProxy),
-    keepAliveTimeout: bounds.keepAliveMs,
-    http: timesOf(bounds),
     forceCloseConnections: 'idle',
     return503OnClosing: true,
-    // A client's own id could carry anything into our log lines.
-    requestIdHeader: false,
     // An unknown member is refused by name, never dropped in silence.
     ajv: { customOptions: { removeAdditional: false, useDefaults: false } },
-    clientErrorHandler: endMalformed,
+    // Fastify's own answers to an address that it cannot route repeat the address.
+    frameworkErrors: (error, _request, reply) => {
+      const code = error.code === 'FST_ERR_BAD_URL' ? 'malformed' : 'not-found';
+      return sendFault(reply, faultOf(code));
+    },
   });
   app.addHook('preClose', async () => {
     setTimeout(() => app.server.closeAllConnections(), GRACE_MS).unref();
@@ -75,21 +71,9 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       },
     },
   });
-  boundArrival(app, bounds);
-  boundUnread(app, bounds);
   addAnswers(app, options);
   app.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger());
   return app;
-}
-
-/** A body's time is ours to bound (`boundArrival`): Node's `requestTimeout` knows no uploads. */
-function timesOf({ headersMs, checkMs, keepAliveMs }: Bounds) {
-  return {
-    headersTimeout: headersMs,
-    requestTimeout: 0,
-    connectionsCheckingInterval: checkMs,
-    keepAliveTimeout: keepAliveMs,
-  };
 }
 
 function addAnswers(
@@ -119,7 +103,6 @@ function addAnswers(
     if (client !== null && (reply.statusCode === 400 || reply.statusCode === 401)) {
       failures.add(client, now());
     }
-    request.log.info(lineOf(request, reply), 'answered');
   });
   app.setErrorHandler((error, request, reply) => {
     const fault = toFault(error);
@@ -127,26 +110,6 @@ function addAnswers(
     return sendFault(reply, fault);
   });
   app.setNotFoundHandler((_request, reply) => sendFault(reply, faultOf('not-found')));
-}
-
-/** I12: the route's pattern, never the address asked for, its values or a body. */
-export function lineOf(request: FastifyRequest, reply: FastifyReply) {
-  return {
-    method: request.method,
-    route: request.routeOptions.url ?? 'none',
-    status: reply.statusCode,
-    ms: Math.round(reply.elapsedTime * 10) / 10,
-  };
-}
-
-/** A library's message may quote what it was given: its name, code and place are kept, and ours below it. */
-export function withoutContent(error: unknown) {
-  const { name, code, stack } = error as Partial<Error> & { readonly code?: unknown };
-  const at = stack
-    ?.split('\n')
-    .filter((line) => line.startsWith('    at '))
-    .slice(0, 12);
-  return { error: { name, code, at } };
 }
 
 /** A second listener of the same routes. */

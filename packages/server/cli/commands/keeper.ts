@@ -1,12 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { keeperArguments } from '@amanat/keeper/client';
 import { instancePaths } from '../../config/paths.ts';
 import type { Command } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { requireInstance } from '../instance.ts';
-
-const MAIN = fileURLToPath(new URL('../../../keeper/main.ts', import.meta.url));
 
 /** `amanat keeper`: the keeper in a process of its own, under its own administrators. */
 export const keeper: Command = {
@@ -26,18 +24,16 @@ export const keeper: Command = {
   async run(call) {
     requireInstance(call.dir);
     const paths = instancePaths(call.dir);
-    const passphrase = call.arguments.text('passphrase-file') ?? paths.passphrase;
-    const child = spawn(
-      process.execPath,
-      [
-        MAIN,
-        ...['--dir', paths.keeper],
-        ...['--socket', paths.keeperSocket],
-        ...['--passphrase-file', passphrase],
-        ...(call.arguments.flag('group') ? ['--group'] : []),
-      ],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
+    const places = {
+      dir: paths.keeper,
+      socket: paths.keeperSocket,
+      passphraseFile: call.arguments.text('passphrase-file') ?? paths.passphrase,
+    };
+    const group = call.arguments.flag('group');
+    const child = spawn(process.execPath, keeperArguments(places, { group }), {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: {},
+    });
     child.stdout.once('data', () => call.say('The keeper serves (Ctrl-C stops).'));
     const stop = () => child.kill('SIGTERM');
     call.signal.addEventListener('abort', stop, { once: true });

@@ -1,0 +1,80 @@
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = join(import.meta.dirname, 'main.ts');
+const CORE = '@amanat/core';
+
+/** What of the file system a keeper has to do with. */
+export interface KeeperPlaces {
+  /** Its own folder, which it reads and writes. */
+  readonly dir: string;
+  /** Its Unix socket, which it makes. */
+  readonly socket: string;
+  /** A file that it reads. */
+  readonly passphraseFile: string;
+}
+
+/**
+ * Node's command line for a keeper that serves: {@link confinement}, the program, and its options. Start it with an
+ * empty environment: NODE_OPTIONS could have it load other code.
+ * @throws Error where a path holds a `*`, which Node would take for a pattern.
+ */
+export function keeperArguments(
+  places: KeeperPlaces,
+  {
+    embedded = false,
+    group = false,
+  }: { readonly embedded?: boolean; readonly group?: boolean } = {},
+): readonly string[] {
+  const { dir, socket, passphraseFile } = absolute(places);
+  return [
+    ...confinement(places),
+    MAIN,
+    ...['--dir', dir, '--socket', socket, '--passphrase-file', passphraseFile],
+    ...(embedded ? ['--embedded'] : []),
+    ...(group ? ['--group'] : []),
+  ];
+}
+
+/**
+ * Node's options that confine a keeper's process (Node's permission model): of files it is given its own folder, its
+ * socket, its passphrase and its code, and neither processes, workers, addons, WASI, a debugger nor code made from
+ * text. Not covered by the model: what SQLite opens, and the network.
+ * @throws Error where a path holds a `*`, which Node would take for a pattern.
+ */
+export function confinement(places: KeeperPlaces): readonly string[] {
+  const { dir, socket, passphraseFile } = absolute(places);
+  const reads = [...codeFolders(), dir, socket, passphraseFile];
+  const writes = [dir, socket];
+  const pattern = [...reads, ...writes].find((path) => path.includes('*'));
+  if (pattern !== undefined) throw new Error('the keeper cannot be confined: a path holds a *');
+  return [
+    '--permission',
+    '--disallow-code-generation-from-strings',
+    ...reads.map((path) => `--allow-fs-read=${path}`),
+    ...writes.map((path) => `--allow-fs-write=${path}`),
+  ];
+}
+
+/** Node compares paths as they are named: what is a symlink is allowed under the name by which it is opened. */
+function absolute({ dir, socket, passphraseFile }: KeeperPlaces): KeeperPlaces {
+  return {
+    dir: resolve(dir),
+    socket: resolve(socket),
+    passphraseFile: resolve(passphraseFile),
+  };
+}
+
+/** The keeper's own folder, core's, and every place at which Node looks for core on its way there. */
+function codeFolders(): readonly string[] {
+  const folders = [
+    import.meta.dirname,
+    dirname(fileURLToPath(import.meta.resolve(`${CORE}/bytes`))),
+  ];
+  for (let above = dirname(import.meta.dirname); ; above = dirname(above)) {
+    const link = join(above, 'node_modules', CORE);
+    folders.push(link);
+    if (existsSync(link) || above === dirname(above)) return folders;
+  }
+}

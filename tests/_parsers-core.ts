@@ -1,0 +1,523 @@
+import { readFileSync } from 'node:fs';
+import { base64, fromBase64, fromHex, fromUtf8, hex, utf8 } from '../packages/core/bytes.ts';
+import type { Json } from '../packages/core/canonical.ts';
+import { canonicalText, parseCanonical, parseCanonicalBytes } from '../packages/core/canonical.ts';
+import type { CoreErrorCode } from '../packages/core/errors.ts';
+import { CoreError } from '../packages/core/errors.ts';
+import type { DocumentType, PublicDocumentType } from '../packages/core/grants/documents.ts';
+import {
+  personalDocuments,
+  publicDocuments,
+  readDocument,
+  readPublicDocument,
+} from '../packages/core/grants/documents.ts';
+import { readSelector } from '../packages/core/grants/selectors.ts';
+import {
+  generateSealingKey,
+  importSealingKey,
+  openSealed,
+  sealTo,
+} from '../packages/core/keys/hpke.ts';
+import { open, openOnce, seal, sealOnce, secretKey } from '../packages/core/keys/seal.ts';
+import {
+  exportSigningKey,
+  generateSigningKey,
+  importSigningKey,
+  parsePublicKey,
+} from '../packages/core/keys/sign.ts';
+import { formatCheckpoint, parseCheckpoint } from '../packages/core/log/checkpoint.ts';
+import { encodePersonalLeaf, encodePublicLeaf, parseLeaf } from '../packages/core/log/entry.ts';
+import { CompactRange } from '../packages/core/log/merkle.ts';
+import {
+  formatNote,
+  formatVerifierKey,
+  openNote,
+  openNoteAsync,
+  parseNote,
+  parseVerifierKey,
+} from '../packages/core/log/note.ts';
+import {
+  decodeEntryBundle,
+  decodeTile,
+  encodeEntryBundle,
+  encodeTile,
+  parseTilePath,
+  tilePath,
+} from '../packages/core/log/tile.ts';
+import { decodeBody, encodeBody, readRecordRead } from '../packages/core/statement.ts';
+import { Simulation } from '../packages/core/verify/_simulation.ts';
+import { readAnswer } from '../packages/core/verify/answer.ts';
+import {
+  askForView,
+  formatAccessCode,
+  parseAccessCode,
+  readTypedCode,
+} from '../packages/core/verify/ask.ts';
+import { makeBundle, verifyBundle } from '../packages/core/verify/bundle.ts';
+import { openCheckpoint } from '../packages/core/verify/checkpoint.ts';
+import { readLatestEntries } from '../packages/core/verify/entries.ts';
+import { verifyHistory } from '../packages/core/verify/history.ts';
+import { openByWebCrypto, openOnceByWebCrypto } from '../packages/core/verify/open.ts';
+import { readHead, readView, readViewAsk, writeView, writeViewAsk } from '../packages/core/view.ts';
+import type { FuzzedParser, Inputs } from './_fuzz.ts';
+import { asBytes, bytesLike, jsonLike, jsonTextLike, mapped, parser, textLike } from './_fuzz.ts';
+
+const NOW = Date.UTC(2026, 10, 23, 9, 30);
+
+/** Whether an error is core's, with one of these codes. */
+export function core(...codes: readonly CoreErrorCode[]): (error: Error) => boolean {
+  return (error) => error instanceof CoreError && codes.includes(error.code);
+}
+
+/** The one form of a value, or null where it has none. */
+function canonical(value: unknown): string | null {
+  try {
+    return canonicalText(value as Json);
+  } catch {
+    return null;
+  }
+}
+
+/** Inputs that are documents in their one form, or nearly. */
+export function documentLike(...valid: readonly unknown[]): Inputs<string> {
+  return jsonTextLike(canonical, ...valid);
+}
+
+function vectors<T>(name: string): readonly T[] {
+  const path = new URL(`../vectors/${name}.json`, import.meta.url);
+  return (JSON.parse(readFileSync(path, 'utf8')) as { readonly valid: readonly T[] }).valid;
+}
+
+/** A document of every type, as the vectors have them. */
+export const documents = vectors<{ readonly type: DocumentType; readonly document: string }>(
+  'documents',
+);
+
+/** The values of the vectors' documents of some types. */
+export function documentsOf(...types: readonly DocumentType[]): readonly object[] {
+  return documents
+    .filter(({ type }) => types.includes(type))
+    .map(({ document }) => JSON.parse(document) as object);
+}
+
+const HEX32 = 'ab'.repeat(32);
+const HEX16 = 'cd'.repeat(16);
+const RECORD = {
+  holding: 'sim-registrations',
+  record: HEX16,
+  import: 7,
+  row: 3,
+  expiryMonth: '2029-01',
+  groups: [{ group: 'identity', nonce: HEX16, sha256: HEX32 }],
+};
+const SELECTOR = { type: 'cnic', value: '0123412345671', salt: HEX16 };
+const VIEW = {
+  type: 'view',
+  subjects: [
+    {
+      head: 'head',
+      signature: 'signature',
+      protected: false,
+      alias: false,
+      undelivered: [1],
+      first: 1,
+      bodyKeys: 'AAAA',
+    },
+  ],
+} as const;
+const HEAD = {
+  type: 'head',
+  session: HEX32,
+  subject: HEX16,
+  controller: 'demo-telecom',
+  number: 3,
+  chain: HEX32,
+  size: 12,
+  root: HEX32,
+  time: NOW,
+};
+
+/** core/log: every form is strict, and what is read is written as it was. */
+function logParsers(): readonly FuzzedParser[] {
+  const leaves = vectors<{ readonly leaf: string }>('leaves')
+    .map(({ leaf }) => fromHex(leaf))
+    .filter(({ length }) => length < 4_000);
+  const notes = vectors<{ readonly note: string; readonly keys: readonly string[] }>('notes')
+    .filter(({ note }) => note.length < 4_000)
+    .slice(0, 12);
+  const [first] = notes;
+  if (first === undefined) throw new Error('the vectors have no notes');
+  const keys = first.keys.map(parseVerifierKey);
+  const paths = vectors<{ readonly path: string }>('tile-paths').map(({ path }) => path);
+  const hashes = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte));
+  const log = (name: string, file: string) => ({ file: `packages/core/log/${file}.ts`, name });
+  return [
+    parser({
+      ...log('parseTilePath', 'tile'),
+      inputs: textLike(...paths),
+      parse: parseTilePath,
+      throws: core('bad-tile'),
+      write: tilePath,
+    }),
+    parser({
+      ...log('decodeTile', 'tile'),
+      inputs: bytesLike(encodeTile(hashes)),
+      parse: (bytes) => decodeTile(bytes, 3),
+      throws: core('bad-tile'),
+      write: encodeTile,
+    }),
+    parser({
+      ...log('decodeEntryBundle', 'tile'),
+      inputs: bytesLike(encodeEntryBundle([utf8('one'), utf8(''), utf8('three')])),
+      parse: (bytes) => decodeEntryBundle(bytes, 3),
+      throws: core('bad-tile'),
+      write: encodeEntryBundle,
+    }),
+    parser({
+      ...log('parseCheckpoint', 'checkpoint'),
+      inputs: textLike(...vectors<{ readonly text: string }>('checkpoints').map((v) => v.text)),
+      parse: parseCheckpoint,
+      throws: core('bad-checkpoint'),
+      write: (checkpoint) =>
+        checkpoint.extensions.length > 0 ? null : formatCheckpoint(checkpoint),
+    }),
+    parser({
+      ...log('parseLeaf', 'entry'),
+      inputs: bytesLike(...leaves),
+      parse: parseLeaf,
+      throws: core('bad-entry'),
+      write: (leaf) => (leaf.kind === 'person' ? encodePersonalLeaf(leaf) : encodePublicLeaf(leaf)),
+    }),
+    parser({
+      ...log('parseVerifierKey', 'note'),
+      inputs: textLike(...first.keys),
+      parse: parseVerifierKey,
+      throws: core('bad-key'),
+      write: formatVerifierKey,
+    }),
+    parser({
+      ...log('parseNote', 'note'),
+      inputs: textLike(...notes.map(({ note }) => note)),
+      parse: parseNote,
+      throws: core('bad-note'),
+      write: ({ text, signatures }) => formatNote(text, signatures),
+    }),
+    parser({
+      ...log('openNote', 'note'),
+      inputs: textLike(first.note),
+      parse: (note) => openNote(note, keys, () => true),
+      throws: core('bad-note'),
+    }),
+    parser({
+      ...log('openNoteAsync', 'note'),
+      inputs: textLike(first.note),
+      parse: (note) => openNoteAsync(note, keys, async () => true),
+      throws: core('bad-note'),
+    }),
+    parser({
+      ...log('CompactRange.from', 'merkle'),
+      inputs: mapped(bytesLike(Buffer.concat([Buffer.of(7), ...hashes])), (bytes) => ({
+        size: bytes[0] ?? 0,
+        hashes: Array.from({ length: Math.ceil((bytes.length - 1) / 32) || 0 }, (_, i) =>
+          bytes.subarray(1 + 32 * i, 33 + 32 * i),
+        ),
+      })),
+      parse: ({ size, hashes }) => CompactRange.from(size, hashes),
+      throws: core('bad-proof'),
+      write: (range) => ({ size: range.size, hashes: [...range.hashes()] as Uint8Array[] }),
+    }),
+  ];
+}
+
+/** core itself and core/grants: one form of JSON, and shapes. */
+function documentParsers(): readonly FuzzedParser[] {
+  const values = documents.map(({ document }) => JSON.parse(document) as unknown);
+  const all = documentLike(...values);
+  const statement = {
+    type: 'statement',
+    kind: 'disclosure',
+    controller: 'demo-telecom',
+    subject: HEX16,
+    number: 1,
+    time: NOW,
+    agency: 'demo-police',
+    officer: HEX16,
+    approved: null,
+    purpose: 'https://w3id.org/dpv#ServiceRegistration',
+    legalBasis: 'https://w3id.org/dpv#LegalObligation',
+    refusal: null,
+    reads: [{ holding: 'sim-registrations', groups: ['identity'] }],
+    records: [RECORD],
+    evidence: HEX32,
+  };
+  const body = Buffer.concat([new Uint8Array(32), utf8(canonicalText(statement))]);
+  const types = { ...publicDocuments, ...personalDocuments };
+  const grants = { file: 'packages/core/grants/documents.ts' };
+  const view = { file: 'packages/core/view.ts' };
+  const isDocument = core('bad-document');
+  return [
+    parser({
+      file: 'packages/core/canonical.ts',
+      name: 'parseCanonical',
+      inputs: all,
+      parse: parseCanonical,
+      throws: isDocument,
+      write: canonicalText,
+    }),
+    parser({
+      file: 'packages/core/canonical.ts',
+      name: 'parseCanonicalBytes',
+      inputs: asBytes(all),
+      parse: parseCanonicalBytes,
+      throws: core('bad-document', 'bad-encoding'),
+      write: (value) => utf8(canonicalText(value)),
+    }),
+    parser({
+      ...grants,
+      name: 'readDocument',
+      inputs: all,
+      parse: (text) => readDocument(text, ...(Object.keys(types) as DocumentType[])),
+      throws: isDocument,
+      write: (value) => canonicalText(value as unknown as Json),
+    }),
+    parser({
+      ...grants,
+      name: 'readPublicDocument',
+      inputs: documentLike(
+        ...documentsOf(...(Object.keys(publicDocuments) as PublicDocumentType[])),
+      ),
+      parse: readPublicDocument,
+      throws: isDocument,
+      write: (value) => canonicalText(value as unknown as Json),
+    }),
+    parser({
+      file: 'packages/core/grants/selectors.ts',
+      name: 'readSelector',
+      inputs: jsonLike(SELECTOR),
+      parse: (value) => readSelector(value as Json, ''),
+      throws: isDocument,
+    }),
+    parser({
+      file: 'packages/core/statement.ts',
+      name: 'readRecordRead',
+      inputs: jsonLike(RECORD),
+      parse: (value) => readRecordRead(value as Json, ''),
+      throws: isDocument,
+    }),
+    parser({
+      file: 'packages/core/statement.ts',
+      name: 'decodeBody',
+      inputs: bytesLike(body),
+      parse: decodeBody,
+      throws: core('bad-document', 'bad-encoding'),
+      write: (value, bytes) => encodeBody(bytes.subarray(0, 32), value),
+    }),
+    parser({
+      ...view,
+      name: 'readViewAsk',
+      inputs: asBytes(documentLike({ type: 'view', code: HEX16, time: NOW })),
+      parse: readViewAsk,
+      throws: core('bad-document', 'bad-encoding'),
+      write: writeViewAsk,
+    }),
+    parser({
+      ...view,
+      name: 'readHead',
+      inputs: documentLike(HEAD),
+      parse: readHead,
+      throws: core('bad-document', 'bad-encoding'),
+      write: canonicalText,
+    }),
+    parser({
+      ...view,
+      name: 'readView',
+      inputs: asBytes(documentLike(VIEW)),
+      parse: readView,
+      throws: core('bad-document', 'bad-encoding'),
+      write: writeView,
+    }),
+    parser({
+      file: 'packages/core/bytes.ts',
+      name: 'fromUtf8',
+      inputs: asBytes(textLike('نام, and\u{1f600}')),
+      parse: fromUtf8,
+      throws: core('bad-encoding'),
+      write: utf8,
+    }),
+    parser({
+      file: 'packages/core/bytes.ts',
+      name: 'fromHex',
+      inputs: textLike('00ff', HEX16, ''),
+      parse: fromHex,
+      throws: core('bad-encoding'),
+      write: hex,
+    }),
+    parser({
+      file: 'packages/core/bytes.ts',
+      name: 'fromBase64',
+      inputs: textLike('AAAA', 'AA==', '+/8=', ''),
+      parse: fromBase64,
+      throws: core('bad-encoding'),
+      write: base64,
+    }),
+  ];
+}
+
+/** core/keys: what is sealed under one key, and keys themselves. */
+async function keyParsers(): Promise<readonly FuzzedParser[]> {
+  const raw = new Uint8Array(32).fill(7);
+  const key = secretKey(raw);
+  const aad = utf8('aad');
+  const sealedOnce = sealOnce(key, utf8('plaintext'), aad);
+  const sealed = seal(key, utf8('plaintext'), aad, new Uint8Array(12));
+  const pair = await generateSealingKey();
+  const recipient = await importSealingKey(pair.publicKey, pair.pkcs8);
+  const { enc, ciphertext } = await sealTo(pair.publicKey, aad, utf8('plaintext'));
+  const kinds = ['ed25519', 'p256'] as const;
+  const signing = kinds.map(generateSigningKey);
+  const isCiphertext = core('bad-ciphertext');
+  const keys = (name: string, file: string) => ({ file: `packages/core/keys/${file}.ts`, name });
+  return [
+    parser({
+      ...keys('openOnce', 'seal'),
+      inputs: bytesLike(sealedOnce),
+      parse: (bytes) => openOnce(key, bytes, aad),
+      throws: isCiphertext,
+      write: (plaintext) => sealOnce(key, plaintext, aad),
+    }),
+    parser({
+      ...keys('open', 'seal'),
+      inputs: bytesLike(sealed),
+      parse: (bytes) => open(key, bytes, aad),
+      throws: isCiphertext,
+      write: (plaintext) => seal(key, plaintext, aad, new Uint8Array(12)),
+    }),
+    parser({
+      ...keys('openOnceByWebCrypto', '../verify/open'),
+      file: 'packages/core/verify/open.ts',
+      inputs: bytesLike(sealedOnce),
+      parse: (bytes) => openOnceByWebCrypto(raw, bytes, aad),
+      throws: isCiphertext,
+    }),
+    parser({
+      file: 'packages/core/verify/open.ts',
+      name: 'openByWebCrypto',
+      inputs: bytesLike(sealed),
+      parse: (bytes) => openByWebCrypto(raw, bytes, aad),
+      throws: isCiphertext,
+    }),
+    parser({
+      ...keys('openSealed', 'hpke'),
+      inputs: mapped(bytesLike(Buffer.concat([enc, ciphertext])), (bytes) => ({
+        enc: bytes.subarray(0, 65),
+        ciphertext: bytes.subarray(65),
+      })),
+      parse: (message) => openSealed(recipient, aad, message),
+      throws: core('bad-key', 'bad-ciphertext'),
+    }),
+    parser({
+      ...keys('parsePublicKey', 'sign'),
+      inputs: textLike(...signing.map((each) => each.public.text)),
+      parse: parsePublicKey,
+      throws: core('bad-key'),
+      write: ({ text }) => text,
+    }),
+    parser({
+      ...keys('importSigningKey', 'sign'),
+      inputs: textLike(...signing.map(exportSigningKey)),
+      parse: (pem) => importSigningKey(pem).public.text,
+      throws: core('bad-key'),
+      // A key that is taken has a public half that is taken.
+      refusal: (text) => {
+        parsePublicKey(text);
+        return null;
+      },
+    }),
+  ];
+}
+
+/** core/verify: what a browser reads of a gateway that may lie, and what a person types. */
+async function verifyParsers(): Promise<readonly FuzzedParser[]> {
+  const simulation = await Simulation.create();
+  simulation.addNoise(20, NOW - 3_600_000);
+  simulation.addEntry('demo-telecom', { kind: 'disclosure', time: NOW - 7_200_000 });
+  simulation.addEntry('demo-border', { kind: 'miss', time: NOW - 3_600_000 });
+  const session = await askForView(simulation.code, simulation.keeperSealingKey, NOW);
+  const answer = await simulation.answer(session, { now: NOW });
+  if (typeof answer !== 'object') throw new Error('the simulation gives no answer');
+  const keys = simulation.keys;
+  const tiles = { readTile: async (position: never) => simulation.tile(position) };
+  const verification = await verifyHistory({ answer, session, keys, tiles, now: NOW });
+  if (verification.material === null) throw new Error('the simulated answer does not open');
+  const bundle = makeBundle({ ...verification, material: verification.material }, NOW);
+  const code = formatAccessCode(simulation.code);
+  const bundles = encodeEntryBundle(
+    Array.from({ length: 3 }, (_, i) =>
+      encodePersonalLeaf({ hour: '2026-11-23T08Z', commitment: new Uint8Array(32).fill(i) }),
+    ),
+  );
+  const verify = (name: string, file: string) => ({
+    file: `packages/core/verify/${file}.ts`,
+    name,
+  });
+  const typed = textLike(code, simulation.code, '۰۱۲۳ abcd', 'OIl0-0000');
+  return [
+    parser({
+      ...verify('readTypedCode', 'ask'),
+      inputs: typed,
+      parse: readTypedCode,
+      rewrite: (digits) => digits,
+    }),
+    parser({
+      ...verify('parseAccessCode', 'ask'),
+      inputs: typed,
+      parse: parseAccessCode,
+      rewrite: (digits) => (digits === null ? null : formatAccessCode(digits)),
+    }),
+    parser({
+      ...verify('openCheckpoint', 'checkpoint'),
+      inputs: textLike(answer.checkpoint),
+      parse: (note) => openCheckpoint(note, keys.logKey),
+    }),
+    parser({
+      ...verify('openCheckpoint, by any key', 'checkpoint'),
+      inputs: textLike(keys.logKey),
+      parse: (key) => openCheckpoint(answer.checkpoint, key),
+    }),
+    parser({
+      ...verify('readLatestEntries', 'entries'),
+      inputs: bytesLike(bundles),
+      parse: (bytes) =>
+        readLatestEntries({ read: async () => bytes, size: 3, before: 3, count: 3 }),
+      throws: core('bad-tile'),
+    }),
+    parser({
+      ...verify('readAnswer', 'answer'),
+      inputs: jsonLike(answer),
+      parse: readAnswer,
+      throws: core('bad-document'),
+    }),
+    parser({
+      ...verify('verifyHistory', 'history'),
+      inputs: jsonLike(answer),
+      parse: (changed) =>
+        verifyHistory({ answer: changed as never, session, keys, tiles, now: NOW }),
+    }),
+    parser({
+      ...verify('verifyBundle', 'bundle'),
+      inputs: jsonTextLike((value) => JSON.stringify(value), JSON.parse(bundle)),
+      parse: (file) => verifyBundle(file, keys, NOW),
+      throws: core('bad-document'),
+    }),
+  ];
+}
+
+/** Every parser of packages/core. */
+export async function coreParsers(): Promise<readonly FuzzedParser[]> {
+  return [
+    ...logParsers(),
+    ...documentParsers(),
+    ...(await keyParsers()),
+    ...(await verifyParsers()),
+  ];
+}

@@ -1,0 +1,162 @@
+import { utf8 } from '../packages/core/bytes.ts';
+import type { Json } from '../packages/core/canonical.ts';
+import { canonicalText } from '../packages/core/canonical.ts';
+import { generateSealingKey, importSealingKey, sealTo } from '../packages/core/keys/hpke.ts';
+import { seal } from '../packages/core/keys/seal.ts';
+import { VIEW_INFO } from '../packages/core/view.ts';
+import { evidenceKey, openEvidence } from '../packages/keeper/evidence.ts';
+import {
+  encodeFrame,
+  FrameError,
+  FrameReader,
+  packLeaves,
+  unpackLeaves,
+} from '../packages/keeper/frame.ts';
+import { readAsked, readers } from '../packages/keeper/messages.ts';
+import { joinPrepared, splitPrepared } from '../packages/keeper/prepared.ts';
+import type { Prepared } from '../packages/keeper/protocol.ts';
+import { openView } from '../packages/keeper/view-sessions.ts';
+import type { FuzzedParser } from './_fuzz.ts';
+import { bytesLike, jsonLike, mapped, parser } from './_fuzz.ts';
+import { core } from './_parsers-core.ts';
+
+const HEX32 = 'ab'.repeat(32);
+const HEX16 = 'cd'.repeat(16);
+const isFrameError = (error: Error) => error instanceof FrameError;
+
+const SIGNED = { document: '{}', signatures: [{ key: HEX16, signature: 'AAAA' }] };
+const REQUEST = {
+  kind: 'request',
+  signed: SIGNED,
+  selectors: [{ type: 'cnic', value: '0123412345671', salt: HEX16 }],
+  approval: null,
+};
+const RECORD = {
+  holding: 'sim-registrations',
+  record: HEX16,
+  import: 7,
+  row: 3,
+  expiryMonth: '2029-01',
+  groups: [{ group: 'identity', nonce: HEX16, sha256: HEX32 }],
+};
+
+/** A message of each name as a gateway sends it. */
+const MESSAGES: Readonly<Record<keyof typeof readers, Json>> = {
+  draw: {
+    import: 1,
+    rows: [
+      {
+        row: 2,
+        primary: { type: 'cnic', value: '0123412345671' },
+        secondary: [{ type: 'msisdn', value: '+923980000001' }],
+        recordKey: HEX32,
+        digest: HEX32,
+        eventDate: '2026-01-01',
+      },
+    ],
+  },
+  resolve: { asks: [REQUEST] },
+  prepare: { lookUps: [{ id: 1, records: [RECORD], abandoned: false }] },
+  commit: { checkpoint: 'note', leaves: 0, wanted: [1] },
+  view: { ask: 1 },
+  status: {},
+};
+
+/** Every parser of packages/keeper. */
+export async function keeperParsers(): Promise<readonly FuzzedParser[]> {
+  const leaves = [utf8('one'), utf8(''), utf8('three')];
+  const viewKey = new Uint8Array(32).fill(9);
+  const text = utf8(canonicalText({ type: 'evidence' }));
+  const hash = new Uint8Array(32).fill(0xab);
+  const sealed = seal(evidenceKey(viewKey, hash), text, hash, new Uint8Array(12));
+  const pair = await generateSealingKey();
+  const sealing = await importSealingKey(pair.publicKey, pair.pkcs8);
+  const { enc, ciphertext } = await sealTo(pair.publicKey, VIEW_INFO, utf8('code'));
+  const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
+  const view = { kind: 'view' as const, enc: base64(enc), ciphertext: base64(ciphertext) };
+  const entry = { id: 1, kind: 'miss', subject: HEX16, number: 1 } as const;
+  const joined = joinPrepared([
+    { ...entry, leaf: utf8('leaf'), body: utf8('body'), evidence: null },
+    { ...entry, leaf: utf8('leaf'), body: utf8('body'), evidence: utf8('evidence') },
+    { id: 2, refused: 'too-late' },
+  ]);
+  const prepared = { lookUps: joined.answer.lookUps as readonly Prepared[] };
+  return [
+    parser({
+      file: 'packages/keeper/frame.ts',
+      name: 'unpackLeaves',
+      inputs: bytesLike(packLeaves(leaves)),
+      parse: (bytes) => unpackLeaves(Buffer.from(bytes), 3),
+      throws: isFrameError,
+      write: packLeaves,
+    }),
+    parser({
+      file: 'packages/keeper/frame.ts',
+      name: 'FrameReader',
+      inputs: bytesLike(
+        encodeFrame({ id: 1, name: 'status', body: {} }, utf8('bytes')),
+        encodeFrame(null),
+      ),
+      parse: (bytes) => [...new FrameReader().push(Buffer.from(bytes))],
+      throws: isFrameError,
+    }),
+    parser({
+      file: 'packages/keeper/evidence.ts',
+      name: 'openEvidence',
+      inputs: bytesLike(sealed),
+      parse: (bytes) => openEvidence(viewKey, 'ab'.repeat(32), bytes),
+      throws: core('bad-ciphertext', 'bad-document', 'bad-encoding'),
+    }),
+    parser({
+      file: 'packages/keeper/prepared.ts',
+      name: 'splitPrepared',
+      inputs: jsonLike([4, 4, null]),
+      // The answer is the keeper's own; what may be wrong are the lengths.
+      parse: (lengths) => {
+        const bytes = (Array.isArray(lengths) ? lengths : [lengths]) as never;
+        return splitPrepared({ lookUps: [{ ...entry, bytes }] }, Buffer.from('leafbody'));
+      },
+      throws: isFrameError,
+    }),
+    parser({
+      file: 'packages/keeper/prepared.ts',
+      name: 'splitPrepared, of any bytes',
+      inputs: bytesLike(joined.attachment),
+      parse: (bytes) => splitPrepared(prepared, Buffer.from(bytes)),
+      throws: isFrameError,
+      write: (lookUps) => joinPrepared(lookUps).attachment,
+    }),
+    parser({
+      file: 'packages/keeper/view-sessions.ts',
+      name: 'openView',
+      inputs: mapped(jsonLike(view), (value) => ({
+        ...view,
+        ...Object.fromEntries(
+          Object.entries(value ?? {}).filter(([, member]) => typeof member === 'string'),
+        ),
+      })),
+      parse: (asked) => openView(sealing, asked),
+    }),
+    parser({
+      file: 'packages/keeper/messages.ts',
+      name: 'readAsked',
+      inputs: jsonLike(
+        REQUEST,
+        { kind: 'code', signed: SIGNED },
+        { kind: 'protection', signed: SIGNED },
+        view,
+      ),
+      parse: (value) => readAsked(value as Json),
+      throws: core('bad-document'),
+    }),
+    ...(Object.keys(readers) as (keyof typeof readers)[]).map((name) =>
+      parser({
+        file: 'packages/keeper/messages.ts',
+        name: `readers.${name}`,
+        inputs: jsonLike(MESSAGES[name]),
+        parse: (value) => readers[name](value as Json, ''),
+        throws: core('bad-document'),
+      }),
+    ),
+  ];
+}

@@ -1,0 +1,565 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { canonicalText } from '../packages/core/canonical.ts';
+import { exportSigningKey, generateSigningKey } from '../packages/core/keys/sign.ts';
+import { encodePublicLeaf } from '../packages/core/log/entry.ts';
+import {
+  readCodeBody,
+  readProtectionBody,
+  readSealedAsk,
+} from '../packages/server/citizen/body.ts';
+import { parseAgency } from '../packages/server/cli/agency-file.ts';
+import { readDeclaration } from '../packages/server/cli/declaration-file.ts';
+import { CliError } from '../packages/server/cli/errors.ts';
+import { parseGrants } from '../packages/server/cli/grants-file.ts';
+import { readKeys } from '../packages/server/cli/history-words.ts';
+import { readIdentifiers } from '../packages/server/cli/identifiers.ts';
+import { readEnrolment, readSigningKey } from '../packages/server/cli/keys.ts';
+import { parseArguments } from '../packages/server/cli/options.ts';
+import { readYamlFile } from '../packages/server/cli/yaml-file.ts';
+import { ConfigError, readConfig } from '../packages/server/config/config.ts';
+import { readAnnouncement, toMapping } from '../packages/server/custody/announcement.ts';
+import { decodeSealedGroups, encodeSealedGroups } from '../packages/server/custody/blob.ts';
+import { CustodyError } from '../packages/server/custody/errors.ts';
+import { declarationOf, gather, inChunks } from '../packages/server/custody/rows/_sample.ts';
+import { readCardName } from '../packages/server/custody/rows/card-name.ts';
+import type { TextValue } from '../packages/server/custody/rows/codes.ts';
+import { readCsv } from '../packages/server/custody/rows/csv.ts';
+import { parseDate, parseDateTime } from '../packages/server/custody/rows/dates.ts';
+import { encodings } from '../packages/server/custody/rows/encoding.ts';
+import { parseField } from '../packages/server/custody/rows/fields.ts';
+import { decodeFrames, encodeFrames, FrameError } from '../packages/server/custody/rows/frames.ts';
+import { decodeGroup, encodeGroup } from '../packages/server/custody/rows/group.ts';
+import {
+  parseCnic,
+  parseImei,
+  parseImsi,
+  parseMsisdn,
+} from '../packages/server/custody/rows/identifiers.ts';
+import { readImages } from '../packages/server/custody/rows/images.ts';
+import { inspectJpeg } from '../packages/server/custody/rows/jpeg.ts';
+import { parseMapping } from '../packages/server/custody/rows/mapping.ts';
+import { readDrawn } from '../packages/server/custody/seal.ts';
+import { readRequestBody } from '../packages/server/disclosure/body.ts';
+import { parseDeclaration, parseDeclarationFile } from '../packages/server/holdings/parse.ts';
+import { readShipped, shippedHoldings } from '../packages/server/holdings/shipped.ts';
+import type { PlainValue } from '../packages/server/holdings/yaml.ts';
+import { readYaml } from '../packages/server/holdings/yaml.ts';
+import { readLogKey } from '../packages/server/log/key.ts';
+import { decodeSigned, encodeSigned } from '../packages/server/log/signed.ts';
+import type { FuzzedParser } from './_fuzz.ts';
+import {
+  asBytes,
+  bytesLike,
+  jsonLike,
+  jsonTextLike,
+  mapped,
+  parser,
+  textLike,
+  unstrained,
+} from './_fuzz.ts';
+import { core, documentLike, documents, documentsOf } from './_parsers-core.ts';
+
+const HEX16 = 'cd'.repeat(16);
+const HEX32 = 'ab'.repeat(32);
+const NOW = Date.UTC(2026, 10, 23, 9, 30);
+/** One whole JPEG of 24 by 16 grey pixels, but for tables: start, frame, scan with a stuffed byte, end. */
+const SMALL_JPEG = 'ffd8' + 'ffc0000b080010001801011100' + 'ffda0008010100003f0012ff0034' + 'ffd9';
+const isCliError = (error: Error) => error instanceof CliError;
+const isCustodyError = (error: Error) => error instanceof CustodyError;
+const isDocument = core('bad-document');
+const asJson = (value: unknown) => JSON.stringify(value);
+const demo = (path: string) =>
+  readFileSync(new URL(`../packages/server/demo/${path}`, import.meta.url));
+
+/** What a value's parser says where it gives a code. */
+const code = (value: unknown) => (typeof value === 'string' ? value : null);
+
+/** Files of one folder that is gone when the tests are. */
+class Scratch {
+  readonly folder = mkdtempSync(join(tmpdir(), 'amanat-fuzz-'));
+
+  constructor() {
+    process.once('exit', () => rmSync(this.folder, { recursive: true }));
+  }
+
+  /** The path of a file with this content, its owner's alone. */
+  write(name: string, content: string | Uint8Array): string {
+    const path = join(this.folder, name);
+    writeFileSync(path, content, { mode: 0o600 });
+    return path;
+  }
+}
+
+/** custody/rows: values, rows, files. */
+async function rowParsers(): Promise<readonly FuzzedParser[]> {
+  const rows = (name: string, file: string) => ({
+    file: `packages/server/custody/rows/${file}.ts`,
+    name,
+  });
+  const sims = declarationOf('sim-registrations');
+  const cards = declarationOf('identity-card-images');
+  const normal = (value: TextValue | string) =>
+    typeof value === 'string' ? null : value.normalised;
+  const same = (parse: (text: string) => TextValue | string) => ({
+    parse: (text: string) => {
+      const found = parse(text);
+      return typeof found === 'string' ? found : found.normalised;
+    },
+    refusal: (found: string) => (/^[a-z-]+$/.test(found) ? found : null),
+  });
+  const identifiers = {
+    parseCnic: [parseCnic, ['01234-1234567-1', '0123412345671', '۰۱۲۳۴-۱۲۳۴۵۶۷-۱']],
+    parseMsisdn: [
+      parseMsisdn,
+      ['0398-0000001', '+92 398 0000001', '00923980000001', '۰۳۹۸ ۰۰۰۰۰۰۱'],
+    ],
+    parseImsi: [parseImsi, ['001010123456789']],
+    parseImei: [parseImei, ['001010000000008', '00 101000 000000 8']],
+  } as const;
+  const csv = [
+    `${sims.fields.map(({ name }) => name).join(',')}\n${sims.fields.map(() => '"x ""y"" z"').join(',')}\n\n`,
+    `${sims.fields.map(({ name }) => name).join(';')}\r\n${sims.fields.map(() => 'x').join(';')}\r\n"\n`,
+  ];
+  const jpeg = Buffer.from(SMALL_JPEG, 'hex');
+  const files = [
+    { name: '01234-1234567-1.front.jpg', size: jpeg.length, content: [jpeg] },
+    { name: 'علی.jpg', size: 3, content: [Buffer.from('abc')] },
+  ];
+  const framed = Buffer.concat(await Array.fromAsync(encodeFrames(files)));
+  const group = encodeGroup([
+    { name: 'cnic', value: { recorded: '01234-1234567-1', normalised: '0123412345671' } },
+    { name: 'name', value: { recorded: 'نام', normalised: 'نام' } },
+    { name: 'image', value: { bytes: Buffer.from('bytes') } },
+    { name: 'none', value: null },
+  ]);
+  const fields = [...sims.fields, ...cards.fields, ...declarationOf('travel-history').fields];
+  const types = new Map(fields.map((field) => [field.type, field]));
+  return [
+    ...Object.entries(identifiers).map(([name, [parse, valid]]) =>
+      parser({
+        ...rows(name, 'identifiers'),
+        inputs: textLike(...valid),
+        ...same((text) => parse(text, 'synthetic')),
+        rewrite: (found) => found,
+      }),
+    ),
+    parser({
+      ...rows('parseDate', 'dates'),
+      inputs: textLike('2026-02-28', '28-02-2026', '1/2/2026', '۲۰۲۶-۰۲-۲۸'),
+      ...same(parseDate),
+      rewrite: (found) => found,
+    }),
+    parser({
+      ...rows('parseDateTime', 'dates'),
+      inputs: textLike('2026-02-28 10:20', '2026-02-28T10:20:30+05:00', '28/02/2026 10:20:30.5Z'),
+      ...same(parseDateTime),
+      rewrite: (found) => found,
+    }),
+    parser({
+      ...rows('parseField', 'fields'),
+      inputs: textLike(
+        'x',
+        '12',
+        '2026-01-01',
+        '01234-1234567-1',
+        'verified',
+        '-007',
+        'a  b\u0301',
+      ),
+      parse: (text) =>
+        [...types.values()].map((field) => {
+          const found = parseField(field, text, 'synthetic');
+          return found === null || typeof found === 'string' ? found : normal(found);
+        }),
+      refusal: (found) => (found.every((each) => each === null) ? '' : null),
+    }),
+    parser({
+      ...rows('readCardName', 'card-name'),
+      inputs: textLike(...files.map(({ name }) => name), '0123412345671.back.jpeg'),
+      parse: (name) => readCardName(name, 'synthetic'),
+      refusal: code,
+    }),
+    parser({
+      ...rows('parseMapping', 'mapping'),
+      inputs: jsonLike({ 'Identity No': 'cnic', Remarks: null }),
+      parse: parseMapping,
+      refusal: (found) => (found.ok ? null : `${found.path} ${found.expected}`),
+    }),
+    ...encodings.map((encoding) =>
+      parser({
+        ...rows(`readCsv, as ${encoding}`, 'csv'),
+        inputs: bytesLike(...csv.map((text) => encoded(text, encoding))),
+        parse: async (bytes) => {
+          const opened = await readCsv(inChunks(bytes, 97), sims, {
+            identifiers: 'synthetic',
+            encoding,
+          });
+          return opened.ok ? gather(opened.batches) : opened;
+        },
+        // A refused file may name its headings, of which digits are masked; rejections hold no value.
+        refusal: (found) => ('code' in found ? JSON.stringify(found) : null),
+      }),
+    ),
+    parser({
+      ...rows('decodeFrames', 'frames'),
+      inputs: bytesLike(framed),
+      parse: async (bytes) => {
+        const found: { name: string; size: number; content: Uint8Array[] }[] = [];
+        for await (const { name, size, content } of decodeFrames(inChunks(bytes, 61))) {
+          found.push({ name, size, content: await Array.fromAsync(content) });
+        }
+        return Buffer.concat(await Array.fromAsync(encodeFrames(found)));
+      },
+      throws: (error) => error instanceof FrameError,
+      write: (written) => written,
+    }),
+    parser({
+      ...rows('readImages', 'images'),
+      inputs: bytesLike(framed),
+      parse: async (bytes) => {
+        const opened = readImages(decodeFrames(inChunks(bytes, 61)), cards, {
+          identifiers: 'synthetic',
+        });
+        return opened.ok ? gather(opened.batches) : opened;
+      },
+      throws: (error) => error instanceof FrameError,
+    }),
+    parser({
+      ...rows('inspectJpeg', 'jpeg'),
+      inputs: bytesLike(jpeg),
+      parse: inspectJpeg,
+      refusal: code,
+    }),
+    parser({
+      ...rows('decodeGroup', 'group'),
+      inputs: bytesLike(group),
+      parse: decodeGroup,
+      refusal: (found) => (found === null ? '' : null),
+      write: (found) => (found === null ? null : encodeGroup(found)),
+    }),
+  ];
+}
+
+/** A text in an encoding that a file may be declared to be in, as far as it can be. */
+function encoded(text: string, encoding: (typeof encodings)[number]): Uint8Array {
+  if (encoding === 'utf-8') return Buffer.from(text);
+  if (encoding === 'utf-16le') return Buffer.from(text, 'utf16le');
+  if (encoding === 'utf-16be') return Buffer.from(text, 'utf16le').swap16();
+  return Buffer.from(text, 'latin1');
+}
+
+/** custody beside the rows, and the log. */
+function custodyParsers(scratch: Scratch): readonly FuzzedParser[] {
+  const custody = (name: string, file: string) => ({
+    file: `packages/server/custody/${file}.ts`,
+    name,
+  });
+  const [begun] = documentsOf('import-begun') as readonly (object & { readonly time: number })[];
+  const signatures = [{ key: HEX16, signature: Buffer.alloc(64, 1).toString('base64') }];
+  const announcement = {
+    signed: { document: canonicalText({ ...begun, time: NOW } as never), signatures },
+    salt: HEX32,
+    mapping: { 'Identity No': 'cnic' },
+    encoding: 'utf-8',
+  };
+  const groups = [1, 2].map((byte) => ({
+    nonce: Buffer.alloc(16, byte),
+    ciphertext: Buffer.alloc(20, byte),
+  }));
+  const drawn = {
+    row: 1,
+    subject: HEX16,
+    record: HEX16,
+    digest: HEX32,
+    expiryMonth: '2029-01',
+  };
+  const key = generateSigningKey('ed25519');
+  return [
+    parser({
+      ...custody('readAnnouncement', 'announcement'),
+      inputs: mapped(jsonLike(announcement), (value) => ({
+        ...announcement,
+        ...asAnnouncement(value),
+      })),
+      parse: (ask) => readAnnouncement(ask, NOW),
+      throws: isCustodyError,
+    }),
+    parser({
+      ...custody('readAnnouncement, of any document', 'announcement'),
+      inputs: documentLike({ ...begun, time: NOW }),
+      parse: (document) =>
+        readAnnouncement({ ...announcement, signed: { document, signatures } }, NOW),
+      throws: isCustodyError,
+    }),
+    parser({
+      ...custody('toMapping', 'announcement'),
+      inputs: jsonLike({ 'Identity No': 'cnic', Remarks: null }),
+      parse: toMapping,
+      throws: isCustodyError,
+    }),
+    parser({
+      ...custody('decodeSealedGroups', 'blob'),
+      inputs: bytesLike(encodeSealedGroups(groups)),
+      parse: (bytes) => decodeSealedGroups(bytes, 2),
+      throws: isCustodyError,
+      write: encodeSealedGroups,
+    }),
+    parser({
+      ...custody('readDrawn', 'seal'),
+      inputs: jsonLike([drawn, { row: 2, refused: 'bad-date' }]),
+      parse: (answer) =>
+        readDrawn(
+          [
+            { row: 1, groups: [] },
+            { row: 2, groups: [] },
+          ],
+          answer as never,
+          Buffer.alloc(48),
+          1,
+        ),
+      throws: isCustodyError,
+    }),
+    parser({
+      file: 'packages/server/log/signed.ts',
+      name: 'decodeSigned',
+      inputs: bytesLike(
+        encodePublicLeaf({
+          document: documents[0]?.document ?? '{}',
+          signatures: [{ key: HEX16, signature: new Uint8Array(64) }],
+        }),
+      ),
+      parse: decodeSigned,
+      refusal: (found) => (found === null ? '' : null),
+      write: (found) => (found === null ? null : encodeSigned(found)),
+    }),
+    parser({
+      file: 'packages/server/log/key.ts',
+      name: 'readLogKey',
+      inputs: textLike(exportSigningKey(key), exportSigningKey(generateSigningKey('p256'))),
+      parse: (pem) => {
+        scratch.write('log-key.pem', pem);
+        return readLogKey(scratch.folder, 'log.example').verifierKey;
+      },
+      throws: (error) =>
+        core('bad-key')(error) || /^the log’s key is not (a key|ed25519)$/.test(error.message),
+    }),
+  ];
+}
+
+/** The members of an announcement that have the types its route's schema has checked. */
+function asAnnouncement(value: unknown): object {
+  const { salt, mapping, encoding } = (value ?? {}) as Record<string, unknown>;
+  return {
+    ...(typeof salt === 'string' ? { salt } : {}),
+    ...(mapping === undefined ? {} : { mapping }),
+    ...(typeof encoding === 'string' ? { encoding } : {}),
+  };
+}
+
+/** Bodies of requests, whose documents are documents in their one form. */
+function bodyParsers(): readonly FuzzedParser[] {
+  const signatures = [{ key: HEX16, signature: Buffer.alloc(64, 1).toString('base64') }];
+  const textOf = (type: string) => documents.find((each) => each.type === type)?.document ?? '{}';
+  const request = textOf('request');
+  const { count } = (JSON.parse(request) as { selectors: { count: number } }).selectors;
+  const selectors = Array.from({ length: count }, () => ({
+    type: 'cnic',
+    value: '0123412345671',
+    salt: HEX16,
+  }));
+  const approval = { document: textOf('approval'), signatures };
+  const citizen = { file: 'packages/server/citizen/body.ts' };
+  const [second] = signatures;
+  return [
+    parser({
+      file: 'packages/server/disclosure/body.ts',
+      name: 'readRequestBody',
+      inputs: jsonLike(
+        { document: request, signatures, selectors, approval: null },
+        { document: request, signatures, selectors, approval },
+      ),
+      parse: readRequestBody,
+      throws: isDocument,
+    }),
+    parser({
+      ...citizen,
+      name: 'readCodeBody',
+      inputs: jsonLike({ document: textOf('code'), signatures }),
+      parse: readCodeBody,
+      throws: isDocument,
+    }),
+    parser({
+      ...citizen,
+      name: 'readProtectionBody',
+      inputs: jsonLike({ document: textOf('protection'), signatures: [...signatures, second] }),
+      parse: readProtectionBody,
+      throws: isDocument,
+    }),
+    parser({
+      ...citizen,
+      name: 'readSealedAsk',
+      inputs: jsonLike({ enc: `${'A'.repeat(87)}=`, ciphertext: 'AAAA' }),
+      parse: readSealedAsk,
+      throws: isDocument,
+    }),
+  ];
+}
+
+/** Holdings, and the files and words that commands are given. */
+function fileParsers(scratch: Scratch): readonly FuzzedParser[] {
+  const shipped = shippedHoldings.map(readShipped);
+  const yaml = [...shipped, demo('grants.yaml'), demo('agencies/demo-police.yaml')];
+  const plainOf = (bytes: Uint8Array): unknown => {
+    const read = readYaml(bytes);
+    if (!read.ok) throw new Error('a shipped file is refused');
+    return JSON.parse(JSON.stringify(read.value)) as unknown;
+  };
+  const cli = (name: string, file: string) => ({ file: `packages/server/cli/${file}.ts`, name });
+  const holdings = (name: string, file: string) => ({
+    file: `packages/server/holdings/${file}.ts`,
+    name,
+  });
+  const problems = (found: ReturnType<typeof parseDeclaration>) =>
+    found.ok ? null : JSON.stringify(found.problems);
+  const asYaml = unstrained(asBytes(jsonTextLike(asJson, ...shipped.map(plainOf))));
+  const key = generateSigningKey('p256');
+  const enrolment = {
+    type: 'enrolment',
+    key: key.public.text,
+    role: 'officer',
+    person: 'o-1',
+    agency: 'demo-police',
+    line: 'one',
+  };
+  const config = {
+    mode: 'demo',
+    origin: 'log.example/log',
+    keeper: 'embedded',
+    port: 8420,
+    publishSeconds: 600,
+    allowSynthetic: true,
+  };
+  const options = {
+    as: { value: 'KEY', help: '', many: true },
+    port: { value: 'N', help: '' },
+    quick: { help: '' },
+  };
+  const argv = [
+    ['--as', 'a.pem', '--port=1', 'word', '--quick'],
+    ['--', '--as'],
+  ];
+  return [
+    parser({
+      ...holdings('readYaml', 'yaml'),
+      inputs: bytesLike(...yaml),
+      parse: readYaml,
+      refusal: (found) => (found.ok ? null : JSON.stringify(found)),
+      rewrite: (found) => (found.ok ? Buffer.from(writeYaml(found.value)) : null),
+    }),
+    parser({
+      ...holdings('parseDeclarationFile', 'parse'),
+      inputs: unstrained(bytesLike(...shipped)),
+      parse: parseDeclarationFile,
+      refusal: problems,
+    }),
+    parser({
+      ...holdings('parseDeclaration', 'parse'),
+      inputs: jsonLike(...shipped.map(plainOf)),
+      parse: parseDeclaration,
+      refusal: problems,
+    }),
+    parser({
+      ...cli('readDeclaration', 'declaration-file'),
+      inputs: asYaml,
+      parse: readDeclaration,
+      throws: isCliError,
+    }),
+    parser({
+      ...cli('parseGrants', 'grants-file'),
+      inputs: jsonLike(plainOf(demo('grants.yaml'))),
+      parse: (value) => parseGrants(value as PlainValue),
+      throws: isCliError,
+    }),
+    parser({
+      ...cli('parseAgency', 'agency-file'),
+      inputs: jsonLike(plainOf(demo('agencies/demo-police.yaml'))),
+      parse: (value) => parseAgency(value as PlainValue),
+      throws: isCliError,
+    }),
+    parser({
+      ...cli('readYamlFile', 'yaml-file'),
+      inputs: unstrained(bytesLike(...yaml)),
+      parse: (bytes) => readYamlFile(scratch.write('file.yaml', bytes)),
+      throws: isCliError,
+    }),
+    parser({
+      ...cli('readIdentifiers', 'identifiers'),
+      inputs: textLike('cnic:01234-1234567-1\n\nmsisdn: 0398-0000001\n', 'cnic:۰۱۲۳۴۱۲۳۴۵۶۷۱'),
+      parse: (text) => readIdentifiers(text, 'synthetic'),
+      throws: isCliError,
+      rewrite: (found) => found.map(({ type, value }) => `${type}:${value}`).join('\n'),
+    }),
+    parser({
+      ...cli('readSigningKey', 'keys'),
+      inputs: textLike(exportSigningKey(key)),
+      parse: async (pem) => (await readSigningKey(scratch.write('key.pem', pem))).public.text,
+      throws: isCliError,
+    }),
+    parser({
+      ...cli('readEnrolment', 'keys'),
+      inputs: jsonTextLike(asJson, enrolment),
+      parse: (text) => readEnrolment(scratch.write('key.request.json', text)),
+      throws: isCliError,
+    }),
+    parser({
+      ...cli('readKeys', 'history-words'),
+      inputs: jsonTextLike(asJson, { logKey: 'log', keeperKey: key.public.text }),
+      parse: (text) => readKeys(scratch.write('keys.json', text)),
+      throws: isCliError,
+    }),
+    parser({
+      ...cli('parseArguments', 'options'),
+      inputs: mapped(jsonLike(...argv), (value) =>
+        (Array.isArray(value) ? value : [value]).filter((each) => typeof each === 'string'),
+      ),
+      parse: (words) => parseArguments(words, options),
+      throws: isCliError,
+    }),
+    parser({
+      file: 'packages/server/config/config.ts',
+      name: 'readConfig',
+      inputs: jsonTextLike(asJson, config),
+      parse: (text) => {
+        scratch.write('config.json', text);
+        return readConfig(scratch.folder);
+      },
+      throws: (error) => error instanceof ConfigError && error.code === 'bad-config',
+      rewrite: asJson,
+    }),
+  ];
+}
+
+/** Plain data as YAML, of which JSON is a part, but for the numbers that JSON has not. */
+function writeYaml(value: PlainValue): string {
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    return Number.isNaN(value) ? '.nan' : value < 0 ? '-.inf' : '.inf';
+  }
+  if (Object.is(value, -0)) return '-0.0';
+  if (Array.isArray(value)) return `[${value.map(writeYaml).join(', ')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const members = Object.entries(value);
+  return `{${members.map(([name, each]) => `${JSON.stringify(name)}: ${writeYaml(each)}`).join(', ')}}`;
+}
+
+/** Every parser of packages/server. */
+export async function serverParsers(): Promise<readonly FuzzedParser[]> {
+  const scratch = new Scratch();
+  return [
+    ...(await rowParsers()),
+    ...custodyParsers(scratch),
+    ...bodyParsers(),
+    ...fileParsers(scratch),
+  ];
+}
