@@ -1,24 +1,29 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { readDocument } from '@amanat/core/grants';
 import type { SignedRequest } from '../packages/server/cli/requests.ts';
+import type { Gateway } from '../packages/server/gateway.ts';
 import { startGateway } from '../packages/server/gateway.ts';
 import { BenchInstance, memoryOf } from './instance.ts';
 import type { LoadResult } from './load.ts';
 
 /** How much is done. The quick form ends within 55 s on two cores. */
 const SIZES = {
-  quick: { people: 30_000, requests: 3_000, lone: 300, inProcess: 6_000 },
-  full: { people: 200_000, requests: 20_000, lone: 2_000, inProcess: 40_000 },
+  quick: { people: 30_000, requests: 3_000, lone: 300, inProcess: 6_000, witnessed: 1_000 },
+  full: { people: 200_000, requests: 20_000, lone: 2_000, inProcess: 40_000, witnessed: 10_000 },
 } as const;
 
 const CONNECTIONS = 64;
 const BATCH = 64;
 /** Requests at the start that no figure counts. */
 const WARM_UP = 500;
+/** How far away a witness is that is not on this machine. */
+const DELAY_MS = 40;
 
 export interface BenchOptions {
   readonly quick: boolean;
@@ -69,7 +74,7 @@ export async function runBench({ quick, signal, say }: BenchOptions): Promise<Be
     }
     signal.throwIfAborted();
     say(`disclosures in process, ${BATCH} at a time…`);
-    figures.in_process_per_second = await measureInProcess(instance, size.inProcess);
+    Object.assign(figures, await measureInProcess(instance, size));
     figures.seconds = Math.round((performance.now() - started) / 1000);
     return figures;
   } finally {
@@ -77,28 +82,72 @@ export async function runBench({ quick, signal, say }: BenchOptions): Promise<Be
   }
 }
 
-/** Gateway and keeper and back, durable, with sealed entries and signatures, and without HTTP. */
-async function measureInProcess(instance: BenchInstance, count: number): Promise<number> {
+/**
+ * Gateway and keeper and back, durable, with sealed entries and signatures, and without HTTP: with nobody's
+ * cosignatures, with one witness's, with those of three of four, and with those of three of four at a distance. The
+ * witnesses are in a process of their own on this machine.
+ */
+async function measureInProcess(
+  instance: BenchInstance,
+  size: { readonly inProcess: number; readonly witnessed: number },
+): Promise<Record<string, number>> {
   await using gateway = await startGateway({ dir: instance.dir, port: null });
-  const { disclosure } = gateway;
+  await using away = new AsyncDisposableStack();
   const run = async (requests: readonly SignedRequest[]) => {
-    const queue = requests.values();
-    const started = performance.now();
-    await Promise.all(
-      Array.from({ length: BATCH }, async () => {
-        for (const { selectors, ...signed } of queue) {
-          const request = readDocument(signed.document, 'request');
-          const body = { signed, request, selectors, approval: null };
-          const { outcome } = await disclosure.request(body);
-          if (outcome !== 'disclosed') throw new Error(`a request was answered with ${outcome}`);
-        }
-      }),
-    );
-    return (performance.now() - started) / 1000;
+    const seconds = await discloseAll(gateway, requests);
+    return Math.round(requests.length / seconds);
   };
-  await run(instance.requests('p256', WARM_UP));
-  const requests = instance.requests('p256', count);
-  return Math.round(count / (await run(requests)));
+  const requests = (count: number) => instance.requests('p256', count);
+  const { witnesses } = instance;
+  await run(requests(WARM_UP));
+  const unwitnessed = await run(requests(size.inProcess));
+  await instance.appoint(witnesses.slice(0, 1));
+  const one = await run(requests(size.witnessed));
+  await instance.appoint(witnesses);
+  const four = await run(requests(size.witnessed));
+  const distant = [];
+  for (const { key, url } of witnesses) {
+    const { server, port } = await listenAway(Number(new URL(url).port));
+    away.defer(() => void server.close());
+    distant.push({ key, url: `http://127.0.0.1:${port}/` });
+  }
+  await instance.appoint(distant);
+  return {
+    in_process_per_second: unwitnessed,
+    in_process_1_witness_per_second: one,
+    in_process_4_witnesses_per_second: four,
+    [`in_process_4_witnesses_${DELAY_MS}_ms_per_second`]: await run(requests(size.witnessed)),
+  };
+}
+
+/** Seconds that it takes to disclose what is asked, so many at a time. */
+async function discloseAll({ disclosure }: Gateway, requests: readonly SignedRequest[]) {
+  const queue = requests.values();
+  const started = performance.now();
+  await Promise.all(
+    Array.from({ length: BATCH }, async () => {
+      for (const { selectors, ...signed } of queue) {
+        const request = readDocument(signed.document, 'request');
+        const body = { signed, request, selectors, approval: null };
+        const { outcome } = await disclosure.request(body);
+        if (outcome !== 'disclosed') throw new Error(`a request was answered with ${outcome}`);
+      }
+    }),
+  );
+  return (performance.now() - started) / 1000;
+}
+
+/** Stands before a port as if it were so far away: whatever is sent there arrives so much later. */
+async function listenAway(port: number) {
+  const server = createServer((near) => {
+    const far = connect(port, '127.0.0.1');
+    near.on('data', (bytes) => setTimeout(() => far.write(bytes), DELAY_MS));
+    far.pipe(near);
+    near.on('close', () => far.destroy()).on('error', () => {});
+    far.on('close', () => near.destroy()).on('error', () => {});
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return { server, port: (server.address() as AddressInfo).port };
 }
 
 /** Sends requests from a process of its own. Every one must be answered 200. */

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DocumentOf } from '@amanat/core/grants';
+import type { DocumentOf, Witnesses } from '@amanat/core/grants';
 import { writeDocument } from '@amanat/core/grants';
 import type { KeyKind, SigningKey } from '@amanat/core/keys';
 import { exportSigningKey, generateSigningKey } from '@amanat/core/keys';
@@ -18,6 +18,7 @@ import { instancePaths } from '../packages/server/config/paths.ts';
 import { writeSimRegistrations } from '../packages/server/demo/generate/csv-files.ts';
 import type { People } from '../packages/server/demo/generate/people.ts';
 import { generatePeople } from '../packages/server/demo/generate/people.ts';
+import { makeWitnesses } from '../packages/server/demo/set-up.ts';
 import { readShipped } from '../packages/server/holdings/holdings.ts';
 
 const CLI = join(import.meta.dirname, '../packages/server/cli/main.ts');
@@ -51,6 +52,9 @@ export class BenchInstance {
   };
   readonly #sequences = { ed25519: 0, p256: 0 };
   readonly people: People;
+  /** Where the gateway's own witnesses are, whom no document has appointed yet. */
+  witnesses: Witnesses['witnesses'] = [];
+  #appointed = 0;
 
   private constructor(people: number) {
     this.people = generatePeople('bench', people, new Date().toISOString().slice(0, 10));
@@ -59,7 +63,7 @@ export class BenchInstance {
   static async create(people: number): Promise<BenchInstance> {
     const instance = new BenchInstance(people);
     const [first, second] = instance.#administrators;
-    await createInstance(
+    const { logKey } = await createInstance(
       {
         dir: instance.dir,
         mode: 'demo',
@@ -72,7 +76,26 @@ export class BenchInstance {
       },
       { now: Date.now(), random: randomBytes },
     );
+    instance.witnesses = await makeWitnesses(instance.paths.witnesses, logKey);
     return instance;
+  }
+
+  /** Has these witnesses cosign from now on: three of four, or the one. */
+  async appoint(witnesses: Witnesses['witnesses']): Promise<void> {
+    await using api = new Api({ socketPath: this.paths.gatewaySocket });
+    this.#appointed += 1;
+    const isOne = witnesses.length === 1;
+    const document = writeDocument<'witnesses'>({
+      type: 'witnesses',
+      version: this.#appointed,
+      witnesses,
+      quorum: isOne ? 1 : 3,
+      faulty: isOne ? 0 : 1,
+      breakGlass: null,
+      time: Date.now(),
+    });
+    const signatures = this.#administrators.map((key) => signDocument(key, document));
+    await api.post('/v1/documents', { document, signatures });
   }
 
   /** Enters what the trust root needs, over the API. */

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { amanat, startAmanat } from './_cli.ts';
+import { until } from './_served.ts';
 
 interface DemoSummary {
   readonly people: number;
@@ -21,12 +22,26 @@ interface DemoSummary {
   readonly refusals: Readonly<Record<string, number>>;
   readonly verified: boolean;
   readonly logSize: number;
+  readonly cosignatures: number;
   readonly seconds: number;
   readonly banner: string;
 }
 
 const BANNER =
-  'demonstration: keeper, gateway and log share one machine and one user; the guarantees against the operator are off';
+  'demonstration: keeper, gateway, log and witnesses share one machine and one user; the guarantees against the operator are off';
+
+/** Command lines of the processes that name this folder. */
+function processesOf(dir: string): readonly string[] {
+  return readdirSync('/proc').flatMap((name) => {
+    try {
+      const line = readFileSync(`/proc/${name}/cmdline`, 'utf8');
+      return line.includes(dir) ? [line] : [];
+    } catch {
+      // No process, or one that has just ended.
+      return [];
+    }
+  });
+}
 
 describe('amanat demo', () => {
   const cwd = mkdtempSync(join(tmpdir(), 'amanat-demo-test-'));
@@ -45,6 +60,8 @@ describe('amanat demo', () => {
     const found = JSON.parse(line ?? '') as DemoSummary;
     assert.equal(found.people, 120);
     assert.equal(found.verified, true);
+    assert.ok(found.cosignatures >= 3);
+    assert.ok(ran.stderr.includes('guard against nobody'));
     assert.equal(found.banner, BANNER);
     assert.ok(ran.stderr.includes(BANNER));
     const stored = Object.fromEntries(found.imports.map((each) => [each.holding, each.stored]));
@@ -91,6 +108,39 @@ describe('amanat demo', () => {
     assert.ok(existsSync(join(dir, 'store', 'amanat.db')));
     const checked = await amanat(['verify', '--dir', dir], { cwd });
     assert.equal(checked.code, 0, checked.stdout);
+  });
+
+  it('is gone on with by amanat serve, which has the witnesses that ended with it', async () => {
+    const dir = join(cwd, 'kept');
+    assert.deepEqual(processesOf(dir), []);
+    const served = await startAmanat(['serve', '--dir', dir, '--port', '0'], {
+      cwd,
+      ready: /Ctrl-C stops/,
+    });
+    try {
+      const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec(served.output()) ?? [];
+      const health = await until(async () => {
+        const response = await fetch(`${url}/v1/health`);
+        return response.status === 200 ? await response.json() : null;
+      });
+      assert.match(JSON.stringify(health), /cosigned by 3 of 4 witnesses/);
+    } finally {
+      await served.stop();
+    }
+    assert.deepEqual(processesOf(dir), []);
+  });
+
+  it('leaves no process behind when it is killed outright', async () => {
+    const dir = join(cwd, 'killed');
+    const demo = await startAmanat(['demo', '--people', '20', '--port', '0', '--dir', dir], {
+      cwd,
+      ready: /Ctrl-C ends it/,
+    });
+    const started = processesOf(dir).join();
+    assert.match(started, /keeper[/]main/);
+    assert.match(started, /witness-main/);
+    demo.child.kill('SIGKILL');
+    await until(() => (processesOf(dir).length === 0 ? true : null));
   });
 
   it('refuses a folder that is not empty', async () => {

@@ -45,12 +45,12 @@ json() {
     writeFileSync(process.argv[1], JSON.stringify(it));" "$1" </dev/null
 }
 
-flip_file() { # flip_file FILE: changes one bit in the middle
+flip_file() { # flip_file FILE [AT]: changes one bit, in the middle if no byte is named
   "$root/node_modules/.amanat/node" --input-type=module -e "
     import { readFileSync, writeFileSync } from 'node:fs';
     const bytes = readFileSync(process.argv[1]);
-    bytes[Math.floor(bytes.length / 2)] ^= 1;
-    writeFileSync(process.argv[1], bytes);" "$1" </dev/null
+    bytes[Number(process.argv[2] ?? Math.floor(bytes.length / 2))] ^= 1;
+    writeFileSync(process.argv[1], bytes);" "$@" </dev/null
 }
 
 copy() { # copy: a fresh copy of the clean instance, its path in $at
@@ -125,7 +125,7 @@ refused 'failed +inclusion' history
 
 attack '2. A bit of the published checkpoint is flipped'
 copy
-flip_file "$at/log/public/checkpoint"
+flip_file "$at/log/public/checkpoint" 40 # in the root
 refused 'checkpoint-signature' amanat verify --dir "$at"
 
 attack '3. A bit of each ciphertext is flipped in the store (byte 40 is in the first group, after its nonce and length)'

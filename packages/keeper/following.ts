@@ -253,7 +253,10 @@ export class Following {
     // Only the first leaf can be the genesis: it alone was compared with the pinned document.
     if (index > 0 && this.#deps.register.genesis === null) return;
     const signed = signedLeaf(leaf);
-    if (this.#deps.register.apply(index, signed, now) !== null || changesNothing(signed)) return;
+    if (this.#deps.register.apply(index, signed, now) !== null) return;
+    const counted = readOrNull(signed.document, 'broken-glass-counted');
+    if (counted !== null) this.#deps.witnessing.counted(counted.releases);
+    if (changesNothing(signed)) return;
     this.#deps.store.run(
       'INSERT INTO documents VALUES (?, ?, ?, ?)',
       index,
@@ -313,15 +316,21 @@ function validOf<const T extends 'broken-glass' | 'witnesses'>(
     const parsed = isPublicLeaf(leaf) ? parseOrNull(leaf) : null;
     if (parsed?.kind !== 'public') return [];
     const signed = signedLeaf(parsed);
-    try {
-      const document = readDocument(signed.document, type);
-      return register.check(signed, now) === null ? [document] : [];
-    } catch (error) {
-      // Another document.
-      if (error instanceof CoreError) return [];
-      throw error;
-    }
+    const document = readOrNull(signed.document, type);
+    return document !== null && register.check(signed, now) === null ? [document] : [];
   });
+}
+
+function readOrNull<const T extends 'broken-glass' | 'broken-glass-counted' | 'witnesses'>(
+  document: string,
+  type: T,
+): DocumentOf<T> | null {
+  try {
+    return readDocument(document, type);
+  } catch (error) {
+    if (error instanceof CoreError) return null;
+    throw error;
+  }
 }
 
 function parseOrNull(bytes: Buffer): Leaf | null {

@@ -258,6 +258,7 @@ export class Keeper {
       generation: this.#ring.generation,
       witnessed: this.#register.witnessing(now) !== null,
       releasedUncovered: this.#witnessing.released,
+      releasedUncounted: this.#witnessing.uncounted,
       open: [...this.#lookUps.all()].map(({ id, subject }) => ({ id, subject: hex(subject) })),
     };
   }

@@ -164,6 +164,8 @@ export interface KeeperStatus {
   readonly witnessed: boolean;
   /** Look-ups released under a smaller quorum, which the full one has not covered yet. */
   readonly releasedUncovered: number;
+  /** Look-ups so released and covered since, which no `broken-glass-counted` of the log counts yet. */
+  readonly releasedUncounted: number;
   /** Look-ups that are open, for the gateway to give up after a restart. */
   readonly open: readonly { readonly id: number; readonly subject: string }[];
 }

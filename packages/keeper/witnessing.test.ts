@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { hex } from '@amanat/core/bytes';
+import { writeDocument } from '@amanat/core/grants';
 import type { CosigningKey } from '@amanat/core/keys';
 import { cosign, generateCosigningKey } from '@amanat/core/keys';
 import type { NoteSignature } from '@amanat/core/log';
@@ -249,6 +250,29 @@ describe('a broken glass', () => {
     assert.equal(await keysFor(quorum), 1);
     assert.equal((await status()).releasedUncovered, 0);
     assert.equal(await keysFor(one), 1);
+  });
+
+  it('what it released is uncounted from when it is covered until the log counts it, over restarts too', async () => {
+    const counted = (releases: number) => {
+      const document = writeDocument({ type: 'broken-glass-counted', releases, time: trial.now });
+      return publicLeaf({ document, signatures: [] });
+    };
+    const uncounted = async () => (await status()).releasedUncounted;
+    await append([publicLeaf(breakGlass())], one);
+    assert.equal(await keysFor(one), 1);
+    assert.equal(await keysFor(one), 1);
+    // Nothing is taken off what is still to be released.
+    await append([counted(5)], one);
+    assert.equal(await uncounted(), 0);
+    assert.equal(await keysFor(quorum), 1);
+    assert.equal(await uncounted(), 2);
+    trial.now += 1_000;
+    await trial.reopen();
+    trial.now += 1_000;
+    await append([counted(1)], quorum);
+    assert.equal(await uncounted(), 1);
+    await append([counted(9)], quorum);
+    assert.equal(await uncounted(), 0);
   });
 
   it('ends when it said', async () => {

@@ -23,19 +23,25 @@ export class Witnessing {
   readonly #register: Register;
   readonly #startedMs: number;
   #released: number;
+  #uncounted: number;
 
   /** @param startedMs the keeper's start: a cosignature that is older may have been put by, and counts for nobody. */
   constructor(store: KeeperStore, register: Register, startedMs: number) {
     this.#store = store;
     this.#register = register;
     this.#startedMs = startedMs;
-    const row = store.get("SELECT value FROM meta WHERE name = 'broken-glass'");
-    this.#released = Number(row?.value ?? 0);
+    this.#released = readCount(store, 'broken-glass');
+    this.#uncounted = readCount(store, 'broken-glass-uncounted');
   }
 
   /** What was released under a smaller quorum and no full one has covered yet. */
   get released(): number {
     return this.#released;
+  }
+
+  /** What was so released and covered since, and is not counted in the log. */
+  get uncounted(): number {
+    return this.#uncounted;
   }
 
   /**
@@ -65,19 +71,33 @@ export class Witnessing {
   takeRelease(cosigned: Cosigned): boolean {
     if (cosigned.by !== 'broken-glass') return true;
     if (this.#released >= cosigned.releasesMax) return false;
-    this.#count(this.#released + 1);
+    this.#count(this.#released + 1, this.#uncounted);
     return true;
   }
 
   /** The full quorum has covered what was released without it. In the caller's transaction. */
   cover(cosigned: Cosigned): void {
-    if (cosigned.by === 'quorum' && this.#released > 0) this.#count(0);
+    if (cosigned.by !== 'quorum' || this.#released === 0) return;
+    this.#count(0, this.#uncounted + this.#released);
   }
 
-  #count(released: number): void {
-    this.#released = released;
-    this.#store.run("INSERT OR REPLACE INTO meta VALUES ('broken-glass', ?)", released);
+  /** The log counts so many of what was covered. In the caller's transaction. */
+  counted(releases: number): void {
+    if (this.#uncounted > 0) {
+      this.#count(this.#released, Math.max(0, this.#uncounted - releases));
+    }
   }
+
+  #count(released: number, uncounted: number): void {
+    this.#released = released;
+    this.#uncounted = uncounted;
+    this.#store.run("INSERT OR REPLACE INTO meta VALUES ('broken-glass', ?)", released);
+    this.#store.run("INSERT OR REPLACE INTO meta VALUES ('broken-glass-uncounted', ?)", uncounted);
+  }
+}
+
+function readCount(store: KeeperStore, name: 'broken-glass' | 'broken-glass-uncounted'): number {
+  return Number(store.get('SELECT value FROM meta WHERE name = ?', name)?.value ?? 0);
 }
 
 function open(note: string, keys: readonly CosignerKey[]): readonly Cosignature[] {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { KeeperClient } from '@amanat/keeper/client';
 import type { FastifyInstance } from 'fastify';
@@ -18,12 +18,12 @@ import { SqliteCustodyStore } from './custody/store-sqlite.ts';
 import type { Disclosure } from './disclosure/disclosure.ts';
 import { createDisclosure } from './disclosure/disclosure.ts';
 import { requestRoutes } from './disclosure/routes.ts';
+import { runKeeper, runWitnesses } from './embedded-process.ts';
 import { holdingRoutes } from './holdings/routes.ts';
 import { pageRoutes } from './http/pages.ts';
 import type { Listener } from './http/server.ts';
 import { createServer, listenOnPort } from './http/server.ts';
 import { stateRoutes } from './http/state.ts';
-import { KeeperProcess } from './keeper-process.ts';
 import { Log, readLogKey } from './log/log.ts';
 import { logRoutes } from './log/routes.ts';
 import { createSqliteLogStore } from './log/store-sqlite.ts';
@@ -90,13 +90,19 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const child =
     (options.keeper ?? config.keeper) === 'external'
       ? null
-      : new KeeperProcess(paths, (event) => logger.info(event, 'keeper'));
+      : runKeeper(paths, (event) => logger.info(event, 'keeper'));
   started.defer(() => child?.stop());
+  // A demonstration's witnesses are nobody else's: whoever goes on with it has them too.
+  const witnesses =
+    config.mode === 'demo' && existsSync(paths.witnesses)
+      ? runWitnesses(paths, (event) => logger.info(event, 'witnesses'))
+      : null;
+  started.defer(() => witnesses?.stop());
   const keeper = started.use(new KeeperClient(paths.keeperSocket));
 
   const parts = createParts({ config, paths, database, keeper, now, logger });
   started.defer(() => parts.close());
-  await within(READY_MS_MAX, parts.log.ready());
+  await within(READY_MS_MAX, Promise.all([witnesses?.ready, parts.log.ready()]));
 
   const app = await createApp({
     config,
@@ -144,6 +150,7 @@ function createParts({ config, paths, database, keeper, now, logger }: PartsDeps
     key: readLogKey(paths.log, config.origin),
     publicDirectory: paths.public,
     publishSeconds: config.publishSeconds,
+    publicWitnesses: config.publicWitnesses,
     now,
     onChange: (reason) => logger.warn({ reason }, reason === null ? 'log open' : 'log closed'),
     onFailure: (where, error) => logger.warn({ where, ...namesOf(error) }, 'log failure'),
@@ -243,7 +250,7 @@ function namesOf(error: unknown): { error: unknown; code: unknown; cause: unknow
   return { error: name, code, cause: cause?.code };
 }
 
-async function within(milliseconds: number, done: Promise<void>): Promise<void> {
+async function within(milliseconds: number, done: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, milliseconds);

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
+import { generateCosigningKey } from '@amanat/core/keys';
+import { formatVerifierKey } from '@amanat/core/log';
 import { readConfig } from './config.ts';
 import { InstanceLock } from './lock.ts';
 
@@ -16,6 +18,8 @@ const GOOD = {
   publishSeconds: 600,
   allowSynthetic: false,
 };
+
+const WITNESS = formatVerifierKey(generateCosigningKey('ed25519', 'witness.example').public);
 
 function folder(t: TestContext): string {
   const dir = mkdtempSync(join(tmpdir(), 'amanat-config-'));
@@ -45,14 +49,19 @@ test('a missing, malformed or contradictory setting is refused by name', (t) => 
   for (const elsewhere of ['192.0.2.1', '127.0.0.256', '127.0.0.0/8', 'localhost', '*', '::1']) {
     refused({ ...GOOD, trustedProxy: [elsewhere] }, /trustedProxy.*loopback/);
   }
+  const url = 'https://witness.example/';
+  refused({ ...GOOD, publicWitnesses: [{ key: 'witness.example', url }] }, /key/);
+  refused({ ...GOOD, publicWitnesses: [{ key: WITNESS, url: 'file:///etc' }] }, /url/);
+  refused({ ...GOOD, publicWitnesses: [{ key: WITNESS }] }, /url/);
   refused('x'.repeat(70_000), /too long/);
 });
 
 test('good settings are read as they are', (t) => {
   const dir = folder(t);
   writeFileSync(join(dir, 'config.json'), JSON.stringify(GOOD));
-  assert.deepEqual(readConfig(dir), { ...GOOD, trustedProxy: [] });
-  const behind = { ...GOOD, trustedProxy: ['127.0.0.1', '127.1.2.3'] };
+  assert.deepEqual(readConfig(dir), { ...GOOD, trustedProxy: [], publicWitnesses: [] });
+  const publicWitnesses = [{ key: WITNESS, url: 'https://witness.example/' }];
+  const behind = { ...GOOD, trustedProxy: ['127.0.0.1', '127.1.2.3'], publicWitnesses };
   writeFileSync(join(dir, 'config.json'), JSON.stringify(behind));
   assert.deepEqual(readConfig(dir), behind);
 });

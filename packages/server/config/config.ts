@@ -1,15 +1,27 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Json, JsonObject } from '@amanat/core/canonical';
+import { parseCosignerKey } from '@amanat/core/log';
 import type { Read } from '@amanat/core/shape';
-import { boolean, integer, object, oneOf, set, text } from '@amanat/core/shape';
+import { boolean, integer, list, object, oneOf, set, text } from '@amanat/core/shape';
 
 /** The port on the loopback interface where none is asked for. */
 export const DEFAULT_PORT = 8420;
 const CONFIG_BYTES_MAX = 65_536;
 const PROXIES_MAX = 8;
+const PUBLIC_WITNESSES_MAX = 8;
 /** An IPv4 address of 127.0.0.0/8. */
 const LOOPBACK = /^127(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
+
+const publicWitness = object({
+  /** Its verifier key, as C2SP signed-note writes it. */
+  key: text(2100),
+  /** Where it takes checkpoints (C2SP tlog-witness). */
+  url: text(300, /^https?:\/\/[!-~]+$/, 'a URL'),
+});
+
+/** A witness that cosigns what is published, and that no read waits for. */
+export type PublicWitness = Read<typeof publicWitness>;
 
 const config = object({
   mode: oneOf('demo', 'trial'),
@@ -28,9 +40,11 @@ const config = object({
    * interface reaches the port.
    */
   trustedProxy: set(text(15, LOOPBACK, 'a loopback address'), 0, PROXIES_MAX),
+  /** Whom published checkpoints are handed on to, aside from the reads. */
+  publicWitnesses: list(publicWitness, 0, PUBLIC_WITNESSES_MAX),
 });
 /** What settings mean that do not have these members. */
-const ABSENT = { trustedProxy: [] };
+const ABSENT = { trustedProxy: [], publicWitnesses: [] };
 
 /** An instance's settings, DIR/config.json. Secrets are apart from it. */
 export type Config = Read<typeof config>;
@@ -82,7 +96,9 @@ function readText(path: string): string {
 function parse(source: string): Config {
   try {
     const found = JSON.parse(source) as Json;
-    return config(isObject(found) ? { ...ABSENT, ...found } : found, '');
+    const read = config(isObject(found) ? { ...ABSENT, ...found } : found, '');
+    for (const { key } of read.publicWitnesses) parseCosignerKey(key);
+    return read;
   } catch (cause) {
     const why = cause instanceof SyntaxError ? 'not json' : (cause as Error).message;
     throw new ConfigError('bad-config', `config.json: ${why}`, { cause });

@@ -12,6 +12,8 @@ export interface InstancePaths {
   readonly keeperSocket: string;
   readonly gatewaySocket: string;
   readonly imports: string;
+  /** A demonstration's own witnesses, each in a folder named for its port. */
+  readonly witnesses: string;
 }
 
 /** The paths of an instance's folder. */
@@ -27,5 +29,6 @@ export function instancePaths(dir: string): InstancePaths {
     keeperSocket: join(dir, 'run', 'keeper.sock'),
     gatewaySocket: join(dir, 'run', 'gateway.sock'),
     imports: join(dir, 'imports'),
+    witnesses: join(dir, 'witnesses'),
   };
 }

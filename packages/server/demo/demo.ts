@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { verifyNoteSignature } from '@amanat/core/keys';
+import { openCosignatures } from '@amanat/core/log';
 import { formatAccessCode } from '@amanat/core/verify';
 import { destination, pino } from 'pino';
 import { Api } from '../cli/client.ts';
@@ -11,6 +14,7 @@ import { writePrivate } from '../cli/files.ts';
 import type { ImportSummary } from '../cli/import-files.ts';
 import { importFiles, listFiles } from '../cli/import-files.ts';
 import { DEFAULT_PORT } from '../config/config.ts';
+import { instancePaths } from '../config/paths.ts';
 import type { Gateway } from '../gateway.ts';
 import { startGateway } from '../gateway.ts';
 import type { ShippedHolding } from '../holdings/holdings.ts';
@@ -24,10 +28,12 @@ import type { LookUpCounts } from './look-ups.ts';
 import { makeLookUps, makeTwoPersonLookUps } from './look-ups.ts';
 import { ACCESS, MAPPINGS } from './scenario.ts';
 import type { DemoSigners } from './set-up.ts';
-import { declareAll, drawSigners, readHoldings } from './set-up.ts';
+import { declareAll, drawSigners, makeWitnesses, readHoldings } from './set-up.ts';
 
 const ORIGIN = 'amanat.local/demo';
 const LOOK_UPS_MAX = 300;
+const ABOUT_WITNESSES =
+  'Its four witnesses run in one process of this machine: they show how it goes, and guard against nobody.';
 
 /** What the demonstration is given with. */
 export interface DemoTerms {
@@ -72,7 +78,7 @@ export async function startDemo(terms: DemoTerms, call: DemoCall): Promise<Runni
     new Date(now()).toISOString().slice(0, 10),
   );
   call.say(`1/5 A new instance in ${dir}, and everybody’s keys.`);
-  const signers = await makeInstance(terms, now());
+  const { signers, witnesses } = await makeInstance(terms, now());
   await using started = new AsyncDisposableStack();
   const gateway: Gateway = started.use(
     await startGateway({
@@ -84,7 +90,8 @@ export async function startDemo(terms: DemoTerms, call: DemoCall): Promise<Runni
   const api = started.use(new Api({ socketPath: gateway.socketPath }));
   const { banner } = await api.get<{ readonly banner: string }>('/v1/instance');
   call.say(banner);
-  await declareAll(api, signers, now);
+  call.say(ABOUT_WITNESSES);
+  await declareAll(api, { signers, witnesses }, now);
 
   call.say(`2/5 Files of ${people.count} synthetic people.`);
   signal.throwIfAborted();
@@ -111,16 +118,27 @@ export async function startDemo(terms: DemoTerms, call: DemoCall): Promise<Runni
   };
 }
 
-/** Verifies a demonstration's log and store, whether it serves or not. */
+/** Verifies a demonstration's log with its witnesses' cosignatures, and its store, whether it serves or not. */
 export async function verifyDemo(dir: string, call: DemoCall) {
   const { verified, log } = await verifyInstance({ dir, progress: call.progress }, null);
-  return { verified, logSize: log.size };
+  const witnessing = log.register.witnessing(call.now());
+  if (witnessing === null) throw new Error('a demonstration has witnesses');
+  const note = readFileSync(join(instancePaths(dir).public, 'checkpoint'), 'utf8');
+  const cosignatures = openCosignatures(note, witnessing.keys, verifyNoteSignature).length;
+  const { quorum, witnesses } = witnessing.document;
+  return {
+    verified: verified && cosignatures >= quorum,
+    logSize: log.size,
+    cosignatures,
+    quorum,
+    witnesses: witnesses.length,
+  };
 }
 
-async function makeInstance({ dir, port }: DemoTerms, now: number): Promise<DemoSigners> {
+async function makeInstance({ dir, port }: DemoTerms, now: number) {
   const { signers, keep } = drawSigners(join(dir, 'people'));
   const [first, second] = signers.administrators;
-  await createInstance(
+  const { logKey } = await createInstance(
     {
       dir,
       mode: 'demo',
@@ -135,7 +153,7 @@ async function makeInstance({ dir, port }: DemoTerms, now: number): Promise<Demo
     { now, random: randomBytes },
   );
   keep();
-  return signers;
+  return { signers, witnesses: await makeWitnesses(instancePaths(dir).witnesses, logKey) };
 }
 
 async function importOne(

@@ -1,9 +1,13 @@
+import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
-import type { DocumentOf, Signed } from '@amanat/core/grants';
+import type { DocumentOf, Signed, Witnesses } from '@amanat/core/grants';
 import { writeDocument } from '@amanat/core/grants';
 import type { KeyKind, SigningKey } from '@amanat/core/keys';
 import { exportSigningKey, generateSigningKey } from '@amanat/core/keys';
+import { formatVerifierKey } from '@amanat/core/log';
 import { parseAgency } from '../cli/agency-file.ts';
 import type { Api } from '../cli/client.ts';
 import type { HoldingFile } from '../cli/declaration-file.ts';
@@ -13,11 +17,15 @@ import { parseGrants } from '../cli/grants-file.ts';
 import { signDocument } from '../cli/keys.ts';
 import type { PlainValue, ShippedHolding } from '../holdings/holdings.ts';
 import { readShipped, readYaml, shippedHoldings } from '../holdings/holdings.ts';
+import { createWitnessFolder } from '../witness/witness.ts';
 import { OFFICERS_PER_AGENCY } from './generate/disclosure-plan.ts';
 import { AGENCIES, readDemoFile } from './scenario.ts';
 
 const DAY_MS = 86_400_000;
 const SUBJECTS_PER_DAY = 10_000;
+/** Who has to cosign: as many as let one of them lie and one be away. */
+const WITNESSES = 4;
+const QUORUM = { quorum: 3, faulty: 1, breakGlass: { quorum: 2, releases: 10 } } as const;
 
 /** Somebody who asks, and the number of her last request. */
 export interface DemoOfficer {
@@ -78,6 +86,33 @@ function drawWith(draw: Draw): DemoSigners {
   };
 }
 
+/**
+ * Makes witnesses of a log, each in a folder named for the port that it is to serve on. Gives what the administrators'
+ * document says of them.
+ */
+export async function makeWitnesses(
+  folder: string,
+  logKey: string,
+): Promise<Witnesses['witnesses']> {
+  const ports = await findPorts(WITNESSES);
+  return ports.map((port, at) => {
+    const dir = join(folder, String(port));
+    const name = `amanat.local/demo-witness-${at + 1}`;
+    const [key] = createWitnessFolder(dir, { name, kinds: ['ed25519'], logs: [logKey] });
+    if (key === undefined) throw new Error('a witness has no key');
+    return { key: formatVerifierKey(key.public), url: `http://127.0.0.1:${port}/` };
+  });
+}
+
+/** Ports that are free, all at the same time. */
+async function findPorts(count: number): Promise<readonly number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+  return ports;
+}
+
 /** The shipped declarations. */
 export function readHoldings(): ReadonlyMap<ShippedHolding, HoldingFile> {
   return new Map(
@@ -86,15 +121,28 @@ export function readHoldings(): ReadonlyMap<ShippedHolding, HoldingFile> {
 }
 
 /**
- * Declares the holdings, enters the agencies, certifies everybody, and puts the grants table in force: each a document
+ * Appoints the witnesses, declares the holdings, enters the agencies, certifies everybody, and puts the grants table in force: each a document
  * that both administrators sign, handed in over the API.
  */
-export async function declareAll(api: Api, signers: DemoSigners, now: () => number): Promise<void> {
+export async function declareAll(
+  api: Api,
+  { signers, witnesses }: { signers: DemoSigners; witnesses: Witnesses['witnesses'] },
+  now: () => number,
+): Promise<void> {
   const enter = async (document: string) => {
     const signatures = signers.administrators.map((key) => signDocument(key, document));
     const signed: Signed = { document, signatures };
     await api.post('/v1/documents', signed);
   };
+  await enter(
+    writeDocument<'witnesses'>({
+      type: 'witnesses',
+      version: 1,
+      witnesses,
+      ...QUORUM,
+      time: now(),
+    }),
+  );
   const holdings = readHoldings();
   for (const holding of holdings.values()) {
     await enter(writeDocument<'declaration'>({ ...holding, version: 1 }));

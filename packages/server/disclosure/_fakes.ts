@@ -24,6 +24,7 @@ const NO_STATUS: KeeperStatus = {
   generation: 1,
   witnessed: false,
   releasedUncovered: 0,
+  releasedUncounted: 0,
   open: [],
 };
 

@@ -7,6 +7,7 @@ import type { Log } from '../log/log.ts';
 import type { Answered, AsksDeps } from './asks.ts';
 import { Asks } from './asks.ts';
 import type { RequestBody } from './body.ts';
+import { BrokenGlassCount } from './broken-glass.ts';
 import { decideHere, decisionsDiffer } from './cross-check.ts';
 import type { GivenUp } from './find.ts';
 import type { Entered, OpenedRecord } from './open.ts';
@@ -75,6 +76,7 @@ export interface Disclosure {
 export function createDisclosure(deps: DisclosureDeps): Disclosure {
   const asks = new Asks(deps);
   const refusals = new RefusalCounts(deps.log);
+  const glass = new BrokenGlassCount(deps);
   return {
     get failure() {
       return asks.failure;
@@ -84,6 +86,7 @@ export function createDisclosure(deps: DisclosureDeps): Disclosure {
       await asks.close();
       await refusals.enter({ all: true });
       refusals[Symbol.dispose]();
+      glass[Symbol.dispose]();
     },
     ask: (asked) => asks.ask(asked),
     request: (body) => answerRequest(deps, asks, refusals, body),

@@ -8,7 +8,7 @@ import { nullableText } from './schemas.ts';
 
 /** Stands on every page of a demonstration. */
 const DEMO_BANNER =
-  'demonstration: keeper, gateway and log share one machine and one user; the guarantees against the operator are off';
+  'demonstration: keeper, gateway, log and witnesses share one machine and one user; the guarantees against the operator are off';
 
 /** How long the keeper may take before health calls it away. */
 const KEEPER_TIMEOUT_MS = 2_000;

@@ -12,6 +12,8 @@ export class FakeKeeper implements KeeperPort {
   origin = 'log.test.example';
   /** Thrown by every question while it is set. */
   failure: Error | null = null;
+  /** Answers, and takes no checkpoint. */
+  refusesCheckpoints = false;
   /** Follows, and then loses its answer. */
   losesNextAnswer = false;
   /** Sizes of the trees it was shown, in order. */
@@ -61,12 +63,14 @@ export class FakeKeeper implements KeeperPort {
       generation: 1,
       witnessed: false,
       releasedUncovered: 0,
+      releasedUncounted: 0,
       open: [],
     };
     return { answer, attachment: Buffer.alloc(0) };
   }
 
   #commit(body: Messages['commit']['ask'], attachment: Uint8Array): Answered<'commit'> {
+    if (this.refusesCheckpoints) throw new Error('not-witnessed');
     const before = this.#staged ?? this.range;
     const range = CompactRange.from(before.size, before.hashes());
     let at = 0;

@@ -4,11 +4,13 @@ import { Register } from '@amanat/core/grants';
 import { CompactRange, consistencyProof, leafHash, TILE_HEIGHT } from '@amanat/core/log';
 import type { KeeperPort, KeeperStatus } from '@amanat/keeper/client';
 import { KeeperUnavailable } from '@amanat/keeper/client';
+import type { PublicWitness } from '../config/config.ts';
 import { toStorageError } from '../storage/errors.ts';
 import type { LogReason } from './errors.ts';
 import { LogUnavailable } from './errors.ts';
 import { Follower } from './follower.ts';
 import type { LogKey } from './key.ts';
+import { PublicWitnesses } from './public-witnesses.ts';
 import type { Head } from './publisher.ts';
 import { Publisher } from './publisher.ts';
 import type { Appended, NewLeaf, Waiting } from './queue.ts';
@@ -41,13 +43,15 @@ export interface LogDeps {
   /** Folder of the static files. */
   readonly publicDirectory: string;
   readonly publishSeconds: number;
+  /** Who cosigns what is published, beside the witnesses that a read waits for. */
+  readonly publicWitnesses?: readonly PublicWitness[];
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Told whenever the log stops taking entries (why), and takes them again (null). */
   readonly onChange?: (reason: LogReason | null) => void;
   /** Told of each failure, for the operator's eyes. */
   readonly onFailure?: (
-    where: 'store' | 'keeper' | 'witnesses' | 'publisher',
+    where: 'store' | 'keeper' | 'witnesses' | 'public-witnesses' | 'publisher',
     error: unknown,
   ) => void;
 }
@@ -70,6 +74,7 @@ export class Log {
   readonly register = new Register();
   readonly #deps: LogDeps;
   readonly #publisher: Publisher;
+  readonly #publicWitnesses: PublicWitnesses;
   readonly #follower: Follower;
   readonly #queue = new BatchQueue();
   readonly #inFlight = new Set<Promise<void>>();
@@ -99,7 +104,13 @@ export class Log {
       directory: deps.publicDirectory,
       key: deps.key,
       intervalSeconds: deps.publishSeconds,
+      onPublished: (head) => this.#publicWitnesses.offer(this.#toCosign(head)),
       onFailure: (error) => deps.onFailure?.('publisher', error),
+    });
+    this.#publicWitnesses = new PublicWitnesses({
+      witnesses: deps.publicWitnesses ?? [],
+      add: (text, cosignature) => this.#publisher.cosigned(text, cosignature),
+      onFailure: (error) => deps.onFailure?.('public-witnesses', error),
     });
     this.#readRegister();
     this.#startMending();
@@ -204,11 +215,14 @@ export class Log {
       .flush()
       .catch((error: unknown) => this.#deps.onFailure?.('publisher', error));
     await this.#publisher.close();
+    this.#publicWitnesses.close();
     this.#quorum.close();
   }
 
   async #appendPublic(signed: Signed) {
-    const isBreakingGlass = this.#reason === 'not-witnessed' && breaksGlass(signed);
+    // One witness that lies about what it has seen must not keep the glass whole.
+    const isStill = this.#reason === 'not-witnessed' || this.#reason === 'older-than-witnesses';
+    const isBreakingGlass = isStill && breaksGlass(signed);
     if (this.#reason !== null && !isBreakingGlass) throw new LogUnavailable(this.#reason);
     const refused = this.register.check(signed, this.#deps.now());
     if (refused !== null) return { refused };
@@ -329,26 +343,23 @@ export class Log {
     const turn = this.#cosigning.then(async () => {
       if (witnessing === null) return head;
       const isBroken = this.register.brokenUntil(this.#deps.now()) !== null;
-      const toCosign = {
-        size: head.size,
-        note: head.checkpoint,
-        proofFrom: this.#proofTo(head.size),
-      };
-      return { ...head, checkpoint: await this.#quorum.cosign(toCosign, witnessing, isBroken) };
+      const checkpoint = await this.#quorum.cosign(this.#toCosign(head), witnessing, isBroken);
+      return { ...head, checkpoint };
     });
     this.#cosigning = turn.catch(() => {});
     return turn;
   }
 
-  /** Consistency proofs to the tree of this size; each is made once, because most witnesses stand at the same. */
-  #proofTo(size: number): CheckpointToCosign['proofFrom'] {
+  /** A head for witnesses. Each proof is made once, because most of them stand at the same size. */
+  #toCosign({ size, checkpoint: note }: Head): CheckpointToCosign {
     const made = new Map<number, Promise<Uint8Array[]>>();
     const reader = storeTiles(this.#deps.store, size);
-    return (from) => {
+    const proofFrom = (from: number) => {
       const proof = made.get(from) ?? consistencyProof(reader, from, size);
       made.set(from, proof);
       return proof;
     };
+    return { size, note, proofFrom };
   }
 
   #advance(head: Head): void {
@@ -432,8 +443,13 @@ export class Log {
       // Put back from an old copy it has forgotten people's entries: their histories would be short of them.
       if (status.size < store.followed()) return 'keeper-older-than-log';
       const range = this.#range;
-      const head = await this.#cosign(range, this.register.witnessing(this.#deps.now()));
+      const witnessing = this.register.witnessing(this.#deps.now());
+      const head = await this.#cosign(range, witnessing);
       await this.#follower.catchUp(store, status.size, head);
+      // Also where there is nothing to follow: to a keeper that has just started, cosignatures may be too old still.
+      if (witnessing !== null && status.size === head.size) {
+        await this.#follower.commit(head, [], []);
+      }
       this.#advance(head);
       // The glass was broken meanwhile: the keeper is to learn of it.
       if (this.#range !== range) return 'not-witnessed';

@@ -2,13 +2,16 @@ import { readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { equal } from '@amanat/core/bytes';
 import { verify } from '@amanat/core/keys';
-import type { TilePosition } from '@amanat/core/log';
+import type { NoteSignature, TilePosition } from '@amanat/core/log';
 import {
   encodeEntryBundle,
   encodeTile,
+  formatNote,
   HASH_LENGTH,
   openNote,
   parseCheckpoint,
+  parseNote,
+  signerId,
   TILE_WIDTH,
   tilePath,
   tilesBetween,
@@ -35,6 +38,8 @@ export interface PublisherDeps {
   readonly key: LogKey;
   /** At most this often; 0: at once. Intervals keep arrival times from linking entries. */
   readonly intervalSeconds: number;
+  /** Told of each tree whose files are there. */
+  readonly onPublished: (head: Head) => void;
   /** Told when a publication fails; the next one makes up for it. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -87,6 +92,28 @@ export class Publisher {
     return this.#published;
   }
 
+  /**
+   * Adds a cosignature to the published checkpoint, where that still is of this text.
+   * @throws whatever the file system throws
+   */
+  async cosigned(text: string, cosignature: NoteSignature): Promise<void> {
+    // The file has one writer at a time.
+    while (this.#running !== null) await this.#running.catch(() => {});
+    const published = this.#published;
+    if (published === null || this.#closed) return;
+    const note = parseNote(published.checkpoint);
+    const isThere = note.signatures.some(({ key }) => signerId(key) === signerId(cosignature.key));
+    if (note.text !== text || isThere) return;
+    const checkpoint = formatNote(text, [...note.signatures, cosignature]);
+    this.#running = this.#publishCheckpoint({ ...published, checkpoint }).finally(() => {
+      this.#running = null;
+      // What came due meanwhile found the file taken.
+      const isBehind = this.#head !== null && this.#head.size > this.#publishedSize;
+      if (isBehind && this.#timer === null && !this.#closed) this.#publishInBackground();
+    });
+    await this.#running;
+  }
+
   get #publishedSize(): number {
     return this.#published?.size ?? -1;
   }
@@ -128,6 +155,11 @@ export class Publisher {
     await this.#writeTiles(tilesBetween({ oldSize, newSize: head.size }), head.size, keepsFiles);
     for (const folder of this.#touched) await syncFolder(folder);
     this.#touched.clear();
+    await this.#publishCheckpoint(head);
+    this.#deps.onPublished(head);
+  }
+
+  async #publishCheckpoint(head: Head): Promise<void> {
     await writeWhole(join(this.#deps.directory, CHECKPOINT), Buffer.from(head.checkpoint));
     await syncFolder(this.#deps.directory);
     this.#published = head;

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { base64 } from '@amanat/core/bytes';
 import type { DocumentOf, Signed } from '@amanat/core/grants';
 import { signingInput, writeDocument } from '@amanat/core/grants';
@@ -103,7 +104,10 @@ async function serveWitness(
   return served;
 }
 
-async function openLog(t: TestContext, { appoint = true } = {}): Promise<Bench> {
+async function openLog(
+  t: TestContext,
+  { appoint = true, inPublic = [] as readonly number[], publishSeconds = 600 } = {},
+): Promise<Bench> {
   const directory = mkdtempSync(join(tmpdir(), 'amanat-quorum-'));
   const key = createLogKey(directory, ORIGIN);
   const publicDirectory = join(directory, 'public');
@@ -120,7 +124,10 @@ async function openLog(t: TestContext, { appoint = true } = {}): Promise<Bench> 
       keeper,
       key,
       publicDirectory,
-      publishSeconds: 600,
+      publishSeconds,
+      publicWitnesses: witnesses
+        .filter((_, at) => inPublic.includes(at))
+        .map((each) => ({ key: formatVerifierKey(each.key.public), url: each.url })),
       now: Date.now,
       onChange: (reason) => reasons.push(reason),
     });
@@ -206,6 +213,42 @@ const leaf = () => ({
     evidence: null,
   },
   wanted: true,
+});
+
+/** Waits until these, and nobody else, have cosigned what is published. */
+async function cosignedBy({ published }: Bench, names: readonly string[]): Promise<void> {
+  while ((await published()).toSorted().join() !== names.join()) await sleep(10);
+}
+
+test('public witnesses cosign what is published and nothing else, aside from the reads, and one that fails costs nothing', async (t) => {
+  const bench = await openLog(t, { appoint: false, inPublic: [0, 1, 2, 3], publishSeconds: 0 });
+  const { log, witnesses } = bench;
+  const [one, two, three] = witnesses as [Served, Served, Served];
+  one.mode = 'away';
+  two.mode = 'lies';
+  three.mode = 'hangs';
+  // Nobody waits for them.
+  for (let at = 0; at < 50; at++) await log.append([leaf()]);
+  await cosignedBy(bench, ['witness.example/3']);
+  // At most once a second, however much is published.
+  assert.ok((witnesses[3] as Served).asked < 20, `${(witnesses[3] as Served).asked}`);
+  assert.equal(log.witnessed().witnessed, false);
+});
+
+test('a public witness adds to what the quorum cosigned', async (t) => {
+  const bench = await openLog(t, { inPublic: [3], publishSeconds: 0 });
+  const { log, witnesses } = bench;
+  await log.append([leaf()]);
+  const all = witnesses.map(({ key }) => key.public.name);
+  // The quickest three are the quorum: the fourth is there for the public alone.
+  await cosignedBy(bench, all);
+  const notes = new Set<string>();
+  for (let at = 0; at < 20; at++) {
+    await log.append([leaf()]);
+    notes.add((await bench.published()).length.toString());
+  }
+  assert.ok([...notes].every((count) => Number(count) >= 3));
+  await cosignedBy(bench, all);
 });
 
 test('before witnesses are appointed nobody is asked', async (t) => {
@@ -302,3 +345,16 @@ for (const mode of ['upgrades', 'from-the-future'] as const) {
     assert.equal((await log.append([leaf()])).length, 1);
   });
 }
+
+test('a log opens once its keeper takes the cosignatures, also where there is nothing to follow', async (t) => {
+  const { log, keeper, copyStore, reopenWith } = await openLog(t);
+  await log.append([leaf()]);
+  await log.close();
+  keeper.refusesCheckpoints = true;
+  const again = await reopenWith(copyStore());
+  while (again.reason === 'starting') await sleep(10);
+  assert.equal(again.reason, 'keeper-refuses');
+  keeper.refusesCheckpoints = false;
+  await again.ready();
+  assert.equal((await again.append([leaf()])).length, 1);
+});

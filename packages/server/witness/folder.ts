@@ -29,9 +29,10 @@ const KEYS = { ed25519: 'ed25519.pem', 'ml-dsa-44': 'ml-dsa-44.pem' } as const;
 const KEY_BYTES_MAX = 8_192;
 const SETTINGS_BYTES_MAX = 4_096;
 
-const NO_LOGS = `# The logs that are witnessed, one line each:
+/** A policy (C2SP tlog-policy) that names logs and asks for nobody's cosignature. */
+const policyOf = (logs: readonly string[]) => `# The logs that are witnessed, one line each:
 # log VERIFIER-KEY
-quorum none
+${logs.map((key) => `log ${key}\n`).join('')}quorum none
 `;
 
 const settings = object({
@@ -49,14 +50,20 @@ export interface WitnessFolder {
 }
 
 /**
- * Makes a witness: a key of each kind, an empty state, a file of no logs, and the settings, written last. Its state is
+ * Makes a witness: a key of each kind, an empty state, the file of its logs, and the settings, written last. Its state is
  * made here and nowhere else: a witness that started without it would cosign any past again.
  * @throws WitnessError 'folder-taken'; CoreError 'bad-key' for a name that is none
  */
 export function createWitnessFolder(
   dir: string,
-  { name, kinds }: { readonly name: string; readonly kinds: readonly CosigningKind[] },
+  terms: {
+    readonly name: string;
+    readonly kinds: readonly CosigningKind[];
+    /** Verifier keys of the logs that it is to witness. */
+    readonly logs?: readonly string[];
+  },
 ): readonly CosigningKey[] {
+  const { name, kinds, logs = [] } = terms;
   const keys = kinds.map((kind) => [kind, generateCosigningKey(kind, name)] as const);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   if (readdirSync(dir).length > 0)
@@ -68,7 +75,7 @@ export function createWitnessFolder(
   const database = openDatabase(join(dir, DATABASE));
   createWitnessTables(database);
   database.close();
-  writeNew(join(dir, LOGS), NO_LOGS);
+  writeNew(join(dir, LOGS), policyOf(logs));
   writeNew(join(dir, SETTINGS), `${JSON.stringify({ name, keys: kinds }, null, 2)}\n`);
   const folder = openSync(dir, 'r');
   fsyncSync(folder);

@@ -93,7 +93,7 @@ export async function startSite(simulation: Simulation): Promise<Site> {
           origin: 'log.amanat.example',
           mode: 'demo',
           banner:
-            'demonstration: keeper, gateway and log share one machine and one user; the guarantees against the operator are off',
+            'demonstration: keeper, gateway, log and witnesses share one machine and one user; the guarantees against the operator are off',
           ...source.keys,
           keeperSealingKey: source.keeperSealingKey,
           witnessed: false,

@@ -19,7 +19,7 @@ export const demo: Command = {
   about:
     'Shows all of Amanat on synthetic people: writes their files, imports them for three controllers, has the officers ' +
     'of three agencies look some of them up, and serves the pages: one person’s own page with her code, the register, ' +
-    'the log. It ends with Ctrl-C, and leaves nothing behind unless --dir is given. With --once it checks the log ' +
+    'the log, which four witnesses in a process of this machine cosign. It ends with Ctrl-C, and leaves nothing behind unless --dir is given. With --once it checks the log ' +
     'and ends by itself.',
   example: 'amanat demo --people 300 --once --json',
   options: {
@@ -71,8 +71,9 @@ async function show(call: Call, terms: DemoTerms, isOnce: boolean): Promise<Outc
       lines: [
         ...describe(result),
         checked.verified
-          ? `The log of ${format(checked.logSize)} leaves is verified, and the store against it.`
-          : 'The log or the store is NOT VERIFIED.',
+          ? `The log of ${format(checked.logSize)} leaves is verified, with the cosignatures of ` +
+            `${checked.cosignatures} of its ${checked.witnesses} witnesses, and the store against it.`
+          : 'The log, its cosignatures or the store are NOT VERIFIED.',
         `All in ${seconds.toFixed(1)} s.`,
       ],
     };
@@ -137,6 +138,7 @@ function whatToOpen(
     `  the log          ${url}/log`,
     '',
     `Everybody’s keys are in ${dir}/people, for amanat --dir ${dir} COMMAND.`,
+    `Its witnesses are in ${dir}/witnesses, and run while it does, or amanat serve --dir ${dir}.`,
     'Ctrl-C ends it.',
   ];
 }

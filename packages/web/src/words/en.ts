@@ -6,7 +6,7 @@ export const words = {
   otherLanguage: 'اردو',
   nav: { label: 'Pages', person: 'Your records', register: 'Register', log: 'Log' },
   notice: {
-    demo: 'demonstration: keeper, gateway and log share one machine and one user; the guarantees against the operator are off',
+    demo: 'demonstration: keeper, gateway, log and witnesses share one machine and one user; the guarantees against the operator are off',
     unwitnessed: 'Not yet witnessed',
     unwitnessedWhy:
       'No independent witness signs this log yet. Until one does, nobody but this service vouches that everyone is shown the same log.',
