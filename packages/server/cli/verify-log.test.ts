@@ -284,6 +284,12 @@ describe('checking a whole log', () => {
       publishCosigned([]);
       const found = await verifyAll();
       assert.deepEqual([found.differences, found.witnesses], [[], null]);
+      // Of this hour it is not known whether they had to; where they did cosign, that is told.
+      addPersonal('2026-11-23T09Z');
+      publishCosigned([west]);
+      assert.equal((await verifyAll()).witnesses, null);
+      publishCosigned([west, north, south]);
+      assert.equal((await verifyAll()).witnesses?.cosigners.length, 3);
     });
 
     it('lets those who follow them do from when they may be in force, and not before', async () => {

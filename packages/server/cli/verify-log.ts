@@ -246,13 +246,16 @@ class LogCheck {
   #judgeWitnesses(): void {
     const { pinned } = this.#terms;
     const isBroken = this.#register.brokenUntil(this.#notBefore) !== null;
-    const appointed = this.#register.witnessingsSince(this.#notBefore - 1).map((each) => {
-      const { quorum, breakGlass } = each.document;
-      return this.#witnessedBy(each.keys, isBroken ? (breakGlass?.quorum ?? quorum) : quorum);
+    const due = this.#register.witnessingsSince(this.#notBefore - 1);
+    const latest = this.#register.witnessingsSince(Number.MAX_SAFE_INTEGER);
+    const appointed = (due.length > 0 ? due : latest).map(({ document, keys }) => {
+      const { quorum, breakGlass } = document;
+      return this.#witnessedBy(keys, isBroken ? (breakGlass?.quorum ?? quorum) : quorum);
     });
     const known = pinned && this.#witnessedBy(pinned.keys.map(parseCosignerKey), pinned.quorum);
     const isEnough = (each: PublishedWitnesses) => each.cosigners.length >= each.quorum;
-    const best = appointed.find(isEnough) ?? appointed[0] ?? null;
+    // Who need not have cosigned yet may have: that is told, and their absence is not.
+    const best = appointed.find(isEnough) ?? (due.length > 0 ? appointed[0] : null) ?? null;
     this.#witnesses = known ?? best;
     if ([known, best].some((each) => each !== null && !isEnough(each))) {
       this.#report('too-few-cosignatures', this.#published?.size ?? null);
