@@ -338,7 +338,6 @@ export type GrantRow = Grants['rows'][number];
 export type ImportBegun = DocumentOf<'import-begun'>;
 export type ImportEnded = DocumentOf<'import-ended'>;
 export type Witnesses = DocumentOf<'witnesses'>;
-export type BrokenGlass = DocumentOf<'broken-glass'>;
 export type Request = DocumentOf<'request'>;
 export type Approval = DocumentOf<'approval'>;
 export type Identifier = Read<typeof identifier>;

@@ -151,6 +151,12 @@ export class Register {
     return this.#witnesses.findLast(({ from }) => from <= time) ?? null;
   }
 
+  /** Who has to at `time`, and then each that follows by the entries so far; nobody until witnesses are configured. */
+  witnessingsSince(time: number): readonly Witnessing[] {
+    const at = this.#witnesses.findLastIndex(({ from }) => from <= time);
+    return at < 0 ? [] : this.#witnesses.slice(at);
+  }
+
   /** Until when the smaller quorum does at `time`; null where the glass is whole. */
   brokenUntil(time: number): number | null {
     return this.#brokenUntil > time ? this.#brokenUntil : null;

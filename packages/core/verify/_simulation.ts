@@ -3,8 +3,10 @@ import { base64, concat, fromBase64, fromHex, hex } from '../bytes.ts';
 import type { Json } from '../canonical.ts';
 import { canonicalText } from '../canonical.ts';
 import { signingInput } from '../grants/documents.ts';
-import type { KeyKind, SealingKey, SigningKey } from '../keys/index.ts';
+import type { CosigningKey, KeyKind, SealingKey, SigningKey } from '../keys/index.ts';
 import {
+  cosign,
+  generateCosigningKey,
   generateSealingKey,
   generateSigningKey,
   importSealingKey,
@@ -30,6 +32,7 @@ import {
   nextChainHash,
   noteKey,
   noteMessage,
+  parseNote,
   TILE_HEIGHT,
   TILE_WIDTH,
 } from '../log/index.ts';
@@ -82,6 +85,7 @@ export class Simulation {
   readonly #nodes = new Map<string, Uint8Array>();
   readonly #leaves: Uint8Array[] = [];
   readonly #chains = new Map<string, Chain>();
+  #witnesses: { readonly keys: readonly CosigningKey[]; readonly quorum: number } | null = null;
 
   private constructor(keeperKey: SigningKey, sealing: SealingKey) {
     this.#keeperKey = keeperKey;
@@ -100,7 +104,16 @@ export class Simulation {
 
   get keys() {
     const key = noteKey(ORIGIN, fromBase64(this.#logKey.public.text.slice('ed25519:'.length)));
-    return { logKey: formatVerifierKey(key), keeperKey: this.#keeperKey.public.text };
+    const witnesses = this.#witnesses && {
+      keys: this.#witnesses.keys.map((each) => formatVerifierKey(each.public)),
+      quorum: this.#witnesses.quorum,
+    };
+    return { logKey: formatVerifierKey(key), keeperKey: this.#keeperKey.public.text, witnesses };
+  }
+
+  /** From now on the first of these witnesses, as many as the quorum, cosign each checkpoint. */
+  appoint(keys: readonly CosigningKey[], quorum: number): void {
+    this.#witnesses = { keys, quorum };
   }
 
   get keeperSealingKey(): string {
@@ -227,7 +240,7 @@ export class Simulation {
         held: [],
       })),
       withheld: { possible: false, count: 0 },
-      witnessed: false,
+      witnessed: this.#witnesses !== null,
     };
   }
 
@@ -235,7 +248,10 @@ export class Simulation {
   checkpoint(origin: string = ORIGIN): string {
     const text = formatCheckpoint({ origin, size: this.size, root: this.#range.root() });
     const key = noteKey(ORIGIN, fromBase64(this.#logKey.public.text.slice('ed25519:'.length)));
-    return formatNote(text, [{ key, signature: sign(this.#logKey, noteMessage(text)) }]);
+    const note = formatNote(text, [{ key, signature: sign(this.#logKey, noteMessage(text)) }]);
+    if (this.#witnesses === null) return note;
+    const { keys, quorum } = this.#witnesses;
+    return keys.slice(0, quorum).reduce((each, witness) => addCosignature(each, witness), note);
   }
 
   /** A tile of hashes. */
@@ -283,4 +299,17 @@ export function flipBit(bytes: Uint8Array, at: number): Uint8Array {
 /** The same base64 with one bit changed in the byte at `at`. */
 export function flipBase64(text: string, at: number): string {
   return base64(flipBit(fromBase64(text), at));
+}
+
+/** Four witnesses of Ed25519, by the names of their keys. */
+export function makeWitnesses(): readonly CosigningKey[] {
+  return ['east', 'west', 'north', 'south'].map((name) =>
+    generateCosigningKey('ed25519', `witness.example/${name}`),
+  );
+}
+
+/** The note with one more witness's line. The time is of 2001: nobody's checks go by it. */
+export function addCosignature(note: string, witness: CosigningKey): string {
+  const { text, signatures } = parseNote(note);
+  return formatNote(text, [...signatures, cosign(witness, text, 1_000_000_000)]);
 }

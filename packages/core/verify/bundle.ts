@@ -7,6 +7,7 @@ import { readView, VIEW_ENTRIES_MAX, VIEW_SUBJECTS_MAX, writeView } from '../vie
 import type { HistoryMaterial, InstanceKeys, Verification } from './history.ts';
 import { checkHistory, HEAD_AGE_MAX_MS } from './history.ts';
 import type { LeafProof, ProofSource } from './proofs.ts';
+import { witnessKeysOrNull } from './witnesses.ts';
 
 /** Characters of a bundle: 20,000 look-ups in a log of a thousand million come to about half of it. */
 export const BUNDLE_CHARACTERS_MAX = 128 * 1024 * 1024;
@@ -26,7 +27,7 @@ const bundle = object({
   type: oneOf(FORMAT),
   /** When it was made, by the clock of the device that made it. */
   made: time,
-  keys: object({ logKey: text(512), keeperKey: text(128) }),
+  keys: object({ logKey: text(512), keeperKey: text(128), witnesses: witnessKeysOrNull }),
   enc: text(88),
   checkpoint: text(131_072),
   /** The keeper's opened view, as canonical JSON: heads, signatures, body keys. */
@@ -71,7 +72,7 @@ export function makeBundle(
   const value: Bundle = {
     type: FORMAT,
     made,
-    keys: { logKey: material.keys.logKey, keeperKey: material.keys.keeperKey },
+    keys: keysOf(material.keys),
     enc: material.enc,
     checkpoint: material.answer.checkpoint,
     view: fromUtf8(writeView(material.view)),
@@ -114,8 +115,14 @@ export async function verifyBundle(
   const view = readViewText(found.view);
   const material = view && { answer: { view: '', checkpoint, subjects }, view, enc, keys };
   const notOfTheFuture = (head: number) => head <= now + HEAD_AGE_MAX_MS;
-  const verification = await checkHistory(material, proofsOf(found), notOfTheFuture);
+  const verification = await checkHistory(material, keys, proofsOf(found), notOfTheFuture);
   return { ...verification, made: found.made, claimedKeys: found.keys };
+}
+
+/** Without what else an instance says of itself. */
+function keysOf({ logKey, keeperKey, witnesses }: InstanceKeys): InstanceKeys {
+  const told = witnesses && { keys: witnesses.keys, quorum: witnesses.quorum };
+  return { logKey, keeperKey, witnesses: told };
 }
 
 function readBundle(file: string): Bundle {

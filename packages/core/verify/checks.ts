@@ -1,10 +1,11 @@
-/** Every check that is made of a history, in the order in which they are told. */
+/** Every check that is made of a history, in the order in which they are told. Only those that apply are listed. */
 export const CHECKS = [
   'view-opens',
   'head-signature',
   'head-session',
   'head-fresh',
   'checkpoint-signature',
+  'witnessed',
   'head-checkpoint',
   'numbers',
   'bodies-open',
@@ -17,6 +18,7 @@ export const CHECKS = [
  * view-opens: the keeper's answer opens with this session's key, and reads strictly ·
  * head-signature: the keeper signed each chain's head · head-session: for this session and no other ·
  * head-fresh: just now · checkpoint-signature: the log signed its checkpoint ·
+ * witnessed: a quorum of the witnesses cosigned it; applies once there are witnesses ·
  * head-checkpoint: head and checkpoint tell of the same tree · numbers: 1 to the head's number, none missing ·
  * bodies-open: each statement opens with its key, and is about this person · commitments: each statement is the one
  * that the log committed to · inclusion: each leaf stands in the log · chain: they link up to the head.
@@ -49,9 +51,15 @@ const FAILURES_MAX = 100;
 
 /** Outcomes as they come in. A check is 'ok' only once it has been passed and has never failed or been skipped. */
 export class CheckList {
+  readonly #applying: readonly CheckId[];
   readonly #failures = new Map<CheckId, FailedAt[]>();
   readonly #passed = new Set<CheckId>();
   readonly #skipped = new Set<CheckId>();
+
+  /** @param without checks that do not apply, and so are in no result. */
+  constructor(without: readonly CheckId[] = []) {
+    this.#applying = CHECKS.filter((id) => !without.includes(id));
+  }
 
   /** Notes one outcome; gives back `ok`, so that a caller can go by it. */
   note(id: CheckId, ok: boolean, at: Partial<FailedAt> = {}): boolean {
@@ -72,9 +80,9 @@ export class CheckList {
     for (const id of ids) this.#skipped.add(id);
   }
 
-  /** All checks, in order. */
+  /** All checks that apply, in order. */
   results(): readonly Check[] {
-    return CHECKS.map((id) => {
+    return this.#applying.map((id) => {
       const failures = this.#failures.get(id) ?? [];
       const passed = this.#passed.has(id) && !this.#skipped.has(id);
       return {

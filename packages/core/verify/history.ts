@@ -25,6 +25,8 @@ import { openByWebCrypto } from './open.ts';
 import type { LeafProof, ProofSource } from './proofs.ts';
 import { proofsFromTiles } from './proofs.ts';
 import { verifyByWebCrypto } from './signature.ts';
+import type { Witnessed, WitnessKeys } from './witnesses.ts';
+import { checkWitnesses } from './witnesses.ts';
 
 /** How far a head's time may be from this device's clock. */
 export const HEAD_AGE_MAX_MS = 5 * 60_000;
@@ -37,6 +39,8 @@ export interface InstanceKeys {
   readonly logKey: string;
   /** The keeper's, `ed25519:…` or `p256:…`. */
   readonly keeperKey: string;
+  /** Who has to cosign the log; null: it is not yet witnessed. */
+  readonly witnesses: WitnessKeys | null;
 }
 
 /** One entry of her chain, as far as it could be read. */
@@ -92,6 +96,8 @@ export interface Verification {
     readonly size: number;
     readonly root: string;
   } | null;
+  /** Who has cosigned the checkpoint; null: nobody has to yet, or there is no checkpoint. */
+  readonly witnessed: Witnessed | null;
   readonly chains: readonly VerifiedChain[];
   /** null where the answer or the view did not read. */
   readonly material: HistoryMaterial | null;
@@ -126,23 +132,30 @@ export async function verifyHistory({
     if (!(error instanceof CoreError)) throw error;
   }
   const isFresh = (time: number) => Math.abs(now - time) <= HEAD_AGE_MAX_MS;
-  return checkHistory(material, proofsFromTiles(tiles), isFresh);
+  return checkHistory(material, keys, proofsFromTiles(tiles), isFresh);
 }
 
 /** The checks themselves, for a live answer and a bundle alike. Never throws. */
 export async function checkHistory(
   material: HistoryMaterial | null,
+  { logKey, witnesses }: InstanceKeys,
   proofs: ProofSource,
   isFresh: (time: number) => boolean,
 ): Promise<Verification> {
-  const checks = new CheckList();
+  const checks = new CheckList(witnesses === null ? ['witnessed'] : []);
   const chains: VerifiedChain[] = [];
   let checkpoint: Checkpoint | null = null;
+  let witnessed: Witnessed | null = null;
   if (checks.note('view-opens', material !== null) && material !== null) {
-    const opened = await openCheckpoint(material.answer.checkpoint, material.keys.logKey);
+    const opened = await openCheckpoint(material.answer.checkpoint, logKey);
     const reason = opened.signature === 'unsupported' ? opened.signature : 'wrong';
     checks.note('checkpoint-signature', opened.signature === 'ok', { reason });
     checkpoint = opened.checkpoint;
+    if (checkpoint !== null && witnesses !== null) {
+      witnessed = await checkWitnesses(material.answer.checkpoint, witnesses);
+      const { outcome } = witnessed;
+      checks.note('witnessed', outcome === 'ok', outcome === 'ok' ? {} : { reason: outcome });
+    }
     for (const subject of material.view.subjects) {
       const chain = await checkChain(checks, material, checkpoint, subject, proofs, isFresh);
       if (chain !== null) chains.push(chain);
@@ -158,6 +171,7 @@ export async function checkHistory(
       size: checkpoint.size,
       root: hex(checkpoint.root),
     },
+    witnessed,
     chains,
     material,
   };

@@ -21,3 +21,7 @@ export type {
   VerifiedEntry,
 } from './history.ts';
 export { HEAD_AGE_MAX_MS, verifyHistory } from './history.ts';
+export type { AppointedWitnesses, ClaimedBreak, InstanceAnswer } from './instance.ts';
+export { brokenGlassOf, claimedKeys, readInstanceKeys } from './instance.ts';
+export type { Cosigner, Witnessed, WitnessKeys } from './witnesses.ts';
+export { checkWitnesses } from './witnesses.ts';

@@ -31,9 +31,9 @@ export async function verifyByWebCrypto(
   return 'wrong';
 }
 
-/** The same for a key that signs notes, which is always Ed25519. */
+/** The same for a key of Ed25519 that signs notes: a log's, or a cosigner's. */
 export async function verifyNoteByWebCrypto(
-  key: NoteKey,
+  key: NoteKey<1 | 4>,
   message: Uint8Array,
   signature: Uint8Array,
 ): Promise<SignatureVerdict> {

@@ -1,18 +1,24 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import type { CosigningKey } from '../keys/index.ts';
+import { generateCosigningKey } from '../keys/index.ts';
 import type { TileReader } from '../log/index.ts';
+import { cosignerKey, formatVerifierKey } from '../log/index.ts';
 import type { View } from '../view.ts';
 import type { SimulatedAnswer } from './_simulation.ts';
-import { flipBase64, flipBit, Simulation } from './_simulation.ts';
+import { addCosignature, flipBase64, flipBit, makeWitnesses, Simulation } from './_simulation.ts';
 import { CheckList } from './checks.ts';
 import type { CheckId, InstanceKeys, Verification, ViewSession } from './index.ts';
 import {
   askForView,
+  checkWitnesses,
+  claimedKeys,
   formatAccessCode,
   HEAD_AGE_MAX_MS,
   makeBundle,
   parseAccessCode,
+  readInstanceKeys,
   readLatestEntries,
   readTypedCode,
   verifyBundle,
@@ -492,6 +498,261 @@ test('every altered part of a bundle fails a check', async () => {
     ],
   ];
   for (const [alter, ...ids] of cases) assertFails(await altered(alter), ...ids);
+});
+
+describe('the witnesses of a log', () => {
+  const witnesses = makeWitnesses();
+  const [east, west, north, south] = witnesses as [
+    CosigningKey,
+    CosigningKey,
+    CosigningKey,
+    CosigningKey,
+  ];
+  const keysOf = (keys: readonly CosigningKey[]) =>
+    keys.map((each) => formatVerifierKey(each.public));
+  const appointed = { keys: keysOf(witnesses), quorum: 3 };
+
+  /** A history at a log of four witnesses, of which three have cosigned its checkpoint. */
+  const askWitnessed = async () => {
+    const simulation = await makeSimulation();
+    simulation.appoint(witnesses, 3);
+    return ask({}, simulation);
+  };
+  const withNote = (asked: Asked, alter: (note: string) => string): Asked => ({
+    ...asked,
+    answer: { ...asked.answer, checkpoint: alter(asked.answer.checkpoint) },
+  });
+  const without = (note: string, name: string) =>
+    note
+      .split('\n')
+      .filter((line) => !line.startsWith(`— ${name} `))
+      .join('\n');
+  const flipLine = (note: string, name: string, at: number) => {
+    const [line] = note.split('\n').filter((each) => each.startsWith(`— ${name} `));
+    assert.ok(line !== undefined);
+    const signature = line.split(' ')[2] as string;
+    return note.replace(signature, flipBase64(signature, at));
+  };
+  const reasonOf = ({ checks }: Verification) =>
+    checks.find(({ id }) => id === 'witnessed')?.failures[0]?.reason;
+
+  const assertMissing = (verification: Verification) => {
+    assertFails(verification, 'witnessed');
+    assert.equal(reasonOf(verification), 'missing');
+  };
+
+  test('who are one too few fail the check', async () => {
+    const asked = await askWitnessed();
+    const short = withNote(asked, (note) => without(note, 'witness.example/west'));
+    assertMissing(await judge(short));
+    const none = withNote(asked, (note) =>
+      ['east', 'west', 'north'].reduce(
+        (each, name) => without(each, `witness.example/${name}`),
+        note,
+      ),
+    );
+    const verification = await judge(none);
+    assertMissing(verification);
+    assert.deepEqual(verification.witnessed?.cosigners, []);
+  });
+
+  test('of whom one has cosigned twice count it once', async () => {
+    const asked = await askWitnessed();
+    const twice = withNote(asked, (note) =>
+      addCosignature(without(note, 'witness.example/west'), east),
+    );
+    assertMissing(await judge(twice));
+  });
+
+  test('are not made more by somebody who is none, nor by another’s key under a witness’s name', async () => {
+    const asked = await askWitnessed();
+    for (const name of ['witness.example/other', 'witness.example/west']) {
+      const stranger = generateCosigningKey('ed25519', name);
+      const padded = withNote(asked, (note) =>
+        addCosignature(without(note, 'witness.example/west'), stranger),
+      );
+      assertMissing(await judge(padded));
+    }
+  });
+
+  test('who cosigned another checkpoint have not cosigned this one', async () => {
+    const simulation = await makeSimulation();
+    simulation.appoint(witnesses, 3);
+    const old = simulation.checkpoint();
+    const asked = await ask({}, simulation);
+    const lines = old.split('\n').filter((line) => line.startsWith('— witness.example/'));
+    const moved = withNote(asked, (note) => {
+      const own = ['east', 'west', 'north'].reduce(
+        (each, name) => without(each, `witness.example/${name}`),
+        note,
+      );
+      return `${own}${lines.join('\n')}\n`;
+    });
+    const verification = await judge(moved);
+    assertFails(verification, 'witnessed');
+    assert.equal(reasonOf(verification), 'wrong');
+  });
+
+  test('fail the check by one flipped bit, in a time or a signature, though there are enough without it', async () => {
+    const asked = await askWitnessed();
+    // Behind the key's id of four bytes stand the time, of eight, and the signature.
+    for (const at of [4, 11, 12, 44, 75]) {
+      for (const name of ['witness.example/east', 'witness.example/north']) {
+        const flipped = withNote(asked, (note) => flipLine(addCosignature(note, south), name, at));
+        const verification = await judge(flipped);
+        assertFails(verification, 'witnessed');
+        assert.equal(reasonOf(verification), 'wrong');
+        assert.deepEqual(verification.witnessed?.cosigners, []);
+      }
+    }
+    assertMissing(
+      await judge(withNote(asked, (note) => flipLine(note, 'witness.example/east', 0))),
+    );
+  });
+
+  test('that a gateway hides pass no check, and nobody is told of any', async () => {
+    const asked = await askWitnessed();
+    const keys = { ...asked.simulation.keys, witnesses: null };
+    const verification = await judge(asked, { keys });
+    assert.equal(verification.verified, true);
+    assert.equal(verification.witnessed, null);
+    assert.ok(verification.checks.every(({ id }) => id !== 'witnessed'));
+    assert.ok(verification.material !== null);
+    const file = makeBundle({ ...verification, material: verification.material }, NOW);
+    const bundle = await verifyBundle(file, null, NOW);
+    assert.deepEqual([bundle.witnessed, bundle.claimedKeys.witnesses], [null, null]);
+    // By keys from elsewhere the saved checkpoint is judged all the same.
+    const pinned = { ...keys, witnesses: appointed };
+    assert.equal((await verifyBundle(file, pinned, NOW)).witnessed?.outcome, 'ok');
+    const stripped = JSON.parse(file) as { checkpoint: string };
+    stripped.checkpoint = without(stripped.checkpoint, 'witness.example/east');
+    assertFails(await verifyBundle(JSON.stringify(stripped), pinned, NOW), 'witnessed');
+  });
+
+  test('of a smaller quorum than is known from elsewhere do not pass by it', async () => {
+    const asked = await askWitnessed();
+    const short = withNote(asked, (note) => without(note, 'witness.example/west'));
+    const lowered = { ...asked.simulation.keys, witnesses: { ...appointed, quorum: 2 } };
+    const verification = await judge(short, { keys: lowered });
+    // By its own word it is verified, and tells how many have cosigned and how many there are.
+    assert.equal(verification.verified, true);
+    assert.deepEqual(
+      [verification.witnessed?.cosigners.length, verification.witnessed?.count],
+      [2, 4],
+    );
+    assert.ok(verification.material !== null);
+    const file = makeBundle({ ...verification, material: verification.material }, NOW);
+    const pinned = { ...lowered, witnesses: appointed };
+    assertMissing(await verifyBundle(file, pinned, NOW));
+    const mine = { ...lowered, witnesses: null };
+    assert.equal((await verifyBundle(file, mine, NOW)).witnessed, null);
+  });
+
+  test('who are not to be told apart, or a quorum of nobody, fail the check', async () => {
+    const asked = await askWitnessed();
+    const [first, second] = appointed.keys as [string, string];
+    const renamed = formatVerifierKey(cosignerKey(4, 'other.example', east.public.publicKey));
+    for (const wrong of [
+      { keys: [first, first, second], quorum: 2 },
+      { keys: [first, renamed, second], quorum: 2 },
+      { keys: appointed.keys, quorum: 0 },
+      { keys: appointed.keys, quorum: 5 },
+      { keys: [], quorum: 1 },
+      { keys: ['x'], quorum: 1 },
+      { keys: null, quorum: 1 },
+      {},
+    ]) {
+      const keys = { ...asked.simulation.keys, witnesses: wrong } as InstanceKeys;
+      const verification = await judge(asked, { keys });
+      assertFails(verification, 'witnessed');
+      assert.equal(reasonOf(verification), 'wrong');
+      assert.throws(() => readInstanceKeys(keys), { name: 'CoreError' });
+    }
+  });
+
+  test('of ML-DSA-44 count for nobody, and where they are needed nothing can be said', async () => {
+    const asked = await askWitnessed();
+    const lattice = generateCosigningKey('ml-dsa-44', 'witness.example/lattice');
+    const judgeBy = (keys: readonly CosigningKey[], quorum: number, note: string) =>
+      checkWitnesses(note, { keys: keysOf(keys), quorum });
+    const note = asked.answer.checkpoint;
+    const both = addCosignature(note, lattice);
+    assert.equal((await judgeBy([east, west, north, lattice], 3, both)).outcome, 'ok');
+    assert.equal((await judgeBy([east, west, north, lattice], 4, both)).outcome, 'unsupported');
+    assert.equal((await judgeBy([east, west, north, lattice], 4, note)).outcome, 'missing');
+    assert.equal((await judgeBy([east, south, lattice], 3, both)).outcome, 'missing');
+    // Even a false one is not told apart from a true one, and so is never more than unsupported.
+    const forged = flipLine(both, 'witness.example/lattice', 600);
+    assert.equal((await judgeBy([east, west, north, lattice], 4, forged)).outcome, 'unsupported');
+  });
+
+  test('cannot be judged where there is no checkpoint', async () => {
+    const asked = await askWitnessed();
+    const verification = await judge(withNote(asked, () => 'x'));
+    assertFails(verification, 'checkpoint-signature');
+    const { state } = verification.checks.find(({ id }) => id === 'witnessed') ?? {};
+    assert.equal(state, 'not-checked');
+    const unopened = await judge(asked, { answer: null });
+    assert.equal(unopened.checks.find(({ id }) => id === 'witnessed')?.state, 'not-checked');
+  });
+
+  test('by whom a quorum has cosigned are told by name, and so from a bundle', async () => {
+    const asked = await askWitnessed();
+    const verification = await judge(asked);
+    assert.ok(verification.material !== null);
+    const file = makeBundle({ ...verification, material: verification.material }, NOW);
+    for (const each of [
+      verification,
+      await verifyBundle(file, asked.simulation.keys, NOW + 365 * 24 * HOUR),
+      await verifyBundle(file, null, NOW),
+    ]) {
+      assert.deepEqual(failed(each), []);
+      assert.equal(each.verified, true);
+      assert.equal(each.checks.find(({ id }) => id === 'witnessed')?.state, 'ok');
+      const names = each.witnessed?.cosigners.map(({ name }) => name);
+      assert.deepEqual(
+        names,
+        ['east', 'west', 'north'].map((name) => `witness.example/${name}`),
+      );
+      assert.deepEqual([each.witnessed?.quorum, each.witnessed?.count], [3, 4]);
+    }
+  });
+
+  test('are not asked for by a bundle from before there were any', async () => {
+    const asked = await ask();
+    const verification = await judge(asked);
+    assert.ok(verification.material !== null);
+    const made = JSON.parse(
+      makeBundle({ ...verification, material: verification.material }, NOW),
+    ) as { keys: { witnesses?: unknown } };
+    delete made.keys.witnesses;
+    const again = await verifyBundle(JSON.stringify(made), null, NOW);
+    assert.deepEqual(
+      [again.verified, again.witnessed, again.claimedKeys.witnesses],
+      [true, null, null],
+    );
+  });
+
+  test('are fewer while the glass is broken, and as many as ever once it is whole', () => {
+    const instance = {
+      logKey: 'log',
+      keeperKey: 'keeper',
+      witnesses: { ...appointed, breakGlassQuorum: 1 },
+      brokenUntil: NOW + HOUR,
+    };
+    const quorumOf = (...[answer, now]: Parameters<typeof claimedKeys>) =>
+      claimedKeys(answer, now).witnesses?.quorum;
+    assert.equal(quorumOf(instance, NOW), 1);
+    assert.equal(quorumOf(instance, NOW + HOUR), 3);
+    assert.equal(quorumOf({ ...instance, brokenUntil: null }, NOW), 3);
+    const unbreakable = { ...instance, witnesses: { ...appointed, breakGlassQuorum: null } };
+    assert.equal(quorumOf(unbreakable, NOW), 3);
+    assert.equal(claimedKeys({ ...instance, witnesses: null }, NOW).witnesses, null);
+    // What is pinned goes by the whole quorum, whenever it was read.
+    assert.equal(readInstanceKeys(instance).witnesses?.quorum, 3);
+    assert.equal(readInstanceKeys({ logKey: 'log', keeperKey: 'keeper' }).witnesses, null);
+    assert.throws(() => readInstanceKeys({ logKey: 'log' }), { code: 'bad-document' });
+  });
 });
 
 test('what is no bundle is refused as a document', async () => {

@@ -1,4 +1,12 @@
-import type { InstanceKeys, Verification, VerifiedChain, VerifiedEntry } from '@amanat/core/verify';
+import type {
+  InstanceAnswer,
+  InstanceKeys,
+  Verification,
+  VerifiedChain,
+  VerifiedEntry,
+  Witnessed,
+} from '@amanat/core/verify';
+import { brokenGlassOf, readInstanceKeys } from '@amanat/core/verify';
 import { label } from '../holdings/holdings.ts';
 import type { Api } from './client.ts';
 import type { Printed } from './command.ts';
@@ -7,26 +15,38 @@ import { readText } from './files.ts';
 
 const KEYS_BYTES_MAX = 64 * 1024;
 
-/** Reads the two public keys by which histories are judged. @throws CliError 'failed' */
+/**
+ * Reads the keys by which histories are judged, and the witnesses where the file names some. @throws CliError 'failed'
+ */
 export async function readKeys(path: string): Promise<InstanceKeys> {
   try {
-    const source = JSON.parse(await readText(path, KEYS_BYTES_MAX)) as Partial<InstanceKeys>;
-    const { logKey, keeperKey } = source;
-    if (typeof logKey === 'string' && typeof keeperKey === 'string') return { logKey, keeperKey };
+    return readInstanceKeys(JSON.parse(await readText(path, KEYS_BYTES_MAX)));
   } catch (cause) {
     if (cause instanceof CliError) throw cause;
+    throw new CliError(
+      'failed',
+      `${path} has no logKey and keeperKey, or witnesses that are none`,
+      {
+        cause,
+        remedy: 'give JSON such as amanat init --json or GET /v1/instance gives',
+      },
+    );
   }
-  throw new CliError('failed', `${path} has no logKey and keeperKey`, {
-    remedy: 'give JSON such as amanat init --json prints',
-  });
 }
 
 /** A verification without what it was made from. */
-export function verificationJson({ verified, checks, checkpoint, chains }: Verification): Printed {
+export function verificationJson({
+  verified,
+  checks,
+  checkpoint,
+  witnessed,
+  chains,
+}: Verification): Printed {
   return {
     verified,
     checks,
     checkpoint,
+    witnessed,
     chains: chains.map((chain) => ({
       ...chain,
       entries: chain.entries.map(({ number, index, sound, delivered, statement }) => ({
@@ -42,7 +62,7 @@ export function verificationJson({ verified, checks, checkpoint, chains }: Verif
 
 /** A history in words, newest first, and each check by its name. */
 export async function describeVerification(
-  { verified, checks, chains }: Verification,
+  { verified, checks, witnessed, chains }: Verification,
   api: Api | null,
 ): Promise<string[]> {
   const agencies = api === null ? new Map<string, string>() : await agencyNames(api);
@@ -65,6 +85,40 @@ export async function describeVerification(
       return `  ${state.padEnd(11)} ${id}${detail}`;
     }),
     verified ? 'Verified.' : 'NOT VERIFIED.',
+    ...describeWitnessed(checks, witnessed),
+  ];
+}
+
+/** Who vouches that everyone is shown the same log. Where the checks have no `witnessed`, nobody has to yet. */
+function describeWitnessed(
+  checks: Verification['checks'],
+  witnessed: Witnessed | null,
+): readonly string[] {
+  if (!checks.some(({ id }) => id === 'witnessed')) return ['Not yet witnessed.'];
+  return witnessed === null ? [] : [`${describeCosigners(witnessed)}.`];
+}
+
+/** How many have cosigned of how many, and who. */
+function describeCosigners({ outcome, cosigners, quorum, count }: Witnessed): string {
+  const names = cosigners.map(({ name }) => name).join(', ');
+  const who = names === '' ? '' : `: ${names}`;
+  if (outcome === 'ok') {
+    return `Cosigned by ${cosigners.length} of ${count} independent witnesses${who}`;
+  }
+  if (outcome === 'wrong') return 'A witness’s cosignature does not verify';
+  return `Cosigned by ${cosigners.length} of ${count} witnesses, where ${quorum} have to${who}`;
+}
+
+/** What is to be told while fewer witnesses do than are appointed to. */
+export function describeBrokenGlass(
+  instance: Pick<InstanceAnswer, 'witnesses' | 'brokenUntil'>,
+  now: number,
+): readonly string[] {
+  const broken = brokenGlassOf(instance, now);
+  if (broken === null) return [];
+  const { until, quorum, count } = broken;
+  return [
+    `The glass is broken until ${new Date(until).toISOString()}: two administrators let ${quorum} of ${count} witnesses do.`,
   ];
 }
 

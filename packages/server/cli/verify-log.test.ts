@@ -3,17 +3,24 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
-import { writeDocument } from '@amanat/core/grants';
-import { generateSigningKey } from '@amanat/core/keys';
+import { base64 } from '@amanat/core/bytes';
+import type { DocumentOf } from '@amanat/core/grants';
+import { signingInput, writeDocument } from '@amanat/core/grants';
+import type { CosigningKey } from '@amanat/core/keys';
+import { cosign, generateCosigningKey, generateSigningKey, sign } from '@amanat/core/keys';
 import {
   CompactRange,
   encodeEntryBundle,
   encodePersonalLeaf,
   encodeTile,
+  formatNote,
+  formatVerifierKey,
   leafHash,
+  parseNote,
   tilePath,
   tilesForSize,
 } from '@amanat/core/log';
+import type { WitnessKeys } from '@amanat/core/verify';
 import { createLogKey, signCheckpoint } from '../log/key.ts';
 import { encodeSigned } from '../log/signed.ts';
 import { createSqliteLogStore } from '../log/store-sqlite.ts';
@@ -30,6 +37,10 @@ describe('checking a whole log', () => {
   const folder = mkdtempSync(join(tmpdir(), 'amanat-verify-'));
   after(() => rmSync(folder, { recursive: true, force: true }));
   const key = createLogKey(folder, ORIGIN);
+  const administrators = [generateSigningKey('ed25519'), generateSigningKey('ed25519')];
+  const witnesses = ['east', 'west', 'north', 'south'].map((name, at) =>
+    generateCosigningKey(at === 0 ? 'ml-dsa-44' : 'ed25519', `witness.example/${name}`),
+  );
   const key32 = () => generateSigningKey('ed25519').public.text;
   const genesis = writeDocument<'genesis'>({
     type: 'genesis',
@@ -38,7 +49,7 @@ describe('checking a whole log', () => {
     logKey: key.verifierKey,
     keeperKey: key32(),
     keeperSealingKey: `${'A'.repeat(87)}=`,
-    administrators: [key32(), key32()],
+    administrators: administrators.map((each) => each.public.text),
     registrar: key32(),
     activationSeconds: 0,
     time: 0,
@@ -53,6 +64,7 @@ describe('checking a whole log', () => {
   let database: Database;
 
   beforeEach(() => {
+    leaves.length = SIZE;
     nth += 1;
     publicDirectory = join(folder, String(nth));
     database = openDatabase(join(folder, `${nth}.db`));
@@ -69,6 +81,34 @@ describe('checking a whole log', () => {
   const write = (name: string, bytes: Uint8Array | string) => {
     mkdirSync(dirname(join(publicDirectory, name)), { recursive: true });
     writeFileSync(join(publicDirectory, name), bytes);
+  };
+
+  /** Adds an entry about organisations, signed by both administrators. */
+  const enter = (document: DocumentOf<'witnesses' | 'broken-glass'>) => {
+    const text = writeDocument(document);
+    const signatures = administrators.map((each) => ({
+      key: each.public.id,
+      signature: base64(sign(each, signingInput(text))),
+    }));
+    addLeaf(encodeSigned({ document: text, signatures }) as Uint8Array, document.time);
+  };
+
+  const addPersonal = (hour: string) =>
+    addLeaf(encodePersonalLeaf({ hour, commitment: Buffer.alloc(32, leaves.length) }), null);
+
+  const addLeaf = (bytes: Uint8Array, publicTime: number | null) => {
+    const store = createSqliteLogStore(database);
+    store.append(leaves.length, [{ bytes, entry: null, publicTime }], [], leaves.length);
+    leaves.push(bytes);
+  };
+
+  /** Publishes all there is, cosigned by these. */
+  const publishCosigned = (cosigners: readonly CosigningKey[]) => {
+    publish(leaves.length);
+    const note = readFileSync(join(publicDirectory, 'checkpoint'), 'utf8');
+    const { text, signatures } = parseNote(note);
+    const cosigned = cosigners.map((each) => cosign(each, text, 1_800_000_000));
+    write('checkpoint', formatNote(text, [...signatures, ...cosigned]));
   };
 
   function publish(size: number): void {
@@ -92,9 +132,29 @@ describe('checking a whole log', () => {
     write('checkpoint', signCheckpoint(key, { size, root: range.root() }));
   }
 
+  const verifyAll = (pinned: WitnessKeys | null = null) =>
+    verifyLog({
+      store: createSqliteLogStore(database),
+      publicDirectory,
+      logKey: null,
+      pinned,
+      onLeaves: () => {},
+    });
+
+  const witnessDifferences = async (pinned: WitnessKeys | null = null) => {
+    const { differences } = await verifyAll(pinned);
+    return differences.map(({ difference }) => difference);
+  };
+
   const differencesOf = async (logKey: string | null = null): Promise<LogDifference[]> => {
     const store = createSqliteLogStore(database);
-    const found = await verifyLog({ store, publicDirectory, logKey, onLeaves: () => {} });
+    const found = await verifyLog({
+      store,
+      publicDirectory,
+      logKey,
+      pinned: null,
+      onLeaves: () => {},
+    });
     return found.differences.map(({ difference }) => difference);
   };
 
@@ -158,12 +218,138 @@ describe('checking a whole log', () => {
     assert.deepEqual(await differencesOf(), ['leaf-out-of-place']);
   });
 
+  describe('of a log that appoints witnesses', () => {
+    const APPOINTED = Date.UTC(2026, 10, 23, 9, 30);
+    const NEXT_HOUR = '2026-11-23T10Z';
+    const [east, west, north, south] = witnesses as [
+      CosigningKey,
+      CosigningKey,
+      CosigningKey,
+      CosigningKey,
+    ];
+    const keysOf = (keys: readonly CosigningKey[]) =>
+      keys.map((each) => formatVerifierKey(each.public));
+
+    const appoint = (version: number, keys: readonly CosigningKey[], time: number) =>
+      enter({
+        type: 'witnesses',
+        version,
+        witnesses: keysOf(keys).map((each) => ({ key: each, url: 'https://witness.example/' })),
+        quorum: 3,
+        faulty: 1,
+        breakGlass: { quorum: 1, releases: 10 },
+        time,
+      });
+
+    it('finds a published checkpoint that too few have cosigned, or one falsely', async () => {
+      appoint(1, witnesses, APPOINTED);
+      addPersonal(NEXT_HOUR);
+      const stranger = generateCosigningKey('ed25519', 'witness.example/other');
+      const impostor = generateCosigningKey('ed25519', 'witness.example/south');
+      for (const cosigners of [
+        [],
+        [east, west],
+        [east, west, west],
+        [east, west, stranger],
+        [east, west, impostor],
+      ]) {
+        publishCosigned(cosigners);
+        assert.deepEqual(await witnessDifferences(), ['too-few-cosignatures']);
+      }
+      publishCosigned([east, west, north, south]);
+      const note = readFileSync(join(publicDirectory, 'checkpoint'), 'utf8');
+      write('checkpoint', note.replace(/.{12}\n$/, 'AAAAAAAAAAA=\n'));
+      const found = await verifyAll();
+      assert.deepEqual(
+        found.differences.map(({ difference }) => difference),
+        ['too-few-cosignatures'],
+      );
+      assert.deepEqual(found.witnesses, { cosigners: [], count: 4, quorum: 3 });
+    });
+
+    it('passes what a quorum has cosigned, those of ML-DSA-44 among them, and tells who', async () => {
+      appoint(1, witnesses, APPOINTED);
+      addPersonal(NEXT_HOUR);
+      publishCosigned([south, east, west]);
+      const found = await verifyAll();
+      assert.deepEqual(found.differences, []);
+      const cosigners = ['east', 'west', 'south'].map((name) => `witness.example/${name}`);
+      assert.deepEqual(found.witnesses, { cosigners, count: 4, quorum: 3 });
+    });
+
+    it('asks for nobody before they are in force, nor for what brought them in', async () => {
+      publishCosigned([]);
+      assert.equal((await verifyAll()).witnesses, null);
+      appoint(1, witnesses, APPOINTED);
+      publishCosigned([]);
+      const found = await verifyAll();
+      assert.deepEqual([found.differences, found.witnesses], [[], null]);
+      // Of this hour it is not known whether they had to; where they did cosign, that is told.
+      addPersonal('2026-11-23T09Z');
+      publishCosigned([west]);
+      assert.equal((await verifyAll()).witnesses, null);
+      publishCosigned([west, north, south]);
+      assert.equal((await verifyAll()).witnesses?.cosigners.length, 3);
+    });
+
+    it('lets those who follow them do from when they may be in force, and not before', async () => {
+      const others = [1, 2, 3, 4].map((at) =>
+        generateCosigningKey('ed25519', `other.example/${at}`),
+      );
+      appoint(1, witnesses, APPOINTED);
+      addPersonal(NEXT_HOUR);
+      publishCosigned(others);
+      assert.deepEqual(await witnessDifferences(), ['too-few-cosignatures']);
+      appoint(2, others, Date.UTC(2026, 10, 23, 10, 30));
+      for (const cosigners of [witnesses, others]) {
+        publishCosigned(cosigners);
+        assert.deepEqual(await witnessDifferences(), []);
+      }
+      addPersonal('2026-11-23T11Z');
+      publishCosigned(witnesses);
+      assert.deepEqual(await witnessDifferences(), ['too-few-cosignatures']);
+      publishCosigned(others);
+      assert.deepEqual(await witnessDifferences(), []);
+    });
+
+    it('lets fewer do while the glass is broken, and no longer', async () => {
+      appoint(1, witnesses, APPOINTED);
+      addPersonal(NEXT_HOUR);
+      const time = Date.UTC(2026, 10, 23, 10, 30);
+      const until = Date.UTC(2026, 10, 23, 10, 45);
+      enter({ type: 'broken-glass', reason: 'need', until, nonce: '00'.repeat(16), time });
+      publishCosigned([]);
+      assert.deepEqual(await witnessDifferences(), ['too-few-cosignatures']);
+      publishCosigned([west]);
+      const found = await verifyAll();
+      assert.deepEqual([found.differences, found.witnesses?.quorum], [[], 1]);
+      addPersonal('2026-11-23T11Z');
+      publishCosigned([west]);
+      assert.deepEqual(await witnessDifferences(), ['too-few-cosignatures']);
+    });
+
+    it('asks for those of the keys from elsewhere too, whatever the log names', async () => {
+      publishCosigned([east, west]);
+      const pinned = { keys: keysOf(witnesses), quorum: 3 };
+      assert.deepEqual(await witnessDifferences(pinned), ['too-few-cosignatures']);
+      publishCosigned([east, west, north]);
+      const found = await verifyAll(pinned);
+      assert.deepEqual([found.differences, found.witnesses?.cosigners.length], [[], 3]);
+      appoint(1, witnesses, APPOINTED);
+      addPersonal(NEXT_HOUR);
+      publishCosigned([south]);
+      const mine = { keys: keysOf([south]), quorum: 1 };
+      assert.deepEqual(await witnessDifferences(mine), ['too-few-cosignatures']);
+    });
+  });
+
   it('passes a whole log, published up to its end or some way before it', async () => {
     const store = createSqliteLogStore(database);
     const found = await verifyLog({
       store,
       publicDirectory,
       logKey: key.verifierKey,
+      pinned: null,
       onLeaves: () => {},
     });
     assert.deepEqual(found.differences, []);

@@ -5,12 +5,15 @@ import { equal } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
 import type { EntryRefusal } from '@amanat/core/grants';
 import { Register, readDocument } from '@amanat/core/grants';
-import type { Checkpoint, NoteKey } from '@amanat/core/log';
+import { verifyNoteSignature } from '@amanat/core/keys';
+import type { Checkpoint, CosignerKey, NoteKey } from '@amanat/core/log';
 import {
   CompactRange,
   encodeEntryBundle,
   encodeTile,
   leafHash,
+  openCosignatures,
+  parseCosignerKey,
   parseLeaf,
   parseVerifierKey,
   TILE_HEIGHT,
@@ -18,6 +21,7 @@ import {
   tilePath,
   tileWidth,
 } from '@amanat/core/log';
+import type { WitnessKeys } from '@amanat/core/verify';
 import { openCheckpoint } from '../audit/audit.ts';
 import type { LogStore } from '../log/log.ts';
 import { decodeSigned } from '../log/log.ts';
@@ -33,6 +37,7 @@ export type LogDifference =
   | 'checkpoint-signature'
   | 'checkpoint-ahead-of-store'
   | 'checkpoint-root'
+  | 'too-few-cosignatures'
   | 'tile-missing'
   | 'tile-differs'
   | 'bundle-missing'
@@ -46,10 +51,21 @@ export interface FoundDifference {
   readonly at: string | number | null;
 }
 
+/** Who has cosigned the published checkpoint, of those who have to. */
+export interface PublishedWitnesses {
+  /** By the names of their keys. */
+  readonly cosigners: readonly string[];
+  readonly count: number;
+  /** How many of them it takes: fewer while the glass is broken. */
+  readonly quorum: number;
+}
+
 /** What checking the log gave. */
 export interface LogVerification {
   readonly size: number;
   readonly published: Checkpoint | null;
+  /** null where nobody has to cosign what is published, or nothing is. */
+  readonly witnesses: PublishedWitnesses | null;
   readonly logKey: string | null;
   /** What the public entries say, replayed in order. */
   readonly register: Register;
@@ -66,13 +82,15 @@ export interface LogVerificationTerms {
   readonly publicDirectory: string;
   /** The log's verifier key where it is known from elsewhere; null takes the genesis's own. */
   readonly logKey: string | null;
+  /** Witnesses known from elsewhere, who must have cosigned besides those that the log names. */
+  readonly pinned: WitnessKeys | null;
   readonly onLeaves: (leaves: number) => void;
 }
 
 /**
  * Checks a whole log from what the store has: every leaf hashed into the tree, whose root must be that of the published
- * and signed checkpoint; every published tile and bundle, byte by byte; every public entry replayed. Nothing is believed
- * but the leaves.
+ * and signed checkpoint; every published tile and bundle, byte by byte; every public entry replayed; the cosignatures of
+ * those who by these entries had to cosign. Nothing is believed but the leaves.
  */
 export async function verifyLog(terms: LogVerificationTerms): Promise<LogVerification> {
   const check = new LogCheck(terms);
@@ -88,6 +106,10 @@ class LogCheck {
   #logKey: NoteKey | null = null;
   #logKeyText: string | null = null;
   #published: Checkpoint | null = null;
+  #note = '';
+  #witnesses: PublishedWitnesses | null = null;
+  /** The latest time that a leaf so far is known to be no earlier than. Of those about people only the hour is. */
+  #notBefore = 0;
   #range = CompactRange.empty();
   #publicEntries = 0;
   #personalEntries = 0;
@@ -109,6 +131,7 @@ class LogCheck {
         this.#takeLeaf(from + offset, bytes, times);
         if (this.#range.size === this.#published?.size) {
           this.#compareRoot(this.#published);
+          this.#judgeWitnesses();
           await this.#compareTiles(true);
         }
       }
@@ -128,6 +151,7 @@ class LogCheck {
     return {
       size: this.#range.size,
       published: this.#published,
+      witnesses: this.#witnesses,
       logKey: this.#logKeyText,
       register: this.#register,
       publicEntries: this.#publicEntries,
@@ -154,7 +178,8 @@ class LogCheck {
       this.#report('no-checkpoint', null);
       return;
     }
-    this.#published = openOrNull(note.toString('utf8'), this.#logKey);
+    this.#note = note.toString('utf8');
+    this.#published = openOrNull(this.#note, this.#logKey);
     if (this.#published === null) this.#report('checkpoint-signature', null);
   }
 
@@ -177,8 +202,12 @@ class LogCheck {
     times.delete(index);
     const signed = decodeSigned(bytes);
     if (signed === null) {
-      if (isPersonal(bytes)) this.#personalEntries += 1;
-      else this.#report('leaf-malformed', index);
+      const hour = hourOf(bytes);
+      if (hour === null) this.#report('leaf-malformed', index);
+      else {
+        this.#personalEntries += 1;
+        this.#notBefore = Math.max(this.#notBefore, hour);
+      }
       // What is said of a person must not have been taken for a public entry, nor the other way round.
       if (time !== undefined) this.#report('leaf-out-of-place', index);
       return;
@@ -188,6 +217,7 @@ class LogCheck {
       this.#report('leaf-out-of-place', index);
       return;
     }
+    this.#notBefore = Math.max(this.#notBefore, time);
     const refused = this.#register.apply(index, signed, time);
     if (refused !== null) this.#inert[refused] = (this.#inert[refused] ?? 0) + 1;
   }
@@ -205,6 +235,42 @@ class LogCheck {
 
   #compareRoot({ size, root }: Checkpoint): void {
     if (!equal(this.#range.root(), root)) this.#report('checkpoint-root', size);
+  }
+
+  /**
+   * That what is published has the cosignatures that it needs, judged at the leaf that ends it. Who was appointed at the
+   * time of that leaf's batch, which cosigned nothing by itself, had to; whoever follows them later also may. The time
+   * of a leaf about a person is known to the hour, so that witnesses are missed from the next hour on at the latest.
+   */
+  #judgeWitnesses(): void {
+    const { pinned } = this.#terms;
+    const isBroken = this.#register.brokenUntil(this.#notBefore) !== null;
+    const due = this.#register.witnessingsSince(this.#notBefore - 1);
+    const latest = this.#register.witnessingsSince(Number.MAX_SAFE_INTEGER);
+    const appointed = (due.length > 0 ? due : latest).map(({ document, keys }) => {
+      const { quorum, breakGlass } = document;
+      return this.#witnessedBy(keys, isBroken ? (breakGlass?.quorum ?? quorum) : quorum);
+    });
+    const known = pinned && this.#witnessedBy(pinned.keys.map(parseCosignerKey), pinned.quorum);
+    const isEnough = (each: PublishedWitnesses) => each.cosigners.length >= each.quorum;
+    // Who need not have cosigned yet may have: that is told, and their absence is not.
+    const best = appointed.find(isEnough) ?? (due.length > 0 ? appointed[0] : null) ?? null;
+    this.#witnesses = known ?? best;
+    if ([known, best].some((each) => each !== null && !isEnough(each))) {
+      this.#report('too-few-cosignatures', this.#published?.size ?? null);
+    }
+  }
+
+  /** One false cosignature of a known witness leaves none. */
+  #witnessedBy(keys: readonly CosignerKey[], quorum: number): PublishedWitnesses {
+    const count = keys.length;
+    try {
+      const cosigners = openCosignatures(this.#note, keys, verifyNoteSignature);
+      return { cosigners: cosigners.map(({ key }) => key.name), count, quorum };
+    } catch (error) {
+      if (!(error instanceof CoreError)) throw error;
+      return { cosigners: [], count, quorum };
+    }
   }
 
   async #compareBundle(index: number, leaves: readonly Uint8Array[]): Promise<void> {
@@ -235,11 +301,13 @@ function openOrNull(note: string, key: NoteKey | null): Checkpoint | null {
   }
 }
 
-function isPersonal(bytes: Uint8Array): boolean {
+/** When the hour of a leaf about a person begins, in milliseconds; null of what is no such leaf. */
+function hourOf(bytes: Uint8Array): number | null {
   try {
-    return parseLeaf(bytes).kind === 'person';
+    const leaf = parseLeaf(bytes);
+    return leaf.kind === 'person' ? Date.parse(leaf.hour.replace('Z', ':00:00Z')) : null;
   } catch (error) {
-    if (error instanceof CoreError) return false;
+    if (error instanceof CoreError) return null;
     throw error;
   }
 }

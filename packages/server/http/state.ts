@@ -1,4 +1,4 @@
-import type { Genesis } from '@amanat/core/grants';
+import type { Register } from '@amanat/core/grants';
 import type { KeeperPort } from '@amanat/keeper/client';
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
@@ -18,12 +18,22 @@ const KEEPER_FRESH_MS = 1_000;
 export interface StateDeps {
   readonly log: {
     readonly reason: LogReason | null;
-    readonly register: { readonly genesis: Genesis | null };
+    readonly register: Pick<Register, 'genesis' | 'witnessing' | 'brokenUntil'>;
     now(): number;
   };
   readonly keeper: KeeperPort;
   readonly mode: 'demo' | 'trial';
 }
+
+const witnessesSchema = Type.Object({
+  keys: Type.Array(Type.String({ description: 'C2SP signed-note verifier key.' })),
+  names: Type.Array(Type.String({ description: 'The name in the key at the same place.' })),
+  count: Type.Integer(),
+  quorum: Type.Integer({ description: 'How many of them have to cosign.' }),
+  breakGlassQuorum: Type.Union([Type.Integer(), Type.Null()], {
+    description: 'How many do while the glass is broken; null where it cannot be.',
+  }),
+});
 
 const instance = Type.Object({
   origin: nullableText,
@@ -32,6 +42,12 @@ const instance = Type.Object({
   logKey: nullableText,
   keeperKey: nullableText,
   keeperSealingKey: nullableText,
+  witnesses: Type.Union([witnessesSchema, Type.Null()], {
+    description: 'Who has to cosign the log; null until administrators have appointed somebody.',
+  }),
+  brokenUntil: Type.Union([Type.Integer(), Type.Null()], {
+    description: 'Until when fewer witnesses do, because two administrators broke the glass.',
+  }),
   activationSeconds: Type.Union([Type.Integer(), Type.Null()]),
   time: Type.Integer(),
   ...witnessedSchema,
@@ -54,6 +70,10 @@ export async function stateRoutes(app: FastifyInstance, deps: StateDeps): Promis
     { schema: { summary: 'What this instance is, and its keys', response: { 200: instance } } },
     async () => {
       const { genesis } = log.register;
+      const now = log.now();
+      const witnesses = describeWitnesses(log.register, now);
+      // Where it cannot be broken any more, nobody goes by fewer.
+      const isBreakable = witnesses !== null && witnesses.breakGlassQuorum !== null;
       return {
         origin: genesis?.origin ?? null,
         mode,
@@ -61,8 +81,10 @@ export async function stateRoutes(app: FastifyInstance, deps: StateDeps): Promis
         logKey: genesis?.logKey ?? null,
         keeperKey: genesis?.keeperKey ?? null,
         keeperSealingKey: genesis?.keeperSealingKey ?? null,
+        witnesses,
+        brokenUntil: isBreakable ? log.register.brokenUntil(now) : null,
         activationSeconds: genesis?.activationSeconds ?? null,
-        time: log.now(),
+        time: now,
       };
     },
   );
@@ -82,6 +104,20 @@ export async function stateRoutes(app: FastifyInstance, deps: StateDeps): Promis
       return { status, keeper, log: log.reason ?? 'ok' };
     },
   );
+}
+
+/** Who has to cosign the log, as whoever checks that needs to know it. */
+function describeWitnesses(register: StateDeps['log']['register'], time: number) {
+  const witnessing = register.witnessing(time);
+  if (witnessing === null) return null;
+  const { witnesses: appointed, quorum, breakGlass } = witnessing.document;
+  return {
+    keys: appointed.map(({ key }) => key),
+    names: witnessing.keys.map(({ name }) => name),
+    count: appointed.length,
+    quorum,
+    breakGlassQuorum: breakGlass?.quorum ?? null,
+  };
 }
 
 /** Whether the keeper answers; asked at most once a second. */

@@ -1,3 +1,5 @@
+import type { AppointedWitnesses, InstanceAnswer } from '@amanat/core/verify';
+
 /** What the pages read of the HTTP API under /v1, as its OpenAPI document describes it. */
 
 export type Language = 'en' | 'ur';
@@ -15,14 +17,13 @@ export interface Contact {
 }
 
 /** GET /v1/instance */
-export interface Instance {
+export interface Instance extends InstanceAnswer {
   readonly origin: string;
   readonly mode: string;
   readonly banner: string | null;
-  readonly logKey: string;
-  readonly keeperKey: string;
   readonly keeperSealingKey: string;
-  readonly witnessed: boolean;
+  /** null: the log is not yet witnessed. */
+  readonly witnesses: (AppointedWitnesses & { readonly names: readonly string[] }) | null;
   /** Milliseconds since 1970, by the gateway. */
   readonly time: number;
 }

@@ -31,6 +31,8 @@ const BODY_BYTES_MAX = 65_536;
 export interface Tampering {
   readonly tile?: (path: string, bytes: Uint8Array) => Uint8Array | null;
   readonly answer?: (answer: SimulatedAnswer) => SimulatedAnswer;
+  /** Alters the published checkpoint, alone and in an answer. */
+  readonly checkpoint?: (note: string) => string;
   readonly options?: Partial<Parameters<Simulation['answer']>[1]>;
   readonly instance?: (instance: Instance) => Instance;
   /** Answers every asking with this problem. */
@@ -46,6 +48,13 @@ export interface Site {
   tampering: Tampering;
   down: boolean;
   close(): Promise<void>;
+}
+
+/** Witnesses of whom one does while the glass is broken. */
+function witnessesOf(witnesses: Simulation['keys']['witnesses']): Instance['witnesses'] {
+  if (witnesses === null) return null;
+  const names = witnesses.keys.map((key) => key.split('+')[0] as string);
+  return { ...witnesses, names, breakGlassQuorum: 1 };
 }
 
 /** Builds the pages into a fresh folder and serves them on the loopback. */
@@ -86,6 +95,7 @@ export async function startSite(simulation: Simulation): Promise<Site> {
     const json = (value: unknown, status = 200) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
     const { simulation: source, tampering } = site;
+    const alterNote = (note: string) => tampering.checkpoint?.(note) ?? note;
     if (site.down && pathname.startsWith('/v1/')) return void json({ code: 'unavailable' }, 503);
     switch (pathname) {
       case '/v1/instance': {
@@ -96,7 +106,8 @@ export async function startSite(simulation: Simulation): Promise<Site> {
             'demonstration: keeper, gateway, log and witnesses share one machine and one user; the guarantees against the operator are off',
           ...source.keys,
           keeperSealingKey: source.keeperSealingKey,
-          witnessed: false,
+          witnesses: witnessesOf(source.keys.witnesses),
+          brokenUntil: null,
           time: Date.now(),
         };
         return void json(tampering.instance?.(instance) ?? instance);
@@ -114,11 +125,12 @@ export async function startSite(simulation: Simulation): Promise<Site> {
           ...each,
           held: [...(held[each.controller] ?? [])],
         }));
-        const told = { ...found, subjects };
+        const checkpoint = alterNote(found.checkpoint);
+        const told = { ...found, checkpoint, subjects };
         return void json(tampering.answer?.(told) ?? told);
       }
       case '/checkpoint':
-        return void response.end(source.checkpoint());
+        return void response.end(alterNote(source.checkpoint()));
     }
     if (pathname.startsWith('/tile/')) {
       const path = pathname.slice(1);

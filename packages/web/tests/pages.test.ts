@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { verifyBundle } from '@amanat/core/verify';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { launchBrowser } from '../../../tests/_browser.ts';
-import { flipBit, Simulation } from '../../core/verify/_simulation.ts';
+import { flipBase64, flipBit, makeWitnesses, Simulation } from '../../core/verify/_simulation.ts';
 import { fillHistory } from './_canned.ts';
 import type { Site, Tampering } from './_site.ts';
 import { startSite } from './_site.ts';
@@ -16,10 +16,15 @@ const DAY = 86_400_000;
 let browser: Browser;
 let site: Site;
 let simulation: Simulation;
+/** The same person's at a log of four witnesses, of whom three have to cosign. */
+let witnessed: Simulation;
 
 before(async () => {
   simulation = await Simulation.create();
   fillHistory(simulation, Date.now());
+  witnessed = await Simulation.create();
+  fillHistory(witnessed, Date.now());
+  witnessed.appoint(makeWitnesses(), 3);
   [browser, site] = await Promise.all([launchBrowser(), startSite(simulation)]);
 });
 
@@ -189,6 +194,136 @@ test('a true history is verified, and tells all that the person is to be told', 
   await context.close();
 });
 
+/** Without the lines of all witnesses but so many. */
+function keepCosignatures(note: string, count: number): string {
+  const isCosignature = (line: string) => line.startsWith('— witness.example/');
+  const lines = note.split('\n');
+  const kept = new Set(lines.filter(isCosignature).slice(0, count));
+  return lines.filter((line) => !isCosignature(line) || kept.has(line)).join('\n');
+}
+
+/** One bit of the last witness's signature is another. */
+function alterCosignature(note: string): string {
+  const signature = note.trimEnd().split(' ').at(-1) as string;
+  return note.replace(signature, flipBase64(signature, 40));
+}
+
+async function withWitnesses(act: () => Promise<void>): Promise<void> {
+  site.simulation = witnessed;
+  try {
+    await act();
+  } finally {
+    site.simulation = simulation;
+    site.tampering = {};
+  }
+}
+
+test('an altered cosignature, or one too few, shows the failed check, and never the word verified', async () => {
+  await withWitnesses(async () => {
+    for (const path of ['/?lang=en', '/?lang=ur']) {
+      for (const checkpoint of [alterCosignature, (note: string) => keepCosignatures(note, 2)]) {
+        const visited = await openTampered({ checkpoint }, path);
+        assert.equal(await visited.page.locator('[data-witnesses=ok]').count(), 0);
+        await assertNotVerified(visited, 'witnessed');
+      }
+    }
+  });
+});
+
+test('a cosigned history says by how many of how many, and by whom on demand, by keyboard', async () => {
+  await withWitnesses(async () => {
+    const { page, context, errors } = await visit('/?lang=en');
+    await enterCode(page);
+    assert.equal(await page.getAttribute('[data-verdict]', 'data-verdict'), 'ok');
+    assert.equal(await page.locator('[data-check][data-state=ok]').count(), 12);
+    const told = page.locator('.verdict [data-witnesses=ok]');
+    assert.match(await told.innerText(), /^Cosigned by 3 of 4 independent witnesses$/);
+    await told.locator('summary').focus();
+    await page.keyboard.press('Enter');
+    assert.deepEqual(await told.locator('li').allInnerTexts(), [
+      'witness.example/east',
+      'witness.example/west',
+      'witness.example/north',
+    ]);
+    assert.equal(await page.locator('[data-notice=witnessed]').count(), 1);
+    assert.doesNotMatch(await page.locator('body').innerText(), /not yet witnessed/i);
+    assert.deepEqual(errors, []);
+    await context.close();
+  });
+});
+
+test('witnesses that the service hides are told as none, and nothing of a cosignature', async () => {
+  await withWitnesses(async () => {
+    const hidden: Tampering = { instance: (instance) => ({ ...instance, witnesses: null }) };
+    const { page, context } = await openTampered(hidden);
+    assert.equal(await page.getAttribute('[data-verdict]', 'data-verdict'), 'ok');
+    assert.equal(
+      await page.locator('.verdict [data-witnesses=none] summary').innerText(),
+      'Not yet witnessed',
+    );
+    assert.equal(await page.locator('[data-notice=unwitnessed]').count(), 1);
+    assert.equal(await page.locator('[data-check=witnessed]').count(), 0);
+    assert.doesNotMatch(await page.locator('body').innerText(), /cosigned by/i);
+    site.tampering = hidden;
+    await page.reload();
+    await page.waitForSelector('textarea');
+    await page.click('header nav li:nth-child(3) a');
+    await page.waitForSelector('main [data-witnesses=none]');
+    assert.doesNotMatch(await page.locator('body').innerText(), /cosigned by/i);
+    await context.close();
+  });
+});
+
+test('a broken glass is told on every page, until when, and by how many it is', async () => {
+  await withWitnesses(async () => {
+    const brokenUntil = Date.UTC(2099, 0, 1, 7);
+    const broken: Tampering = {
+      instance: (instance) => ({ ...instance, brokenUntil }),
+      checkpoint: (note) => keepCosignatures(note, 1),
+    };
+    const { page, context } = await openTampered(broken);
+    assert.equal(await page.getAttribute('[data-verdict]', 'data-verdict'), 'ok');
+    const until = /The glass is broken until 1 January 2099/;
+    const notice = /The glass is broken until 1 January 2099[\s\S]*1 of 4/;
+    assert.match(await page.locator('.verdict [data-broken-glass]').innerText(), notice);
+    assert.match(await page.locator('[data-notice=broken]').innerText(), until);
+    assert.match(
+      await page.locator('.verdict [data-witnesses=ok]').innerText(),
+      /^Cosigned by 1 of 4/,
+    );
+    site.tampering = broken;
+    await page.click('header nav li:nth-child(3) a');
+    await page.waitForSelector('main [data-witnesses=ok]');
+    assert.match(await page.locator('main [data-broken-glass]').innerText(), notice);
+    await context.close();
+    // Once it is whole, as many as ever have to.
+    const whole: Tampering = {
+      ...broken,
+      instance: (instance) => ({ ...instance, brokenUntil: Date.now() - 1 }),
+    };
+    const visited = await openTampered(whole);
+    assert.equal(await visited.page.locator('[data-broken-glass]').count(), 0);
+    await assertNotVerified(visited, 'witnessed');
+  });
+});
+
+test('the page of the log tells who cosigned what is published, and what does not fit', async () => {
+  await withWitnesses(async () => {
+    for (const [checkpoint, outcome, words] of [
+      [(note: string) => note, 'ok', /Cosigned by 3 of 4 independent witnesses/],
+      [alterCosignature, 'wrong', /does not fit/],
+      [(note: string) => keepCosignatures(note, 2), 'missing', /2 of 4 witnesses[\s\S]*3 have to/],
+    ] as const) {
+      site.tampering = { checkpoint };
+      const { page, context } = await visit('/log?lang=en');
+      await page.waitForSelector('main [data-witnesses]');
+      assert.equal(await page.getAttribute('main [data-witnesses]', 'data-witnesses'), outcome);
+      assert.match(await page.locator('main [data-witnesses]').innerText(), words);
+      await context.close();
+    }
+  });
+});
+
 test('nobody looked is said, and until when that is complete', async () => {
   const quiet = await Simulation.create();
   quiet.addNoise(20, Date.now() - DAY);
@@ -287,7 +422,7 @@ test('the whole journey goes by keyboard alone', async () => {
   await page.keyboard.press('Enter');
   await page.waitForSelector('[data-verdict=ok]');
   assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'H1');
-  await tabTo('.verdict summary');
+  await tabTo('.verdict details:not(.witnesses) summary');
   await page.keyboard.press('Enter');
   assert.ok(await page.locator('[data-check=inclusion]').isVisible());
   await tabTo('.look-up summary');
@@ -327,6 +462,34 @@ for (const language of ['en', 'ur']) {
         assert.deepEqual(errors, []);
         await context.close();
       }
+    });
+  }
+}
+
+for (const language of ['en', 'ur']) {
+  for (const width of [320, 1280]) {
+    test(`no page about witnesses has a violation or scrolls sideways (${language}, ${width} px)`, async () => {
+      await withWitnesses(async () => {
+        const brokenUntil = Date.UTC(2099, 0, 1, 7);
+        for (const [name, tampering] of [
+          ['witnessed', {}],
+          ['broken', { instance: (each) => ({ ...each, brokenUntil }) }],
+          ['too few', { checkpoint: (note) => keepCosignatures(note, 0) }],
+        ] as readonly (readonly [string, Tampering])[]) {
+          site.tampering = tampering;
+          const { page, context, errors } = await visit(`/?lang=${language}`, { width });
+          await enterCode(page);
+          await page.locator('details').evaluateAll((all) => {
+            for (const each of all) (each as HTMLDetailsElement).open = true;
+          });
+          await check(page, `${name}, person`);
+          await page.click('header nav li:nth-child(3) a');
+          await page.waitForSelector('main [data-witnesses]');
+          await check(page, `${name}, log`);
+          assert.deepEqual(errors, []);
+          await context.close();
+        }
+      });
     });
   }
 }

@@ -1,31 +1,39 @@
 import type { TileReader } from '@amanat/core/log';
 import { tilePath } from '@amanat/core/log';
-import type { InstanceKeys } from '@amanat/core/verify';
-import { askForView, makeBundle, parseAccessCode, verifyHistory } from '@amanat/core/verify';
+import type { InstanceAnswer } from '@amanat/core/verify';
+import {
+  askForView,
+  claimedKeys,
+  makeBundle,
+  parseAccessCode,
+  verifyHistory,
+} from '@amanat/core/verify';
 import type { Api } from '../client.ts';
 import type { Command } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { readInput, STANDARD_INPUT, writePrivate } from '../files.ts';
-import { describeVerification, readKeys, verificationJson } from '../history-words.ts';
+import {
+  describeBrokenGlass,
+  describeVerification,
+  readKeys,
+  verificationJson,
+} from '../history-words.ts';
 import { openApi } from '../instance.ts';
-
-interface InstanceAnswer extends InstanceKeys {
-  readonly keeperSealingKey: string;
-}
 
 /** `amanat history`: who looked at a person's records, with every proof checked here. */
 export const history: Command = {
   usage: '[--from FILE] [--keys FILE] [--save FILE]',
   about:
     'Shows a person her history and checks every proof of it here: the keeper’s signature, the numbers of the entries, ' +
-    'each statement against the log’s leaf, each leaf against the tree, the chain to its end. Her code comes from ' +
+    'each statement against the log’s leaf, each leaf against the tree, the chain to its end, the witnesses’ ' +
+    'cosignatures. Her code comes from ' +
     'standard input. Exits with 1 unless every check passes. Looking is an entry of its own.',
   example: 'amanat history --save history.json < code.txt',
   options: {
     from: { value: 'FILE', help: 'where the code stands (-, standard input)' },
     keys: {
       value: 'FILE',
-      help: 'JSON with logKey and keeperKey, known from elsewhere (the instance’s own)',
+      help: 'JSON with logKey, keeperKey, witnesses, known from elsewhere (the instance’s own)',
     },
     save: {
       value: 'FILE',
@@ -44,7 +52,9 @@ export const history: Command = {
     const keysPath = call.arguments.text('keys');
     const pinned = keysPath === null ? null : await readKeys(keysPath);
     await using api = await openApi(call);
-    const instance = await api.get<InstanceAnswer>('/v1/instance');
+    const instance = await api.get<InstanceAnswer & { readonly keeperSealingKey: string }>(
+      '/v1/instance',
+    );
     const session = await askForView(code, instance.keeperSealingKey, call.now());
     const { body: answer } = await api.post<unknown>('/v1/history', {
       enc: session.enc,
@@ -53,7 +63,7 @@ export const history: Command = {
     const verification = await verifyHistory({
       answer,
       session,
-      keys: pinned ?? instance,
+      keys: pinned ?? claimedKeys(instance, call.now()),
       tiles: tilesOf(api),
       now: call.now(),
     });
@@ -67,6 +77,7 @@ export const history: Command = {
       json: { ...verificationJson(verification), ...(save === null ? {} : { saved: save }) },
       lines: [
         ...(await describeVerification(verification, api)),
+        ...describeBrokenGlass(instance, call.now()),
         ...(pinned === null ? ['The keys are the instance’s own word: pin them with --keys.'] : []),
       ],
     };

@@ -9,10 +9,11 @@ export const verifyProof: Command = {
   about:
     'Checks a file that a person’s page or amanat history saved: the same checks, without network and without any ' +
     'instance. With --keys it is checked against keys known from elsewhere; without, it is only shown to agree with ' +
-    'itself. Exits with 1 unless every check passes.',
+    'itself. Where the file of keys names witnesses, a quorum of them must have cosigned; where it names none, the ' +
+    'proof says "not yet witnessed" whatever it holds. Exits with 1 unless every check passes.',
   example: 'amanat verify-proof history.json --keys published-keys.json',
   options: {
-    keys: { value: 'FILE', help: 'JSON with logKey and keeperKey, known from elsewhere' },
+    keys: { value: 'FILE', help: 'JSON with logKey, keeperKey, witnesses, known from elsewhere' },
   },
   words: [1, 1],
   async run(call) {
@@ -32,6 +33,7 @@ export const verifyProof: Command = {
               'No keys were given: this shows only that the file agrees with itself. It says its keys are',
               `  ${claimedKeys.logKey}`,
               `  ${claimedKeys.keeperKey}`,
+              ...(claimedKeys.witnesses?.keys ?? []).map((key) => `  ${key}`),
             ]
           : []),
       ],

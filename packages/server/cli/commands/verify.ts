@@ -1,3 +1,4 @@
+import type { InstanceKeys } from '@amanat/core/verify';
 import { instancePaths } from '../../config/paths.ts';
 import type { ImportProblem } from '../../custody/custody.ts';
 import { verifyImports } from '../../custody/custody.ts';
@@ -28,18 +29,21 @@ export const verify: Command = {
   usage: '[--keys FILE]',
   about:
     'Checks the whole log from its leaves: the tree’s root against the signed checkpoint, every published tile and ' +
-    'bundle, every public entry’s signatures, in order; and the root of each import against the ciphertexts in the ' +
+    'bundle, every public entry’s signatures, in order; the cosignatures of the witnesses that these entries appoint; and the root of each import against the ciphertexts in the ' +
     'store, so that a changed, lost or swapped record shows. It opens nothing and needs no key, and may run beside a ' +
     'gateway. Exits with 1 where anything differs.',
   example: 'amanat verify --dir ./amanat-data --keys published-keys.json',
   options: {
-    keys: { value: 'FILE', help: 'JSON with logKey, known from elsewhere (the log’s own)' },
+    keys: {
+      value: 'FILE',
+      help: 'JSON with logKey, witnesses, known from elsewhere (the log’s own)',
+    },
   },
   words: [0, 0],
   async run(call) {
     const keysPath = call.arguments.text('keys');
     const pinned = keysPath === null ? null : await readKeys(keysPath);
-    const found = await verifyInstance(call, pinned?.logKey ?? null);
+    const found = await verifyInstance(call, pinned);
     const { log } = found;
     const { register, published, ...facts } = log;
     return {
@@ -59,7 +63,7 @@ export const verify: Command = {
 /** Checks an instance's log and store. The demonstration does the same. */
 export async function verifyInstance(
   call: Pick<Call, 'dir' | 'progress'>,
-  logKey: string | null,
+  pinned: Pick<InstanceKeys, 'logKey' | 'witnesses'> | null,
 ): Promise<InstanceVerification> {
   requireInstance(call.dir);
   const paths = instancePaths(call.dir);
@@ -71,7 +75,8 @@ export async function verifyInstance(
     const log = await verifyLog({
       store,
       publicDirectory: paths.public,
-      logKey,
+      logKey: pinned?.logKey ?? null,
+      pinned: pinned?.witnesses ?? null,
       onLeaves: (leaves) => progress.at(leaves, size),
     });
     progress.end(log.size);
@@ -94,12 +99,22 @@ function pagesOf(store: LogStore): (from: number, to: number) => Iterable<Uint8A
   };
 }
 
+function describeWitnesses({ published, witnesses }: LogVerification): string {
+  if (witnesses === null) {
+    return published === null ? 'Cosigned by nobody that can be read.' : 'Not yet witnessed.';
+  }
+  const { cosigners, count, quorum } = witnesses;
+  const names = cosigners.length === 0 ? '' : `: ${cosigners.join(', ')}`;
+  return `Cosigned by ${cosigners.length} of ${count} witnesses, of whom ${quorum} have to${names}.`;
+}
+
 function describe({ verified, log, structure, imports, importsChecked }: InstanceVerification) {
   const inert = Object.entries(log.inert).map(([why, count]) => `${count} ${why}`);
   return [
     `Leaves: ${format(log.size)} (${format(log.personalEntries)} about people, ` +
       `${format(log.publicEntries)} public).`,
     `Published checkpoint: ${log.published === null ? 'none that can be read' : `size ${format(log.published.size)}`}.`,
+    describeWitnesses(log),
     ...(inert.length === 0 ? [] : [`Without effect: ${inert.join(', ')}.`]),
     `Imports: ${importsChecked} checked against the store.`,
     ...log.differences.map(

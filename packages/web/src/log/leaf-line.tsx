@@ -11,6 +11,9 @@ const TYPES = [
   'import-begun',
   'import-ended',
   'refusals-counted',
+  'witnesses',
+  'broken-glass',
+  'broken-glass-counted',
 ] as const;
 
 /** One leaf of the log as text. */

@@ -1,10 +1,17 @@
-import type { LogEntry } from '@amanat/core/verify';
-import { openCheckpoint, readLatestEntries } from '@amanat/core/verify';
+import type { LogEntry, Witnessed } from '@amanat/core/verify';
+import {
+  brokenGlassOf,
+  checkWitnesses,
+  claimedKeys,
+  openCheckpoint,
+  readLatestEntries,
+} from '@amanat/core/verify';
 import { useCallback, useEffect, useState } from 'react';
 import type { Instance } from '../api.ts';
 import { fetchCheckpoint } from '../api.ts';
 import type { ProblemCode } from '../parts/problem.tsx';
 import { Problem, problemOf } from '../parts/problem.tsx';
+import { BrokenGlass, Witnesses } from '../parts/witnesses.tsx';
 import { readEntryBundle } from '../tiles.ts';
 import { counted, useWords } from '../use-words.ts';
 import { LeafLine } from './leaf-line.tsx';
@@ -14,6 +21,8 @@ const ENTRIES_AT_A_TIME = 25;
 interface Shown {
   readonly note: string;
   readonly signature: 'ok' | 'wrong' | 'unsupported';
+  /** null where nobody has to cosign yet. */
+  readonly witnessed: Witnessed | null;
   readonly size: number;
   readonly entries: readonly LogEntry[];
 }
@@ -28,6 +37,8 @@ export function LogPage({ instance }: { readonly instance: Instance }) {
       try {
         const note = await fetchCheckpoint();
         const { checkpoint, signature } = await openCheckpoint(note, instance.logKey);
+        const { witnesses } = claimedKeys(instance, Date.now());
+        const witnessed = witnesses && (await checkWitnesses(note, witnesses));
         const size = checkpoint?.size ?? 0;
         const entries = await readLatestEntries({
           read: readEntryBundle,
@@ -35,13 +46,14 @@ export function LogPage({ instance }: { readonly instance: Instance }) {
           before,
           count: ENTRIES_AT_A_TIME,
         });
-        setShown({ note, signature, size, entries });
+        setShown({ note, signature, witnessed, size, entries });
       } catch (error) {
         setShown(problemOf(error));
       }
     },
-    [instance.logKey],
+    [instance],
   );
+  const broken = brokenGlassOf(instance, Date.now());
   useEffect(() => void load(Number.MAX_SAFE_INTEGER), [load]);
 
   return (
@@ -71,9 +83,9 @@ export function LogPage({ instance }: { readonly instance: Instance }) {
                   : 'log.unsupported',
             )}
           </p>
-          <p>
-            {instance.witnessed ? '' : `${t('notice.unwitnessed')}. ${t('notice.unwitnessedWhy')}`}
-          </p>
+          {broken !== null && <BrokenGlass broken={broken} />}
+          <Witnesses witnessed={shown.witnessed} />
+          {shown.witnessed?.outcome === 'missing' && <p className="hint">{t('log.tooFew')}</p>}
           <h2>{t('log.entries')}</h2>
           <p className="hint">{t('log.unproven')}</p>
           {shown.entries.length === 0 && <p>{t('log.empty')}</p>}

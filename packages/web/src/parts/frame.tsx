@@ -1,9 +1,11 @@
+import { brokenGlassOf } from '@amanat/core/verify';
 import type { MouseEvent, ReactNode, RefObject } from 'react';
 import type { Instance, Language } from '../api.ts';
 import type { Page } from '../route.ts';
 import { hrefOf } from '../route.ts';
-import { useWords } from '../use-words.ts';
+import { counted, useWords } from '../use-words.ts';
 import { Ring } from './ring.tsx';
+import { Names } from './witnesses.tsx';
 
 const PAGES: readonly Page[] = ['person', 'register', 'log'];
 
@@ -95,13 +97,48 @@ function Banner({ instance }: { readonly instance: Instance | null }) {
           <p className="column">{instance.banner}</p>
         </div>
       )}
-      {!instance.witnessed && (
-        <details className="unwitnessed">
-          <summary className="column">{t('notice.unwitnessed')}</summary>
-          <p className="column">{t('notice.unwitnessedWhy')}</p>
-        </details>
-      )}
+      <WitnessNotice instance={instance} />
     </>
+  );
+}
+
+/** What the service says of its witnesses: who has to cosign, and not that they did, which nobody checks here. */
+function WitnessNotice({ instance }: { readonly instance: Instance }) {
+  const { t, format } = useWords();
+  const { witnesses } = instance;
+  const broken = brokenGlassOf(instance, Date.now());
+  if (witnesses === null) {
+    return (
+      <details className="notice" data-notice="unwitnessed">
+        <summary className="column">{t('notice.unwitnessed')}</summary>
+        <p className="column">{t('notice.unwitnessedWhy')}</p>
+      </details>
+    );
+  }
+  if (broken !== null) {
+    const { until, quorum, count } = broken;
+    const numbers = { ...counted(count, format), needed: format.number(quorum) };
+    return (
+      <details className="notice notice-broken" data-notice="broken">
+        <summary className="column">
+          {t('witnesses.broken', { time: format.dateTime(until) })}
+        </summary>
+        <p className="column">{t('witnesses.brokenWhy', numbers)}</p>
+      </details>
+    );
+  }
+  const numbers = {
+    ...counted(witnesses.keys.length, format),
+    needed: format.number(witnesses.quorum),
+  };
+  return (
+    <details className="notice" data-notice="witnessed">
+      <summary className="column">{t('notice.witnessed', numbers)}</summary>
+      <div className="column">
+        <Names names={witnesses.names} />
+        <p>{t('notice.witnessedWhy')}</p>
+      </div>
+    </details>
   );
 }
 

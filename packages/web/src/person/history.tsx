@@ -29,11 +29,16 @@ export function History({
   readonly onClose: () => void;
 }) {
   const { t, format } = useWords();
-  const { verification, held, withheld } = session;
+  const { verification, brokenGlass, held, withheld } = session;
   const history = useMemo(() => tellHistory(verification), [verification]);
   return (
     <>
-      <Verdict verification={verification} completeTo={history.completeTo} directory={directory} />
+      <Verdict
+        verification={verification}
+        brokenGlass={brokenGlass}
+        completeTo={history.completeTo}
+        directory={directory}
+      />
       <nav className="contents" aria-label={t('person.onThisPage')}>
         <ul>
           {SECTIONS.map(([id, title]) => (

@@ -36,6 +36,7 @@ function verification(entries: readonly VerifiedEntry[], completeTo = 9): Verifi
     verified: true,
     checks: [],
     checkpoint: null,
+    witnessed: null,
     chains: [
       { ...chain, controller: 'a', completeTo, entries },
       { ...chain, controller: 'b', completeTo: 5, entries: [] },

@@ -1,7 +1,13 @@
-import type { Verification } from '@amanat/core/verify';
-import { askForView, VIEW_SUBJECTS_MAX, verifyHistory } from '@amanat/core/verify';
+import type { ClaimedBreak, Verification } from '@amanat/core/verify';
+import {
+  askForView,
+  brokenGlassOf,
+  claimedKeys,
+  VIEW_SUBJECTS_MAX,
+  verifyHistory,
+} from '@amanat/core/verify';
 import type { Held, Instance } from '../api.ts';
-import { postHistory } from '../api.ts';
+import { fetchInstance, postHistory } from '../api.ts';
 import { httpTiles } from '../tiles.ts';
 
 /** What one controller says it holds about her. */
@@ -13,6 +19,8 @@ export interface HeldByController {
 /** What is shown of one asking. It lives in the page's memory and nowhere else. */
 export interface PersonSession {
   readonly verification: Verification;
+  /** By which the smaller quorum was taken for enough; null where the glass was whole. */
+  readonly brokenGlass: ClaimedBreak | null;
   /** The gateway's word, without proof. */
   readonly held: readonly HeldByController[];
   readonly withheld: { readonly possible: boolean; readonly count: number };
@@ -24,13 +32,18 @@ const HOLDINGS_MAX = 100;
  * Asks for the history that the code opens, and checks it here.
  * @throws ApiError where the service gives no answer, with 'unknown-code' for a code it does not know.
  */
-export async function openHistory(code: string, instance: Instance): Promise<PersonSession> {
-  const session = await askForView(code, instance.keeperSealingKey, Date.now());
-  const answer = await postHistory(session);
-  const keys = { logKey: instance.logKey, keeperKey: instance.keeperKey };
+export async function openHistory(
+  code: string,
+  { keeperSealingKey }: Pick<Instance, 'keeperSealingKey'>,
+): Promise<PersonSession> {
+  const session = await askForView(code, keeperSealingKey, Date.now());
+  // Who has to cosign may have changed since the page was loaded.
+  const [answer, instance] = await Promise.all([postHistory(session), fetchInstance()]);
   const now = Date.now();
+  const keys = claimedKeys(instance, now);
   const verification = await verifyHistory({ answer, session, keys, tiles: httpTiles, now });
-  return { verification, held: readHeld(answer), withheld: readWithheld(answer) };
+  const brokenGlass = brokenGlassOf(instance, now);
+  return { verification, brokenGlass, held: readHeld(answer), withheld: readWithheld(answer) };
 }
 
 /** Takes what is well formed of the held lists, and nothing else. */

@@ -1,6 +1,7 @@
-import type { Check, FailedAt, Verification } from '@amanat/core/verify';
+import type { Check, ClaimedBreak, FailedAt, Verification } from '@amanat/core/verify';
 import type { Directory } from '../directory.ts';
 import { Ring } from '../parts/ring.tsx';
+import { BrokenGlass, Witnesses } from '../parts/witnesses.tsx';
 import { counted, useWords } from '../use-words.ts';
 
 /** Places told for one failed check; the file holds them all. */
@@ -9,17 +10,20 @@ const PLACES_MAX = 5;
 /** What the browser's own checks came to, and each of them. The word that all is well stands here alone. */
 export function Verdict({
   verification,
+  brokenGlass,
   completeTo,
   directory,
 }: {
   readonly verification: Verification;
+  readonly brokenGlass: ClaimedBreak | null;
   readonly completeTo: number | null;
   readonly directory: Directory;
 }) {
   const { t, format } = useWords();
-  const { verified, checks, checkpoint, chains, material } = verification;
+  const { verified, checks, checkpoint, witnessed, chains, material } = verification;
   const entries = chains.reduce((sum, chain) => sum + chain.number, 0);
   const failed = checks.filter((check) => check.state === 'failed').length;
+  const isUnwitnessed = witnessed !== null && witnessed.outcome !== 'ok';
   const aliases = new Set(chains.flatMap(({ alias, subject }) => (alias ? [subject] : [])));
   return (
     <section
@@ -41,6 +45,8 @@ export function Verdict({
           </p>
         )}
       </div>
+      {brokenGlass !== null && <BrokenGlass broken={brokenGlass} />}
+      {(verified || isUnwitnessed) && <Witnesses witnessed={witnessed} />}
       <details open={!verified}>
         <summary>{t('verdict.details')}</summary>
         <p className="hint">{t('verdict.ring')}</p>
@@ -59,6 +65,21 @@ export function Verdict({
               <dd className="code">{material.keys.logKey}</dd>
               <dt>{t('verdict.keeperKey')}</dt>
               <dd className="code">{material.keys.keeperKey}</dd>
+              {material.keys.witnesses !== null && (
+                <>
+                  <dt>
+                    {t('verdict.witnessKeys', {
+                      ...counted(material.keys.witnesses.keys.length, format),
+                      needed: format.number(material.keys.witnesses.quorum),
+                    })}
+                  </dt>
+                  {material.keys.witnesses.keys.map((key) => (
+                    <dd key={key} className="code">
+                      {key}
+                    </dd>
+                  ))}
+                </>
+              )}
               {checkpoint !== null && (
                 <>
                   <dt>{t('verdict.tree', counted(checkpoint.size, format))}</dt>

@@ -10,6 +10,10 @@ export const words = {
     unwitnessed: 'Not yet witnessed',
     unwitnessedWhy:
       'No independent witness signs this log yet. Until one does, nobody but this service vouches that everyone is shown the same log.',
+    witnessed_one: '{{needed}} of {{n}} independent witness has to cosign',
+    witnessed_other: '{{needed}} of {{n}} independent witnesses have to cosign',
+    witnessedWhy:
+      'So this service says, and these are the witnesses it names. Whether they did is checked by your browser, with your records and on the page of the log.',
   },
   footer: {
     what: 'Every look-up of a person’s record leaves an entry in this log, before the record can be read.',
@@ -69,11 +73,27 @@ export const words = {
     keys: 'Keys it was checked against',
     logKey: 'Log',
     keeperKey: 'Keeper',
+    witnessKeys_one: '{{n}} witness, of whom {{needed}} has to cosign',
+    witnessKeys_other: '{{n}} witnesses, of whom {{needed}} have to cosign',
     tree_one: 'A log of {{n}} entry',
     tree_other: 'A log of {{n}} entries',
     at: 'entry {{n}} at {{controller}}',
     atAlias: 'entry {{n}} at {{controller}}, by a number of yours',
     ring: 'Each segment of the ring is one check.',
+  },
+  witnesses: {
+    cosigned_one: 'Cosigned by {{of}} of {{n}} independent witness',
+    cosigned_other: 'Cosigned by {{of}} of {{n}} independent witnesses',
+    why: 'Each of them cosigned the very log that your browser checked, and cosigns none that contradicts what it saw before. While most are honest, everyone is shown the same log. Which witnesses there are is what this service says: compare their names with those published elsewhere.',
+    tooFew_one: '{{of}} of {{n}} witness cosigned this log; {{needed}} has to.',
+    tooFew_other: '{{of}} of {{n}} witnesses cosigned this log; {{needed}} have to.',
+    wrong: 'The cosignature of a witness does not fit. Do not rely on this page.',
+    unsupported: 'This browser cannot check the cosignatures of the witnesses.',
+    broken: 'The glass is broken until {{time}}',
+    brokenWhy_one:
+      'Two administrators let fewer witnesses do until then: {{needed}} of {{n}}. So long, fewer vouch that everyone is shown the same log.',
+    brokenWhy_other:
+      'Two administrators let fewer witnesses do until then: {{needed}} of {{n}}. So long, fewer vouch that everyone is shown the same log.',
   },
   state: { ok: 'passed', failed: 'failed', 'not-checked': 'could not be checked' },
   reason: {
@@ -99,6 +119,10 @@ export const words = {
     'checkpoint-signature': {
       name: 'The log signed its state',
       text: 'The whole log is summed up in one signed line, the checkpoint.',
+    },
+    witnessed: {
+      name: 'Enough witnesses cosigned',
+      text: 'Others, independent of this service, cosigned the checkpoint: as many as have to.',
     },
     'head-checkpoint': {
       name: 'Keeper and log agree',
@@ -259,6 +283,8 @@ export const words = {
     good: 'Your browser checked the log’s signature: it fits.',
     bad: 'The log’s signature does not fit its key. Do not rely on this page.',
     unsupported: 'This browser cannot check the log’s signature.',
+    tooFew:
+      'A log from before its witnesses were appointed has no cosignatures until its next entry. If this stays so, do not rely on this page.',
     unproven:
       'Below are the entries as they were sent. That each stands in the log is for a whole check to show: amanat verify.',
     entries: 'Latest entries',
@@ -280,6 +306,9 @@ export const words = {
     'import-begun': 'An import is announced',
     'import-ended': 'An import has ended',
     'refusals-counted': 'Refusals are counted together',
+    witnesses: 'Witnesses are appointed',
+    'broken-glass': 'The glass is broken: fewer witnesses do for a while',
+    'broken-glass-counted': 'What was released under a broken glass is counted',
     other: 'An entry about organisations',
   },
   time: {
