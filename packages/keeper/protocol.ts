@@ -160,7 +160,7 @@ export interface KeeperStatus {
   /** The keeper's time, milliseconds since 1970. */
   readonly time: number;
   readonly generation: number;
-  /** False until witnesses are configured: every page and answer says so. */
+  /** False until witnesses are appointed. */
   readonly witnessed: boolean;
   /** Look-ups released under a smaller quorum, which the full one has not covered yet. */
   readonly releasedUncovered: number;

@@ -64,11 +64,10 @@ export class KeeperStore {
     this.#db = db;
   }
 
-  /** Makes a new database. Throws where the file is there. */
+  /** Makes a new database. Throws where the file is a database already; an empty file is taken. */
   static create(path: string): KeeperStore {
-    // SQLite gives its journals the mode of the database.
+    // Made for its owner alone; SQLite gives its journals the same mode.
     closeSync(openSync(path, 'a', 0o600));
-    // Made for its owner alone; SQLite gives its WAL the same mode.
     const db = connect(path);
     const version = db.prepare('PRAGMA user_version').get() as { user_version: number };
     if (version.user_version !== 0) {

@@ -146,12 +146,12 @@ export class Register {
     return inForce(this.#grants, time)?.document ?? null;
   }
 
-  /** Who has to cosign checkpoints at `time`; null until witnesses are configured. */
+  /** Who has to cosign checkpoints at `time`; null until witnesses are appointed. */
   witnessing(time: number): Witnessing | null {
     return this.#witnesses.findLast(({ from }) => from <= time) ?? null;
   }
 
-  /** Who has to at `time`, and then each that follows by the entries so far; nobody until witnesses are configured. */
+  /** Who has to at `time`, and then each that follows by the entries so far; nobody until witnesses are appointed. */
   witnessingsSince(time: number): readonly Witnessing[] {
     const at = this.#witnesses.findLastIndex(({ from }) => from <= time);
     return at < 0 ? [] : this.#witnesses.slice(at);

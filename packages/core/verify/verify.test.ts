@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { CosigningKey } from '../keys/index.ts';
@@ -27,6 +31,7 @@ import {
 
 const NOW = Date.UTC(2026, 10, 23, 9, 30);
 const HOUR = 3_600_000;
+const EXAMPLE = join(import.meta.dirname, '../../../docs/examples/check-proof.ts');
 
 async function makeSimulation(kind: 'ed25519' | 'p256' = 'ed25519'): Promise<Simulation> {
   const simulation = await Simulation.create(kind);
@@ -455,6 +460,25 @@ test('a bundle passes offline, long after, and tells its keys', async () => {
   const others = (await Simulation.create()).keys;
   assertFails(await verifyBundle(file, others, NOW), 'head-signature', 'checkpoint-signature');
   assertFails(await verifyBundle(file, asked.simulation.keys, NOW - HOUR), 'head-fresh');
+});
+
+test('the example program judges a saved proof by keys from elsewhere, in a process of its own', async (t) => {
+  const asked = await ask();
+  const verification = await judge(asked);
+  assert.ok(verification.material !== null);
+  const folder = mkdtempSync(join(tmpdir(), 'amanat-proof-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const proof = join(folder, 'proof');
+  const keys = join(folder, 'keys');
+  const others = join(folder, 'others');
+  writeFileSync(proof, makeBundle({ ...verification, material: verification.material }, NOW));
+  writeFileSync(keys, JSON.stringify(asked.simulation.keys));
+  writeFileSync(others, JSON.stringify((await Simulation.create()).keys));
+  const check = (by: string) => spawnSync(process.execPath, [EXAMPLE, proof, by]);
+  assert.equal(check(others).status, 1);
+  const { status, stdout } = check(keys);
+  assert.match(String(stdout), /^ok +inclusion$/m);
+  assert.equal(status, 0);
 });
 
 test('every altered part of a bundle fails a check', async () => {

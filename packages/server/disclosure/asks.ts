@@ -9,10 +9,11 @@ import type {
 } from '@amanat/keeper/client';
 import { splitPrepared } from '@amanat/keeper/client';
 import type { Log } from '../log/log.ts';
+import { waitsFor } from '../log/log.ts';
 import type { Carried } from './carried.ts';
 import { carry, chunksOf, giveUp, leafOf, letGo, shuffle } from './carried.ts';
 import type { UnavailableCode } from './errors.ts';
-import { AsksUnavailable, asUnavailable, ofLog } from './errors.ts';
+import { AsksUnavailable, asUnavailable } from './errors.ts';
 import type { Records } from './find.ts';
 import { findRecords } from './find.ts';
 import type { Entered, Warn } from './open.ts';
@@ -204,8 +205,8 @@ export class Asks {
   }
 
   /**
-   * Has the keeper prepare a chunk, in random order. What it will not prepare as found is given up at once, so that it has its entry.
-   * Gives the look-ups in the order in which they were prepared.
+   * Has the keeper prepare a chunk, in random order. What it will not prepare as found is given up at once, so that it
+   * has its entry. Gives the look-ups in the order in which they were prepared.
    */
   async #prepare(chunk: readonly Carried[]): Promise<readonly Carried[]> {
     const shuffled = shuffle(chunk, this.#deps.randomBytes);
@@ -282,7 +283,9 @@ export class Asks {
     await Promise.all(this.#appending);
     try {
       // While the log mends, the keeper has not seen every stored entry: what seems open to it may be closed.
-      if (this.#deps.log.reason !== null) throw new AsksUnavailable(ofLog(this.#deps.log.reason));
+      if (this.#deps.log.reason !== null) {
+        throw new AsksUnavailable(waitsFor[this.#deps.log.reason]);
+      }
       const { answer } = await this.#deps.keeper.ask('status', {});
       const open = answer.open.map(({ id, subject }) =>
         carry({ id, subject, controller: '', reads: [] }, giveUp('not-released')),

@@ -1,5 +1,4 @@
-import type { LogReason } from '../log/log.ts';
-import { LogUnavailable } from '../log/log.ts';
+import { LogUnavailable, waitsFor } from '../log/log.ts';
 
 /** Why nothing can be asked just now. Closed, so that each has its words on the pages. */
 export type UnavailableCode =
@@ -32,22 +31,6 @@ export class AsksUnavailable extends Error {
 /** What failed, by who threw it: the log, or else the keeper. */
 export function asUnavailable(error: unknown): AsksUnavailable {
   if (error instanceof AsksUnavailable) return error;
-  const code = error instanceof LogUnavailable ? ofLog(error.code) : 'keeper-unavailable';
+  const code = error instanceof LogUnavailable ? waitsFor[error.code] : 'keeper-unavailable';
   return new AsksUnavailable(code, { cause: error });
-}
-
-/** Whether it is the keeper, the log's store, or too much work that the log waits for. */
-export function ofLog(reason: LogReason): UnavailableCode {
-  switch (reason) {
-    case 'keeper-unavailable':
-    case 'keeper-refuses':
-      return 'keeper-unavailable';
-    case 'not-witnessed':
-    case 'older-than-witnesses':
-      return 'not-witnessed';
-    case 'too-many-waiting':
-      return 'busy';
-    default:
-      return 'log-unavailable';
-  }
 }

@@ -2,7 +2,7 @@ import { CoreError } from '@amanat/core/errors';
 import { printableName } from '@amanat/core/shape';
 import { KeeperRefused, KeeperUnavailable } from '@amanat/keeper/client';
 import type { FastifyError, FastifyReply } from 'fastify';
-import { LogUnavailable } from '../log/log.ts';
+import { LogUnavailable, waitsFor } from '../log/log.ts';
 import { toStorageError } from '../storage/errors.ts';
 import type { Meaning } from './problem.ts';
 import { sendProblem } from './problem.ts';
@@ -46,6 +46,12 @@ const faults = {
     'the keeper does not answer, and without it nothing is read',
     LATER,
   ),
+  'not-witnessed': meaning(
+    503,
+    'too few witnesses cosign the log, and without them nothing is read',
+    LATER,
+  ),
+  busy: meaning(503, 'more is being asked than is taken at a time', 'ask again shortly'),
   'store-unavailable': meaning(503, 'the store cannot be read or written', LATER),
   'too-much-unread': meaning(
     503,
@@ -73,8 +79,7 @@ export function sendFault(reply: FastifyReply, { code, meaning, detail }: Fault)
 /** What an error that reached the server means to whoever asked. Anything unknown is ours, and says nothing more. */
 export function toFault(error: unknown): Fault {
   if (error instanceof LogUnavailable) {
-    const isKeeper = error.code.startsWith('keeper-');
-    return faultOf(isKeeper ? 'keeper-unavailable' : 'log-unavailable');
+    return faultOf(waitsFor[error.code]);
   }
   if (error instanceof KeeperUnavailable || error instanceof KeeperRefused) {
     return faultOf('keeper-unavailable');

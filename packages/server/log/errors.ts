@@ -13,9 +13,27 @@ export type LogReason =
   | 'not-witnessed'
   | 'older-than-witnesses';
 
+/** Whom or what the log waits for, as far as whoever asked needs to know. */
+export type LogWaitsFor = 'busy' | 'keeper-unavailable' | 'log-unavailable' | 'not-witnessed';
+
+export const waitsFor: Readonly<Record<LogReason, LogWaitsFor>> = {
+  starting: 'log-unavailable',
+  closed: 'log-unavailable',
+  'too-many-waiting': 'busy',
+  'store-unavailable': 'log-unavailable',
+  'store-inconsistent': 'log-unavailable',
+  'store-older-than-keeper': 'log-unavailable',
+  'keeper-unavailable': 'keeper-unavailable',
+  'keeper-older-than-log': 'log-unavailable',
+  'keeper-refuses': 'keeper-unavailable',
+  'keeper-of-another-log': 'log-unavailable',
+  'not-witnessed': 'not-witnessed',
+  'older-than-witnesses': 'not-witnessed',
+};
+
 /**
- * The log cannot be written, and the entry has not been: nothing was stored, nothing released. Where the keeper
- * failed after the entry was stored, the log throws the keeper client's `KeeperUnavailable` instead.
+ * The log takes no entry, or will release nothing for the one it took (of a commit in doubt, or not witnessed). Where
+ * the keeper failed after the entry was stored, the log throws the keeper client's `KeeperUnavailable` instead.
  */
 export class LogUnavailable extends Error {
   override name = 'LogUnavailable';

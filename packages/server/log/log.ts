@@ -30,7 +30,7 @@ const NOTE_MS = 1_000;
 const PAGE_LEAVES = 1_024;
 
 export type { LogReason } from './errors.ts';
-export { LogUnavailable } from './errors.ts';
+export { LogUnavailable, waitsFor } from './errors.ts';
 export { createLogKey, readLogKey } from './key.ts';
 export type { Appended, NewLeaf } from './queue.ts';
 export { decodeSigned, encodeSigned } from './signed.ts';
@@ -167,8 +167,9 @@ export class Log {
   }
 
   /**
-   * Appends an entry about organisations if the register would take it.
-   * @throws LogUnavailable, KeeperUnavailable as {@link append}
+   * Appends an entry about organisations if the register would take it. One that breaks the glass is taken also while
+   * too few witnesses cosign; it takes effect once the smaller quorum has.
+   * @throws LogUnavailable, KeeperUnavailable as {@link append}; StorageError where breaking the glass is not written
    */
   appendPublic(
     signed: Signed,

@@ -37,7 +37,7 @@ export const entryRefusals: Readonly<Record<EntryRefusal, Meaning>> = {
   ),
   'no-break-glass': meaning(
     'the witnesses’ document has no smaller quorum, or the time is not within the next day',
-    'declare witnesses with a breakGlass, or sign a time within 24 hours',
+    'declare witnesses with a ‘break glass’, or sign a time within 24 hours',
   ),
   'unknown-import': meaning('there is no such open import', OTHER_ROUTE),
   'unknown-key': meaning('the key was never certified', 'check the key’s id'),

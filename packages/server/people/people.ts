@@ -70,7 +70,7 @@ export interface People {
   /** A key's state; null for one that was never certified. */
   key(id: string): KeyState | null;
   grants(): { readonly grants: Grants | null; readonly latestVersion: number };
-  /** Who has to cosign the log; null until witnesses are configured. */
+  /** Who has to cosign the log; null until witnesses are appointed. */
   witnesses(): { readonly witnesses: Witnesses | null; readonly latestVersion: number };
   /** What the table would say today to somebody whose budget is unspent. */
   explain(ask: ExplainAsk): Decision;
