@@ -5,8 +5,8 @@ import type { KeeperStore } from './store.ts';
 const BEHIND_MS_MAX = 60_000;
 
 /**
- * The keeper's time: never behind what it has been, whatever the machine's clock does. Until witnesses
- * are configured nobody else's time is at hand, so that a clock ahead is believed.
+ * The keeper's time: never behind what it has been, whatever the machine's clock does. A clock
+ * ahead is believed; but once witnesses are appointed, nothing is released a minute or more from their time.
  */
 export class KeeperClock {
   readonly #store: KeeperStore;
