@@ -13,6 +13,13 @@ import {
 } from '../packages/core/grants/documents.ts';
 import { readSelector } from '../packages/core/grants/selectors.ts';
 import {
+  cosign,
+  exportCosigningKey,
+  generateCosigningKey,
+  importCosigningKey,
+  verifyNoteSignature,
+} from '../packages/core/keys/cosign.ts';
+import {
   generateSealingKey,
   importSealingKey,
   openSealed,
@@ -24,18 +31,33 @@ import {
   generateSigningKey,
   importSigningKey,
   parsePublicKey,
+  sign,
 } from '../packages/core/keys/sign.ts';
 import { formatCheckpoint, parseCheckpoint } from '../packages/core/log/checkpoint.ts';
+import {
+  decodeCosignature,
+  encodeCosignature,
+  openCosignatures,
+  openCosignaturesAsync,
+  openSignatures,
+  openSignaturesAsync,
+} from '../packages/core/log/cosignature.ts';
 import { encodePersonalLeaf, encodePublicLeaf, parseLeaf } from '../packages/core/log/entry.ts';
-import { CompactRange } from '../packages/core/log/merkle.ts';
+import { CompactRange, leafHash } from '../packages/core/log/merkle.ts';
+import type { NoteSignature } from '../packages/core/log/note.ts';
 import {
   formatNote,
   formatVerifierKey,
+  noteKey,
+  noteMessage,
   openNote,
   openNoteAsync,
+  parseCosignerKey,
+  parseKeyOf,
   parseNote,
   parseVerifierKey,
 } from '../packages/core/log/note.ts';
+import { formatPolicy, parsePolicy } from '../packages/core/log/policy.ts';
 import {
   decodeEntryBundle,
   decodeTile,
@@ -44,6 +66,7 @@ import {
   parseTilePath,
   tilePath,
 } from '../packages/core/log/tile.ts';
+import { formatTlogProof, parseTlogProof } from '../packages/core/log/tlog-proof.ts';
 import { decodeBody, encodeBody, readRecordRead } from '../packages/core/statement.ts';
 import { Simulation } from '../packages/core/verify/_simulation.ts';
 import { readAnswer } from '../packages/core/verify/answer.ts';
@@ -229,6 +252,144 @@ function logParsers(): readonly FuzzedParser[] {
   ];
 }
 
+/** A log's checkpoint that two witnesses cosigned, one with each kind of key, and a policy that asks for both. */
+export const witnessed = makeWitnessed();
+
+function makeWitnessed() {
+  const signing = generateSigningKey('ed25519');
+  const raw = fromBase64(signing.public.text.slice('ed25519:'.length));
+  const log = noteKey('log.example', raw);
+  const witnesses = (['ed25519', 'ml-dsa-44'] as const).map((kind) =>
+    generateCosigningKey(kind, `witness.example/${kind}`),
+  );
+  const range = CompactRange.empty();
+  for (const leaf of ['one', 'two', 'three']) range.append(leafHash(utf8(leaf)));
+  const text = formatCheckpoint({ origin: log.name, size: range.size, root: range.root() });
+  const signed: NoteSignature = { key: log, signature: sign(signing, noteMessage(text)) };
+  const note = (seconds: number) =>
+    formatNote(text, [signed, ...witnesses.map((key) => cosign(key, text, seconds))]);
+  const lines = [
+    `log ${formatVerifierKey(log)} https://log.example/`,
+    ...witnesses.map((key, i) => `witness w${i} ${formatVerifierKey(key.public)}`),
+    'group both all w0 w1',
+    '# as few as one',
+    'quorum both',
+    '',
+  ];
+  return {
+    log,
+    range,
+    witnesses,
+    text,
+    /** The log's signature alone, and the note with the cosignatures of now, of no time and of the last there is. */
+    notes: [
+      formatNote(text, [signed]),
+      note(Math.floor(NOW / 1000)),
+      note(0),
+      note(Number.MAX_SAFE_INTEGER),
+    ],
+    policy: lines.join('\n'),
+  };
+}
+
+/** core/log: what witnesses add to it. */
+function witnessParsers(): readonly FuzzedParser[] {
+  const { log, witnesses, text, notes, policy } = witnessed;
+  const cosigners = witnesses.map((key) => key.public);
+  const [ed25519, mlDsa44] = cosigners.map(formatVerifierKey) as [string, string];
+  const logKey = formatVerifierKey(log);
+  const all = [log, ...cosigners];
+  const near = textLike(...notes);
+  const isNote = core('bad-note', 'bad-checkpoint');
+  /** What was opened makes a note that opens to the same. */
+  const again = (found: readonly NoteSignature[], note: string) =>
+    found.length === 0 ? null : formatNote(parseNote(note).text, found);
+  const [first] = notes as [string];
+  const hashes = [1, 2].map((byte) => new Uint8Array(32).fill(byte));
+  const proof = { extra: null, index: 1, hashes, checkpoint: first };
+  const of = (name: string, file: string) => ({ file: `packages/core/log/${file}.ts`, name });
+  return [
+    parser({
+      ...of('parseCosignerKey', 'note'),
+      inputs: textLike(ed25519, mlDsa44, logKey),
+      parse: parseCosignerKey,
+      throws: core('bad-key'),
+      write: formatVerifierKey,
+    }),
+    parser({
+      ...of('parseKeyOf', 'note'),
+      inputs: textLike(logKey, mlDsa44, ed25519),
+      parse: (key) => parseKeyOf([1, 6], key),
+      throws: core('bad-key'),
+      write: formatVerifierKey,
+    }),
+    ...witnesses.map((key, i) =>
+      parser({
+        ...of(`decodeCosignature, of type ${key.public.type}`, 'cosignature'),
+        inputs: bytesLike(cosign(key, text, i).signature),
+        parse: (bytes) => decodeCosignature(key.public, bytes),
+        throws: core('bad-note'),
+        write: ({ timeSeconds, signature }) => encodeCosignature(timeSeconds, signature),
+      }),
+    ),
+    parser({
+      ...of('openCosignatures', 'cosignature'),
+      inputs: near,
+      parse: (note) => openCosignatures(note, cosigners, verifyNoteSignature),
+      throws: isNote,
+      rewrite: again,
+    }),
+    // Whoever verifies nothing, too, is given what every other check has passed.
+    parser({
+      ...of('openCosignatures, by whoever believes all', 'cosignature'),
+      inputs: near,
+      parse: (note) => openCosignatures(note, cosigners, () => true),
+      throws: isNote,
+      rewrite: again,
+    }),
+    parser({
+      ...of('openCosignaturesAsync', 'cosignature'),
+      inputs: near,
+      parse: (note) => openCosignaturesAsync(note, cosigners, async () => true),
+      throws: isNote,
+      rewrite: again,
+    }),
+    parser({
+      ...of('openSignatures', 'cosignature'),
+      inputs: near,
+      parse: (note) => openSignatures(note, all, verifyNoteSignature),
+      throws: isNote,
+      rewrite: again,
+    }),
+    parser({
+      ...of('openSignaturesAsync', 'cosignature'),
+      inputs: near,
+      parse: (note) => openSignaturesAsync(note, all, async () => true),
+      throws: isNote,
+      rewrite: again,
+    }),
+    parser({
+      ...of('parsePolicy', 'policy'),
+      inputs: asBytes(
+        textLike(policy, 'quorum none\n', `witness w ${ed25519} u\ngroup g any w\nquorum g\n`),
+      ),
+      parse: parsePolicy,
+      throws: core('bad-policy'),
+      rewrite: formatPolicy,
+    }),
+    parser({
+      ...of('parseTlogProof', 'tlog-proof'),
+      inputs: textLike(
+        formatTlogProof(proof),
+        formatTlogProof({ ...proof, extra: utf8('extra'), index: 0, hashes: [] }),
+      ),
+      parse: parseTlogProof,
+      throws: core('bad-proof', 'bad-note', 'bad-checkpoint'),
+      write: formatTlogProof,
+    }),
+  ];
+}
+
 /** core itself and core/grants: one form of JSON, and shapes. */
 function documentParsers(): readonly FuzzedParser[] {
   const values = documents.map(({ document }) => JSON.parse(document) as unknown);
@@ -375,6 +536,7 @@ async function keyParsers(): Promise<readonly FuzzedParser[]> {
   const { enc, ciphertext } = await sealTo(pair.publicKey, aad, utf8('plaintext'));
   const kinds = ['ed25519', 'p256'] as const;
   const signing = kinds.map(generateSigningKey);
+  const [pem] = witnessed.witnesses.map(exportCosigningKey) as [string];
   const isCiphertext = core('bad-ciphertext');
   const keys = (name: string, file: string) => ({ file: `packages/core/keys/${file}.ts`, name });
   return [
@@ -432,6 +594,23 @@ async function keyParsers(): Promise<readonly FuzzedParser[]> {
         parsePublicKey(text);
         return null;
       },
+    }),
+    parser({
+      ...keys('importCosigningKey', 'cosign'),
+      inputs: textLike(...witnessed.witnesses.map(exportCosigningKey)),
+      parse: (pem) => formatVerifierKey(importCosigningKey(pem, 'witness.example').public),
+      throws: core('bad-key'),
+      refusal: (text) => {
+        parseCosignerKey(text);
+        return null;
+      },
+    }),
+    parser({
+      ...keys('importCosigningKey, of any name', 'cosign'),
+      inputs: textLike('witness.example/w', 'گواہ'),
+      parse: (name) => formatVerifierKey(importCosigningKey(pem, name).public),
+      throws: core('bad-key'),
+      write: (text) => parseCosignerKey(text).name,
     }),
   ];
 }
@@ -516,6 +695,7 @@ async function verifyParsers(): Promise<readonly FuzzedParser[]> {
 export async function coreParsers(): Promise<readonly FuzzedParser[]> {
   return [
     ...logParsers(),
+    ...witnessParsers(),
     ...documentParsers(),
     ...(await keyParsers()),
     ...(await verifyParsers()),

@@ -2,8 +2,9 @@ import { utf8 } from '../packages/core/bytes.ts';
 import type { Json } from '../packages/core/canonical.ts';
 import { canonicalText } from '../packages/core/canonical.ts';
 import { generateSealingKey, importSealingKey, sealTo } from '../packages/core/keys/hpke.ts';
-import { seal } from '../packages/core/keys/seal.ts';
+import { seal, secretKey } from '../packages/core/keys/seal.ts';
 import { VIEW_INFO } from '../packages/core/view.ts';
+import { DraftSeal } from '../packages/keeper/draft-seal.ts';
 import { evidenceKey, openEvidence } from '../packages/keeper/evidence.ts';
 import {
   encodeFrame,
@@ -81,7 +82,16 @@ export async function keeperParsers(): Promise<readonly FuzzedParser[]> {
     { id: 2, refused: 'too-late' },
   ]);
   const prepared = { lookUps: joined.answer.lookUps as readonly Prepared[] };
+  const drafts = new DraftSeal(secretKey(viewKey), (bytes) => new Uint8Array(bytes));
   return [
+    parser({
+      file: 'packages/keeper/draft-seal.ts',
+      name: 'DraftSeal.open',
+      inputs: bytesLike(drafts.seal(1, { purpose: 'p' }), drafts.seal(2, { purpose: 'p' })),
+      parse: (bytes) => drafts.open(1, bytes),
+      throws: core('bad-ciphertext'),
+      write: (draft) => drafts.seal(1, draft as object),
+    }),
     parser({
       file: 'packages/keeper/frame.ts',
       name: 'unpackLeaves',

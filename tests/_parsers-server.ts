@@ -1,9 +1,23 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { base64, utf8 } from '../packages/core/bytes.ts';
 import { canonicalText } from '../packages/core/canonical.ts';
 import { exportSigningKey, generateSigningKey } from '../packages/core/keys/sign.ts';
 import { encodePublicLeaf } from '../packages/core/log/entry.ts';
+import { formatVerifierKey } from '../packages/core/log/note.ts';
+import { parsePolicy } from '../packages/core/log/policy.ts';
+import { encodeEntryBundle, TILE_WIDTH } from '../packages/core/log/tile.ts';
+import {
+  openCheckpoint,
+  readCheckpoint,
+  readWitnessing,
+} from '../packages/server/audit/checkpoint.ts';
+import { AuditError } from '../packages/server/audit/errors.ts';
+import { bundleHashes } from '../packages/server/audit/hashing.ts';
+import { parsePrefix } from '../packages/server/audit/http.ts';
+import { sourceOf } from '../packages/server/audit/source.ts';
+import { loadState, saveState } from '../packages/server/audit/state.ts';
 import {
   readCodeBody,
   readProtectionBody,
@@ -14,8 +28,15 @@ import { readDeclaration } from '../packages/server/cli/declaration-file.ts';
 import { CliError } from '../packages/server/cli/errors.ts';
 import { parseGrants } from '../packages/server/cli/grants-file.ts';
 import { readKeys } from '../packages/server/cli/history-words.ts';
+import { readTerms } from '../packages/server/cli/holdings.ts';
 import { readIdentifiers } from '../packages/server/cli/identifiers.ts';
 import { readEnrolment, readSigningKey } from '../packages/server/cli/keys.ts';
+import {
+  LOG_OPTIONS,
+  readLogKey as readKeyOfLog,
+  readPlace,
+  readPolicy,
+} from '../packages/server/cli/log-place.ts';
 import { parseArguments } from '../packages/server/cli/options.ts';
 import { readYamlFile } from '../packages/server/cli/yaml-file.ts';
 import { ConfigError, readConfig } from '../packages/server/config/config.ts';
@@ -48,6 +69,9 @@ import type { PlainValue } from '../packages/server/holdings/yaml.ts';
 import { readYaml } from '../packages/server/holdings/yaml.ts';
 import { readLogKey } from '../packages/server/log/key.ts';
 import { decodeSigned, encodeSigned } from '../packages/server/log/signed.ts';
+import { WitnessError } from '../packages/server/witness/errors.ts';
+import { createWitnessFolder, openWitnessFolder } from '../packages/server/witness/folder.ts';
+import { readAddCheckpoint } from '../packages/server/witness/request.ts';
 import type { FuzzedParser } from './_fuzz.ts';
 import {
   asBytes,
@@ -59,7 +83,7 @@ import {
   textLike,
   unstrained,
 } from './_fuzz.ts';
-import { core, documentLike, documents, documentsOf } from './_parsers-core.ts';
+import { core, documentLike, documents, documentsOf, witnessed } from './_parsers-core.ts';
 
 const HEX16 = 'cd'.repeat(16);
 const HEX32 = 'ab'.repeat(32);
@@ -553,6 +577,203 @@ function writeYaml(value: PlainValue): string {
   return `{${members.map(([name, each]) => `${JSON.stringify(name)}: ${writeYaml(each)}`).join(', ')}}`;
 }
 
+/** What a witness reads: what is submitted to it, and its own folder. */
+function witnessParsers(scratch: Scratch): readonly FuzzedParser[] {
+  const [note] = witnessed.notes as [string];
+  const hash = base64(new Uint8Array(32).fill(1));
+  const bodies = [`old 0\n\n${note}`, `old 1\n${hash}\n${hash}\n\n${note}`];
+  const kinds = ['ed25519', 'ml-dsa-44'] as const;
+  const name = 'witness.example/w';
+  /** A witness's folder of which one file is replaced again and again. */
+  const opened = (file: string) => {
+    const dir = join(scratch.folder, `witness-${file}`);
+    createWitnessFolder(dir, { name, kinds });
+    const path = join(dir, file);
+    return {
+      valid: readFileSync(path, 'utf8'),
+      parse: (content: string | Uint8Array) => {
+        writeFileSync(path, content);
+        const { keys, logs } = openWitnessFolder(dir);
+        return [...keys.map((key) => key.public), ...logs].map(formatVerifierKey);
+      },
+      throws: (error: Error) => error instanceof WitnessError,
+    };
+  };
+  const settings = opened('witness.json');
+  const logs = opened('logs.policy');
+  const folder = { file: 'packages/server/witness/folder.ts' };
+  return [
+    parser({
+      file: 'packages/server/witness/request.ts',
+      name: 'readAddCheckpoint',
+      inputs: bytesLike(...bodies.map(utf8)),
+      parse: readAddCheckpoint,
+      refusal: (found) => (found === null ? '' : null),
+      write: (found) =>
+        found === null
+          ? null
+          : utf8([`old ${found.oldSize}`, ...found.proof.map(base64), '', found.note].join('\n')),
+    }),
+    parser({
+      ...folder,
+      name: 'openWitnessFolder, by any settings',
+      inputs: jsonTextLike(asJson, JSON.parse(settings.valid)),
+      parse: settings.parse,
+      throws: settings.throws,
+    }),
+    parser({
+      ...folder,
+      name: 'openWitnessFolder, with any policy',
+      inputs: bytesLike(utf8(logs.valid), utf8(witnessed.policy)),
+      parse: logs.parse,
+      throws: logs.throws,
+    }),
+    ...kinds.map((kind) => {
+      const { valid, parse, throws } = opened(`${kind}.pem`);
+      return parser({
+        ...folder,
+        name: `openWitnessFolder, with any ${kind} key`,
+        inputs: textLike(valid),
+        parse,
+        throws,
+      });
+    }),
+  ];
+}
+
+/** What an audit reads: a log that may lie, its own state, and what its commands are given. */
+function auditParsers(scratch: Scratch): readonly FuzzedParser[] {
+  const { log, range, notes, policy: policyText } = witnessed;
+  const policy = parsePolicy(utf8(policyText));
+  const audit = (name: string, file: string) => ({
+    file: `packages/server/audit/${file}.ts`,
+    name,
+  });
+  const cli = (name: string, file: string) => ({ file: `packages/server/cli/${file}.ts`, name });
+  const near = textLike(...notes);
+  const isAuditError = (error: Error) => error instanceof AuditError;
+  const state = {
+    format: 'amanat-audit/v1',
+    key: formatVerifierKey(log),
+    checkpoint: notes[1],
+    hashes: range.hashes().map(base64),
+    leaves: { personal: 1, public: 2, unknown: 0 },
+    changed: NOW,
+  };
+  const bundle = encodeEntryBundle(
+    Array.from({ length: TILE_WIDTH }, (_, i) => utf8(`leaf ${i % 2}`)),
+  );
+  const declaration = {
+    purposes: ['https://w3id.org/dpv#ServiceRegistration', 'amanat:CaseWork'],
+    legalBases: ['https://w3id.org/dpv#LegalObligation'],
+  };
+  return [
+    parser({
+      ...audit('openCheckpoint', 'checkpoint'),
+      inputs: near,
+      parse: (note) => openCheckpoint(note, log),
+      throws: core('bad-note', 'bad-checkpoint'),
+      rewrite: ({ note }) => note,
+    }),
+    parser({
+      ...audit('readCheckpoint', 'checkpoint'),
+      inputs: asBytes(near),
+      parse: (bytes) =>
+        readCheckpoint({ readCheckpoint: async () => bytes, read: async () => null }, log),
+      throws: isAuditError,
+      write: ({ note }) => utf8(note),
+    }),
+    parser({
+      ...audit('readWitnessing', 'checkpoint'),
+      inputs: near,
+      parse: (note) => {
+        const found = readWitnessing(
+          { origin: log.name, size: 3, root: range.root(), note },
+          policy,
+        );
+        // It is shown as a date.
+        return { ...found, date: found.time === null ? null : new Date(found.time).toISOString() };
+      },
+      throws: isAuditError,
+    }),
+    parser({
+      ...audit('loadState', 'state'),
+      inputs: jsonTextLike(asJson, state),
+      parse: async (text) => {
+        const path = scratch.write('state.json', text);
+        const loaded = await loadState(path, log);
+        if (loaded === null) throw new Error('the state is not there');
+        await saveState(path, log, loaded);
+        const again = await loadState(path, log);
+        return { text: readFileSync(path, 'utf8'), changed: again?.changed };
+      },
+      throws: isAuditError,
+      rewrite: ({ text }) => text,
+    }),
+    parser({
+      ...audit('sourceOf', 'source'),
+      inputs: bytesLike(bundle),
+      // The partial file is gone: the full one's beginning stands for it.
+      parse: (bytes) =>
+        sourceOf({ read: async (path) => (path.includes('.p/') ? null : bytes) }).read({
+          level: 'entries',
+          index: 0,
+          width: 3,
+        }),
+    }),
+    parser({
+      ...audit('bundleHashes', 'hashing'),
+      inputs: bytesLike(bundle),
+      parse: (bytes) => bundleHashes(bytes, { width: TILE_WIDTH, old: 2 }),
+      refusal: (found) => (found === null ? '' : null),
+    }),
+    parser({
+      ...audit('parsePrefix', 'http'),
+      inputs: textLike('https://log.example/log', 'http://127.0.0.1:8420/', 'https://[::1]/a/'),
+      parse: (text) => parsePrefix(text).href,
+      throws: (error) => error instanceof TypeError,
+      rewrite: (href) => href,
+    }),
+    parser({
+      ...cli('readPlace', 'log-place'),
+      inputs: textLike('https://log.example/log', scratch.folder, 'x'.repeat(5_000), '\0'),
+      parse: (word) => {
+        const place = readPlace(word);
+        return 'prefix' in place ? place.prefix.href : place.directory;
+      },
+      throws: isCliError,
+      rewrite: (place) => place,
+    }),
+    parser({
+      ...cli('readLogKey', 'log-place'),
+      inputs: textLike(formatVerifierKey(log)),
+      parse: (key) => readKeyOfLog(parseArguments([`--key=${key}`], LOG_OPTIONS)),
+      throws: isCliError,
+      write: formatVerifierKey,
+    }),
+    parser({
+      ...cli('readPolicy', 'log-place'),
+      inputs: bytesLike(utf8(policyText)),
+      parse: (bytes) => readPolicy(scratch.write('log.policy', bytes), log),
+      throws: isCliError,
+    }),
+    parser({
+      ...cli('readTerms', 'holdings'),
+      inputs: textLike('ServiceRegistration', 'CaseWork', ...declaration.purposes),
+      parse: (purpose) => {
+        const words = [`--purpose=${purpose}`, '--legal-basis=LegalObligation'];
+        const options = {
+          purpose: { value: 'P', help: '' },
+          'legal-basis': { value: 'L', help: '' },
+        };
+        return readTerms(parseArguments(words, options), [declaration as never]);
+      },
+      throws: isCliError,
+      rewrite: (found) => found.purpose,
+    }),
+  ];
+}
+
 /** Every parser of packages/server. */
 export async function serverParsers(): Promise<readonly FuzzedParser[]> {
   const scratch = new Scratch();
@@ -561,5 +782,7 @@ export async function serverParsers(): Promise<readonly FuzzedParser[]> {
     ...custodyParsers(scratch),
     ...bodyParsers(),
     ...fileParsers(scratch),
+    ...witnessParsers(scratch),
+    ...auditParsers(scratch),
   ];
 }

@@ -14,6 +14,8 @@ const NAMED =
 
 /** What is named like a parser and reads nothing of anybody else's form. */
 const NO_PARSERS: Readonly<Record<string, string>> = {
+  'packages/server/audit/part.ts readTile': 'gives bytes of the length that a tile has',
+  'packages/server/audit/source.ts readResource': 'gives a file’s bytes as they are, up to a bound',
   'packages/server/cli/commands/backup.ts readPart': 'chooses between options already parsed',
   'packages/server/cli/files.ts readBytes': 'gives a file’s bytes as they are, up to a bound',
   'packages/server/cli/files.ts readChunks': 'gives a file’s bytes as they are',

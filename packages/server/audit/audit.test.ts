@@ -247,6 +247,12 @@ describe('an audit of a log', () => {
     publish(cosigned([0, 30]));
     const json = JSON.parse((await runHere([...argv, '--json'])).stdout) as { cosigned: number };
     assert.equal(json.cosigned, NOW - 30_000);
+    // A time that no date has says nothing, and is not shown.
+    const beyond = (witness: (typeof witnesses)[0]) => cosign(witness, text, 2 ** 53 - 1);
+    publish(formatNote(text, [...signatures, ...witnesses.map(beyond)]));
+    const ran = await runHere(argv);
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.doesNotMatch(ran.stdout, /Cosigned:/);
     writeFileSync(path, formatPolicy({ ...policy, logs: [{ key: new TestLog().key, url: null }] }));
     assert.match((await runHere(argv)).stderr, /policy for other logs/);
   });
@@ -377,11 +383,13 @@ describe('an audit of a log', () => {
     }
     for (const failing of [
       ['audit', join(folder, 'none'), '--key', key],
+      ['audit', join(folder, 'x'.repeat(300)), '--key', key],
+      ['audit', join(files, 'checkpoint', 'under-a-file'), '--key', key],
       ['audit', files, '--key', 'not a key'],
     ]) {
       const ran = await runHere(failing);
       assert.equal(ran.code, 1);
-      assert.notEqual(ran.stderr, '');
+      assert.match(ran.stderr, /the log/);
     }
   });
 });

@@ -14,6 +14,9 @@ import { AuditError } from './errors.ts';
 import type { LogSource } from './source.ts';
 import { CHECKPOINT } from './source.ts';
 
+/** The latest time that a date has (ECMAScript). */
+const TIME_SECONDS_MAX = 8_640_000_000_000;
+
 /** A checkpoint that the log's key signed, and the note that shows it. */
 export interface SignedCheckpoint extends Checkpoint {
   readonly note: string;
@@ -58,9 +61,9 @@ export function readWitnessing({ note }: SignedCheckpoint, policy: Policy): Witn
   const cosigners = new Set<string>();
   for (const { key, timeSeconds } of found.toSorted((a, b) => b.timeSeconds - a.timeSeconds)) {
     cosigners.add(signerId(key));
-    // A time of 0 says nothing.
-    if (isSatisfied(policy, cosigners))
-      return { isSatisfied: true, time: timeSeconds * 1000 || null };
+    // A time of 0 says nothing, nor does one that no date has.
+    const time = timeSeconds > TIME_SECONDS_MAX ? null : timeSeconds * 1000 || null;
+    if (isSatisfied(policy, cosigners)) return { isSatisfied: true, time };
   }
   return { isSatisfied: isSatisfied(policy, cosigners), time: null };
 }

@@ -31,10 +31,17 @@ export function readPlace(word: string): LogPlace {
     }
   }
   const directory = resolve(word);
-  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    throw new CliError('failed', `${word} is no folder`);
-  }
+  if (!isFolder(directory)) throw new CliError('failed', 'the log is neither address nor folder');
   return { directory };
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    // Also a name that is too long, or a folder that is closed to us.
+    return false;
+  }
 }
 
 /** The log's key from `--key` or `--keys`. @throws CliError 'wrong-usage' unless exactly one is given; 'failed' */

@@ -1,6 +1,6 @@
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { base64 } from '@amanat/core/bytes';
+import { base64, fromUtf8 } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
 import { verifyNoteSignature } from '@amanat/core/keys';
 import type { Cosignature, CosignerKey } from '@amanat/core/log';
@@ -120,7 +120,8 @@ export class WitnessClient {
         this.#size = checkpoint.size;
         return cosignature;
       }
-      const stands = status === 409 ? Number(SIZE.exec(body)?.[1] ?? Number.NaN) : Number.NaN;
+      const stands =
+        status === 409 ? Number(SIZE.exec(body.toString('latin1'))?.[1] ?? Number.NaN) : Number.NaN;
       // Its word alone: at the next checkpoint it is asked again.
       if (stands > checkpoint.size) throw new NotCosigned('ahead');
       if (Number.isNaN(stands) || isLast) break;
@@ -130,9 +131,9 @@ export class WitnessClient {
   }
 
   /** The witness's own cosignature among the lines it answered with. A line that lies must not reach the keeper. */
-  #open(note: string, lines: string): Cosignature {
+  #open(note: string, lines: Uint8Array): Cosignature {
     try {
-      const { text, signatures } = parseNote(`${note}${lines}`);
+      const { text, signatures } = parseNote(`${note}${fromUtf8(lines)}`);
       const own = signatures.filter(
         ({ key }) => key.name === this.#key.name && key.keyId === this.#key.keyId,
       );
@@ -148,7 +149,7 @@ export class WitnessClient {
     throw new NotCosigned('lies');
   }
 
-  #post(body: string): Promise<{ readonly status: number; readonly body: string }> {
+  #post(body: string): Promise<{ readonly status: number; readonly body: Buffer }> {
     return new Promise((resolve, reject) => {
       const send = this.#url.protocol === 'https:' ? httpsRequest : httpRequest;
       const headers = { 'content-type': 'text/plain', 'content-length': Buffer.byteLength(body) };
@@ -159,14 +160,17 @@ export class WitnessClient {
         signal: AbortSignal.timeout(ANSWER_MS_MAX),
       };
       const request = send(this.#url, options, (response) => {
-        let answer = '';
-        response.setEncoding('utf8');
-        response.on('data', (chunk: string) => {
-          answer += chunk;
-          if (answer.length > ANSWER_BYTES_MAX) response.destroy(new Error('answer is too long'));
+        const chunks: Buffer[] = [];
+        let bytes = 0;
+        response.on('data', (chunk: Buffer) => {
+          chunks.push(chunk);
+          bytes += chunk.length;
+          if (bytes > ANSWER_BYTES_MAX) response.destroy(new Error('answer is too long'));
         });
         response.on('error', reject);
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, body: answer }));
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks, bytes) }),
+        );
       });
       request.on('error', reject);
       // An upgrade or an end before the answer settles nothing by itself.
