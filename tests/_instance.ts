@@ -38,7 +38,7 @@ import { createSqliteLogStore } from '../packages/server/log/store-sqlite.ts';
 import { openDatabase } from '../packages/server/storage/sqlite.ts';
 
 const KEEPER = join(import.meta.dirname, '../packages/keeper/main.ts');
-const ORIGIN = 'journey.example/log';
+export const ORIGIN = 'journey.example/log';
 const YEAR_MS = 365 * 86_400_000;
 const ROW_SLACK = 4096;
 
