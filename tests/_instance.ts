@@ -37,7 +37,7 @@ import { Log } from '../packages/server/log/log.ts';
 import { createSqliteLogStore } from '../packages/server/log/store-sqlite.ts';
 import { openDatabase } from '../packages/server/storage/sqlite.ts';
 
-const ORIGIN = 'journey.example/log';
+export const ORIGIN = 'journey.example/log';
 const YEAR_MS = 365 * 86_400_000;
 const ROW_SLACK = 4096;
 

@@ -78,15 +78,21 @@ export class KeeperStore {
     return new KeeperStore(db);
   }
 
-  /** Opens an existing database of this version. */
+  /** Opens an existing database of this version, whose structure is sound: reads all of it. */
   static open(path: string): KeeperStore {
     const db = connect(path);
-    const version = db.prepare('PRAGMA user_version').get() as { user_version: number };
-    if (version.user_version !== SCHEMA_VERSION) {
+    try {
+      const version = db.prepare('PRAGMA user_version').get() as { user_version: number };
+      if (version.user_version !== SCHEMA_VERSION) {
+        throw new Error('keeper database is missing or of another version');
+      }
+      const found = db.prepare('PRAGMA integrity_check(1)').get() as { integrity_check: string };
+      if (found.integrity_check !== 'ok') throw new Error('keeper database is damaged');
+      return new KeeperStore(db);
+    } catch (error) {
       db.close();
-      throw new Error('keeper database is missing or of another version');
+      throw error;
     }
-    return new KeeperStore(db);
   }
 
   /** The first row, or undefined. */

@@ -42,7 +42,7 @@ test('groups come back as they were, and not as one more or one less', () => {
   );
 });
 
-test('a stored row’s leaf is record, import, row and the ciphertexts’ hashes, byte by byte', () => {
+test('a stored row’s leaf is record, import, row and the hashes of nonces and ciphertexts, byte by byte', () => {
   const record = Buffer.alloc(16, 0xab);
   const nonce = Buffer.alloc(16, 9);
   const [one, other] = [Buffer.from('first'), Buffer.from('second')];
@@ -51,8 +51,8 @@ test('a stored row’s leaf is record, import, row and the ciphertexts’ hashes
     record,
     Buffer.from('0000000000000007', 'hex'),
     Buffer.from('0000000100000002', 'hex'),
-    sha256(one),
-    sha256(other),
+    sha256(Buffer.concat([nonce, one])),
+    sha256(Buffer.concat([nonce, other])),
   ]);
   const groups = [one, other].map((ciphertext) => ({ nonce, ciphertext }));
   const expected = sha256(Buffer.concat([Buffer.from([0]), leaf]));

@@ -15,7 +15,7 @@ const HEAD_BYTES = RECORD_BYTES + 8 + 8;
  * 16 bytes  record id
  * uint64    import: index of its import-begun entry
  * uint64    row, from 1
- * 32 bytes  SHA-256 of the ciphertext (tag included, nonce not), for each field group in declared order
+ * 32 bytes  SHA-256 of the key's nonce and the ciphertext, tag included, for each field group in declared order
  * ```
  *
  * and its hash SHA-256(0x00 ‖ leaf). The names bind each ciphertext to its place, so that one which was
@@ -32,8 +32,9 @@ export function storedRowHash(
   writeUint64(leaf, index, RECORD_BYTES);
   writeUint64(leaf, row, RECORD_BYTES + 8);
   let at = HEAD_BYTES;
-  for (const { ciphertext } of groups) {
-    at += leaf.write(hash('sha256', ciphertext, 'binary'), at, 'latin1');
+  for (const { nonce, ciphertext } of groups) {
+    const sealed = Buffer.concat([nonce, ciphertext]);
+    at += leaf.write(hash('sha256', sealed, 'binary'), at, 'latin1');
   }
   return leafHash(leaf);
 }
