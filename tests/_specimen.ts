@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import {
   cpSync,
@@ -257,7 +258,8 @@ export class Specimen implements Disposable {
     const progress = () =>
       new Progress({ write: () => true }, { label: '', unit: 'leaves', now: Date.now });
     try {
-      const found = await verifyInstance({ dir: this.dir, progress }, this.logKey.verifierKey);
+      const pinned = { logKey: this.logKey.verifierKey, witnesses: null };
+      const found = await verifyInstance({ dir: this.dir, progress }, pinned);
       if (found.verified) return null;
       const { log, structure, imports } = found;
       const [first] = [
@@ -430,7 +432,14 @@ export class Specimen implements Disposable {
       randomBytes,
     });
     const records = custody;
-    const disclosure = createDisclosure({ keeper, log, records, warn: () => {}, retryMs: 50 });
+    const disclosure = createDisclosure({
+      keeper,
+      log,
+      records,
+      warn: () => {},
+      retryMs: 50,
+      randomBytes,
+    });
     started.defer(() => disclosure.close());
     const citizen = createCitizen({ disclosure, keeper, log, custody });
     const ended = started.move();
@@ -594,7 +603,9 @@ async function make(instance: Instance): Promise<Made> {
   const moved = simsCsv([2]).replace('Alif Mobile', 'Bay Telecom');
   await instance.importCsv('telecom-importer', HOLDING, moved);
   await ask(instance, PEOPLE);
-  const keys = instance.gateway.log.register.genesis as InstanceKeys & { keeperSealingKey: string };
+  const { genesis } = instance.gateway.log.register;
+  assert.ok(genesis !== null);
+  const keys = { ...genesis, witnesses: null };
   const people: Person[] = [];
   for (const [serial, code] of codes) {
     people.push(await look(instance, { cnic: cnicOf(serial), code, keys }));
