@@ -387,6 +387,16 @@ function witnessParsers(): readonly FuzzedParser[] {
       throws: core('bad-proof', 'bad-note', 'bad-checkpoint'),
       write: formatTlogProof,
     }),
+    parser({
+      ...of('parseTlogProof, of any index', 'tlog-proof'),
+      inputs: mapped(
+        textLike('0', '7', '10'),
+        (index) => `c2sp.org/tlog-proof@v1\nindex ${index}\n\n${first}`,
+      ),
+      parse: parseTlogProof,
+      throws: core('bad-proof', 'bad-note', 'bad-checkpoint'),
+      write: formatTlogProof,
+    }),
   ];
 }
 
