@@ -908,7 +908,15 @@ async function publish(
     const { size } = range;
     const checkpoint = signCheckpoint(key, { size, root: range.root() });
     const onFailure = (error: unknown) => assert.fail(String(error));
-    const publisher = new Publisher({ store, directory, key, intervalSeconds: 600, onFailure });
+    const onPublished = () => {};
+    const publisher = new Publisher({
+      store,
+      directory,
+      key,
+      intervalSeconds: 600,
+      onPublished,
+      onFailure,
+    });
     publisher.offer({ size, checkpoint });
     await publisher.flush();
     await publisher.close();

@@ -149,7 +149,7 @@ export class WitnessClient {
     throw new NotCosigned('lies');
   }
 
-  #post(body: string): Promise<{ readonly status: number; readonly body: Buffer }> {
+  #post(body: string, isLast = false): Promise<{ readonly status: number; readonly body: Buffer }> {
     return new Promise((resolve, reject) => {
       const send = this.#url.protocol === 'https:' ? httpsRequest : httpRequest;
       const headers = { 'content-type': 'text/plain', 'content-length': Buffer.byteLength(body) };
@@ -172,7 +172,11 @@ export class WitnessClient {
           resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks, bytes) }),
         );
       });
-      request.on('error', reject);
+      request.on('error', (error) => {
+        // A connection that the witness closed while it was idle says nothing of the witness.
+        if (request.reusedSocket && !isLast) resolve(this.#post(body, true));
+        else reject(error);
+      });
       // An upgrade or an end before the answer settles nothing by itself.
       request.on('close', () => reject(new NotCosigned('unreachable')));
       request.end(body);
