@@ -292,6 +292,8 @@ export class Specimen implements Disposable {
         const found = custody.recordsOf(subject, read.holding, groups, RECORDS_MAX);
         const same = found.find((each) => each.read.record === read.record);
         if (same === undefined) continue;
+        // A group that is not found is for a trial to tell.
+        if (same.read.groups.length < groups.length) continue;
         if (custody.open(subject, same.read, keys, same.ciphertexts) === null) {
           return { by: 'officer', what: 'integrity' };
         }
