@@ -372,10 +372,6 @@ export class Specimen implements Disposable {
     const store = KeeperStore.open(this.keeperPath);
     try {
       const ring = new KeyRing(store, this.root);
-      for (const { name } of store.all(
-        "SELECT name FROM secrets WHERE name NOT LIKE 'generation/%'",
-      ))
-        ring.secretBytes(String(name));
       for (const { holding, month } of store.all('SELECT holding, month FROM periods'))
         ring.periodKey(String(holding), String(month));
       for (const row of store.all('SELECT subject, view_key FROM subjects')) {

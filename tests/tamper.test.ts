@@ -92,6 +92,7 @@ const STORE_LIMITS: readonly string[] = [
   'custody_imports.time',
   'custody_imports.token_hash',
   'custody_records.digest',
+  'custody_records.holding',
   'custody_records.subject',
   'log_state.',
   'public_leaves.time',
@@ -161,6 +162,7 @@ function note(kind: string, { column, what }: Judged, limits: readonly string[])
   }
   if (column !== 'unnoticed') count(kind, column);
 }
+
 function count(kind: string, column: Column): void {
   const row = tally.get(kind) ?? new Map<Column, number>();
   row.set(column, (row.get(column) ?? 0) + 1);
@@ -507,13 +509,25 @@ test('rows of keeper.db are changed', async () => {
     ],
     [
       'two wrapped secrets swapped',
-      'officer',
+      'keeper',
       swap(
         'secrets',
         'wrapped',
         "name LIKE 'index/demo-telecom/cnic'",
         "name LIKE 'index/demo-border/cnic'",
       ),
+    ],
+    [
+      'an index key renamed',
+      'keeper',
+      [
+        "UPDATE secrets SET name = 'index/demo-telecom/none' WHERE name = 'index/demo-telecom/cnic'",
+      ],
+    ],
+    [
+      'an index key dropped',
+      'limit',
+      ["DELETE FROM secrets WHERE name = 'index/demo-telecom/cnic'"],
     ],
     ['two people’s chains swapped', 'person', swap('subjects', 'chain', a, b)],
     ['a number set back', 'person', [`UPDATE subjects SET number = number - 1 WHERE ${a}`]],
