@@ -294,6 +294,8 @@ export class Specimen implements Disposable {
         const found = custody.recordsOf(subject, read.holding, groups, RECORDS_MAX);
         const same = found.find((each) => each.read.record === read.record);
         if (same === undefined) continue;
+        // A group that is not found is for a trial to tell.
+        if (same.read.groups.length < groups.length) continue;
         if (custody.open(subject, same.read, keys, same.ciphertexts) === null) {
           return { by: 'officer', what: 'integrity' };
         }
@@ -372,10 +374,6 @@ export class Specimen implements Disposable {
     const store = KeeperStore.open(this.keeperPath);
     try {
       const ring = new KeyRing(store, this.root);
-      for (const { name } of store.all(
-        "SELECT name FROM secrets WHERE name NOT LIKE 'generation/%'",
-      ))
-        ring.secretBytes(String(name));
       for (const { holding, month } of store.all('SELECT holding, month FROM periods'))
         ring.periodKey(String(holding), String(month));
       for (const row of store.all('SELECT subject, view_key FROM subjects')) {

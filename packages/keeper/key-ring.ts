@@ -33,7 +33,7 @@ export class KeyRing {
   readonly #pool = Buffer.alloc(POOL_BYTES);
   #poolAt = POOL_BYTES;
 
-  /** @throws RootKeyError where the root key does not unlock. */
+  /** @throws RootKeyError where the root key does not unlock; CoreError where a secret is not what its name says. */
   constructor(store: KeeperStore, root: RootKeyProvider) {
     this.#store = store;
     const rootKey = root.unlock();
@@ -46,6 +46,12 @@ export class KeyRing {
       raw.fill(0);
     }
     this.generation = Math.max(0, ...this.#generations.keys());
+    // One under another name would be drawn anew at its next use, and everybody be a stranger.
+    for (const { name } of store.all(
+      "SELECT name FROM secrets WHERE name NOT LIKE 'generation/%'",
+    )) {
+      this.secretBytes(String(name)).fill(0);
+    }
   }
 
   /** Writes the first generation of a new keeper. */

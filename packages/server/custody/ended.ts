@@ -1,5 +1,5 @@
 import { CoreError } from '@amanat/core/errors';
-import type { ImportEnded } from '@amanat/core/grants';
+import type { ImportEnded, PublicDocument } from '@amanat/core/grants';
 import { readPublicDocument } from '@amanat/core/grants';
 import { parseLeaf } from '@amanat/core/log';
 
@@ -9,28 +9,40 @@ export interface LeafSource {
   leaves(from: number, to: number): Iterable<Uint8Array>;
 }
 
-/** An import-ended entry of the log. */
-export interface EndedEntry {
+/** A public entry of the log, whether or not it took effect. */
+export interface PublicEntry {
   readonly index: number;
-  readonly document: ImportEnded;
+  readonly document: PublicDocument;
+  /** Ids of the keys that it says have signed it. */
+  readonly signers: readonly string[];
 }
 
-/** The import-ended entries from index `from` on, in order. Entries that are inert are passed over. */
-export function* endedEntries(log: LeafSource, from: number): Generator<EndedEntry> {
+/** The public entries from index `from` on, in order. */
+export function* publicEntries(log: LeafSource, from: number): Generator<PublicEntry> {
   let index = from;
   for (const bytes of log.leaves(from, log.size)) {
-    const document = readEnded(bytes);
-    if (document !== null) yield { index, document };
+    const read = readPublic(bytes);
+    if (read !== null) yield { index, ...read };
     index += 1;
   }
 }
 
-function readEnded(bytes: Uint8Array): ImportEnded | null {
+/** The import-ended entries from index `from` on, in order. Entries that are inert are passed over. */
+export function* endedEntries(
+  log: LeafSource,
+  from: number,
+): Generator<{ readonly index: number; readonly document: ImportEnded }> {
+  for (const { index, document, signers } of publicEntries(log, from)) {
+    if (document.type === 'import-ended' && signers.length === 0) yield { index, document };
+  }
+}
+
+function readPublic(bytes: Uint8Array): Omit<PublicEntry, 'index'> | null {
   try {
     const leaf = parseLeaf(bytes);
-    if (leaf.kind !== 'public' || leaf.signatures.length > 0) return null;
-    const document = readPublicDocument(leaf.document);
-    return document.type === 'import-ended' ? document : null;
+    if (leaf.kind !== 'public') return null;
+    const signers = leaf.signatures.map(({ key }) => key);
+    return { document: readPublicDocument(leaf.document), signers };
   } catch (error) {
     // Whatever stands in the tree and is no document of ours says nothing about an import.
     if (error instanceof CoreError) return null;

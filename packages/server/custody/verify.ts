@@ -1,13 +1,14 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { hex } from '@amanat/core/bytes';
-import type { ImportEnded } from '@amanat/core/grants';
+import type { ImportBegun, ImportEnded } from '@amanat/core/grants';
 import { CompactRange } from '@amanat/core/log';
 import { decodeSealedGroups } from './blob.ts';
 import type { LeafSource } from './ended.ts';
-import { endedEntries } from './ended.ts';
+import { publicEntries } from './ended.ts';
 import { CustodyError } from './errors.ts';
 import { storedRowHash } from './leaf.ts';
-import type { CustodyStore, RecordCursor, ScannedCiphertexts } from './store.ts';
+import { planRow } from './rows/rows.ts';
+import type { CustodyStore, RecordCursor, ScannedCiphertexts, StoredImport } from './store.ts';
 
 /** Rows in memory at a time. */
 const ROWS_AT_ONCE = 500;
@@ -18,6 +19,8 @@ const PROBLEMS_MAX = 1_000;
 export type ImportProblemCode =
   /** The log has its end, and the store has no such import, or has it as unfinished. */
   | 'missing-from-store'
+  /** What the store says of its file, its importer or its rows is not what its entries say. */
+  | 'entry-differs'
   /** The store shows its records, and the log has no end of it. */
   | 'not-in-log'
   /** Rows were lost from the store, or came to it. */
@@ -42,25 +45,29 @@ export async function verifyImports(
   store: CustodyStore,
   log: LeafSource,
 ): Promise<readonly ImportProblem[]> {
-  const entries = new Map<number, ImportEnded>();
-  for (const { document } of endedEntries(log, 0)) {
-    // The first end counts; the register takes no second.
-    if (!entries.has(document.import)) entries.set(document.import, document);
-  }
+  const { ends: entries, begun, layouts: declared } = readEntries(log);
   const problems: ImportProblem[] = [];
   const report = (index: number, problem: ImportProblemCode) => {
     if (problems.length < PROBLEMS_MAX) problems.push({ import: index, problem });
   };
   const shown = new Map(
-    store.importsIn('ended', Number.MAX_SAFE_INTEGER).map((found) => [found.index, found.layout]),
+    store.importsIn('ended', Number.MAX_SAFE_INTEGER).map((found) => [found.index, found]),
   );
   for (const index of entries.keys()) if (!shown.has(index)) report(index, 'missing-from-store');
   for (const index of shown.keys()) if (!entries.has(index)) report(index, 'not-in-log');
 
-  const ranges = await rebuildRanges(store, shown);
+  const layouts = new Map([...shown].map(([index, { layout }]) => [index, layout]));
+  const ranges = await rebuildRanges(store, layouts);
   const { counts, astray } = await scanIndex(store);
   for (const [index, entry] of entries) {
-    if (!shown.has(index)) continue;
+    const stored = shown.get(index);
+    if (stored === undefined) continue;
+    const isDeclared = declared
+      .get(`${stored.holding} ${stored.declarationVersion}`)
+      ?.has(JSON.stringify(stored.layout));
+    if (isDeclared !== true || !isAsEntered(stored, begun.get(index), entry)) {
+      report(index, 'entry-differs');
+    }
     const range = ranges.get(index) ?? CompactRange.empty();
     if (range.size !== entry.stored) report(index, 'rows-differ');
     else if (hex(range.root()) !== entry.root) report(index, 'root-differs');
@@ -68,6 +75,49 @@ export async function verifyImports(
       report(index, 'index-differs');
   }
   return problems;
+}
+
+/** An import's announcement, and the id of the key that signed it. */
+interface Begun {
+  readonly importer: string | undefined;
+  readonly document: ImportBegun;
+}
+
+/** What the log's public entries say of imports, and how each version of a declaration lays out its groups. */
+function readEntries(log: LeafSource) {
+  const ends = new Map<number, ImportEnded>();
+  const begun = new Map<number, Begun>();
+  const layouts = new Map<string, Set<string>>();
+  for (const { index, document, signers } of publicEntries(log, 0)) {
+    if (document.type === 'import-ended' && signers.length === 0) {
+      // The first end counts; the register takes no second.
+      if (!ends.has(document.import)) ends.set(document.import, document);
+    } else if (document.type === 'import-begun') {
+      begun.set(index, { importer: signers[0], document });
+    } else if (document.type === 'declaration') {
+      const name = `${document.holding} ${document.version}`;
+      const known = layouts.get(name) ?? new Set();
+      layouts.set(name, known.add(JSON.stringify(planRow(document).map(({ group }) => group))));
+    }
+  }
+  return { ends, begun, layouts };
+}
+
+/** Whether the store says of an import what its entries say. */
+function isAsEntered(stored: StoredImport, begun: Begun | undefined, ended: ImportEnded): boolean {
+  if (begun === undefined) return false;
+  const { importer, document } = begun;
+  const { progress } = stored;
+  return (
+    stored.importer === importer &&
+    stored.holding === document.holding &&
+    stored.commitment === document.commitment &&
+    stored.rowLimit === document.rowLimit &&
+    progress.rowsDone === ended.rows &&
+    progress.stored === ended.stored &&
+    progress.unchanged === ended.unchanged &&
+    progress.rejected === ended.rejected
+  );
 }
 
 /** Each ended import's tree over what is stored, in one pass. At most 53 hashes an import are held. */
