@@ -80,7 +80,9 @@ import { makeBundle, verifyBundle } from '../packages/core/verify/bundle.ts';
 import { openCheckpoint } from '../packages/core/verify/checkpoint.ts';
 import { readLatestEntries } from '../packages/core/verify/entries.ts';
 import { verifyHistory } from '../packages/core/verify/history.ts';
+import { readInstanceKeys } from '../packages/core/verify/instance.ts';
 import { openByWebCrypto, openOnceByWebCrypto } from '../packages/core/verify/open.ts';
+import { readWitnessKeys } from '../packages/core/verify/witnesses.ts';
 import { readHead, readView, readViewAsk, writeView, writeViewAsk } from '../packages/core/view.ts';
 import type { FuzzedParser, Inputs } from './_fuzz.ts';
 import { asBytes, bytesLike, jsonLike, jsonTextLike, mapped, parser, textLike } from './_fuzz.ts';
@@ -635,6 +637,10 @@ async function verifyParsers(): Promise<readonly FuzzedParser[]> {
   const answer = await simulation.answer(session, { now: NOW });
   if (typeof answer !== 'object') throw new Error('the simulation gives no answer');
   const keys = simulation.keys;
+  const cosigners = ['a', 'b', 'c'].map((name) =>
+    formatVerifierKey(generateCosigningKey('ed25519', `witness.example/${name}`).public),
+  );
+  const witnesses = { keys: cosigners, quorum: 2 };
   const tiles = { readTile: async (position: never) => simulation.tile(position) };
   const verification = await verifyHistory({ answer, session, keys, tiles, now: NOW });
   if (verification.material === null) throw new Error('the simulated answer does not open');
@@ -679,6 +685,18 @@ async function verifyParsers(): Promise<readonly FuzzedParser[]> {
       parse: (bytes) =>
         readLatestEntries({ read: async () => bytes, size: 3, before: 3, count: 3 }),
       throws: core('bad-tile'),
+    }),
+    parser({
+      ...verify('readInstanceKeys', 'instance'),
+      inputs: jsonLike({ ...keys, witnesses }, { ...keys, witnesses: null }, keys),
+      parse: readInstanceKeys,
+      throws: core('bad-document', 'bad-key'),
+    }),
+    parser({
+      ...verify('readWitnessKeys', 'witnesses'),
+      inputs: jsonLike(witnesses),
+      parse: readWitnessKeys,
+      throws: core('bad-document', 'bad-key'),
     }),
     parser({
       ...verify('readAnswer', 'answer'),
