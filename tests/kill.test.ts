@@ -9,6 +9,7 @@ import type { VerifiedEntry } from '@amanat/core/verify';
 import { openCheckpoint } from '@amanat/core/verify';
 import type { SignedRequest } from '../packages/server/cli/requests.ts';
 import { openDatabaseForReading } from '../packages/server/storage/sqlite.ts';
+import { chances } from './_chances.ts';
 import { amanat } from './_cli.ts';
 import { readHistory } from './_history.ts';
 import { cnicOf, Instance, simsCsv } from './_instance.ts';
@@ -59,16 +60,6 @@ function setKeeper(dir: string, keeper: 'embedded' | 'external'): void {
   const path = join(dir, 'config.json');
   const config = JSON.parse(readFileSync(path, 'utf8')) as object;
   writeFileSync(path, JSON.stringify({ ...config, keeper }));
-}
-
-function chances(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 /** What an officer was told of one person: it must be true for ever. */

@@ -40,6 +40,7 @@ import {
   createWitnessTables,
 } from '../packages/server/witness/store-sqlite.ts';
 import { Witness } from '../packages/server/witness/witness.ts';
+import { chances } from './_chances.ts';
 import type { Copy, Entries, Notice, Part, Person } from './_specimen.ts';
 import { dumpOf, Specimen } from './_specimen.ts';
 
@@ -167,17 +168,6 @@ function count(kind: string, column: Column): void {
   const row = tally.get(kind) ?? new Map<Column, number>();
   row.set(column, (row.get(column) ?? 0) + 1);
   tally.set(kind, row);
-}
-
-/** One generator of chances a run (mulberry32), so that a run can be had again. */
-function chances(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 /** So many places among `length`, spread evenly, so that every page has its share; with SLOW=1 every one. */

@@ -17,6 +17,7 @@ import {
   parseNote,
 } from '@amanat/core/log';
 import { SimulatedLog } from '../packages/server/witness/_log.ts';
+import { chances } from './_chances.ts';
 import { amanat, startAmanat } from './_cli.ts';
 
 const NAME = 'witness.example/journey';
@@ -223,15 +224,4 @@ async function assertRefusesThePast(url: string, size: number, fork: SimulatedLo
     assert.ok(!answer.body.includes('—'), `${at}`);
   }
   assert.equal((await latest(url)).size, size);
-}
-
-/** One generator of chances a run (mulberry32), so that a run can be had again. */
-function chances(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

@@ -10,16 +10,6 @@ import { readSigningKey, signDocument } from './keys.ts';
 import type { OptionSet } from './options.ts';
 
 /** Documents that take two administrators. */
-export type TwoPersonType =
-  | 'agency'
-  | 'certificate'
-  | 'revocation'
-  | 'declaration'
-  | 'grants'
-  | 'witnesses'
-  | 'broken-glass'
-  | 'protection';
-
 const TWO_PERSON_TYPES = [
   'agency',
   'certificate',
@@ -30,6 +20,8 @@ const TWO_PERSON_TYPES = [
   'broken-glass',
   'protection',
 ] as const;
+export type TwoPersonType = (typeof TWO_PERSON_TYPES)[number];
+
 /** A revocation waits for nothing, who is protected is so at once, and a glass is broken in need. */
 const AT_ONCE: ReadonlySet<TwoPersonType> = new Set(['revocation', 'protection', 'broken-glass']);
 const HALF = 'half-signed';

@@ -21,7 +21,10 @@ import { openEntered } from './open.ts';
 import type { Waiting } from './queue.ts';
 import { AskQueue } from './queue.ts';
 
-/** Most batches that wait for the log at a time: one that it writes, one that the keeper follows. More only makes each smaller. */
+/**
+ * Most batches that wait for the log at a time: one that it writes, one that the keeper follows. More only makes each
+ * smaller.
+ */
 const APPENDING_MAX = 2;
 /** Most bytes of ciphertext that one ask opens. */
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
