@@ -208,6 +208,27 @@ test('the next batch is resolved while the former waits for the log', async () =
   assert.equal(entriesOf(await second)[0]?.index, 1);
 });
 
+test('a few asks wait until they are a third of what is under way, or that is done', async () => {
+  const parts = fakeParts();
+  const asks = await started(parts);
+  const log = Promise.withResolvers<void>();
+  parts.log.held = log.promise;
+  const asked: Promise<Answered>[] = [];
+  for (const [count, batches] of [
+    [10, [1, 9]],
+    [3, [1, 9]],
+    [1, [1, 9, 4]],
+    [2, [1, 9, 4]],
+  ] as const) {
+    asked.push(...Array.from({ length: count }, () => asks.ask(request())));
+    await sleep(10);
+    assert.deepEqual(parts.keeper.batches, batches);
+  }
+  log.resolve();
+  assert.equal((await Promise.all(asked)).length, 16);
+  assert.deepEqual(parts.keeper.batches, [1, 9, 4, 2]);
+});
+
 test('past the queue’s bound an ask is refused as busy', async () => {
   const parts = fakeParts();
   const asks = await started(parts);

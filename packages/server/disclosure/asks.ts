@@ -26,6 +26,8 @@ import { AskQueue } from './queue.ts';
  * smaller.
  */
 const APPENDING_MAX = 2;
+/** A batch sets out once it is this part of what is under way. */
+const WORTH_A_BATCH = 1 / 3;
 /** Most bytes of ciphertext that one ask opens. */
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 /** Bytes of ciphertext kept between finding and opening, over all asks. What does not fit is read twice. */
@@ -65,9 +67,9 @@ interface Resolving {
 /**
  * The one way in which anything is asked about a person: the keeper resolves and decides, custody names the records,
  * the keeper prepares an entry for each subject, the log takes it, and only then do keys come. Batches form by
- * themselves: whatever was asked while the last batch was being prepared goes together, and no timer delays a lone
- * ask. Batches are prepared and appended strictly one after another, because the keeper numbers entries in that order;
- * meanwhile the next is already with the keeper to be resolved, so that neither process waits for the other.
+ * themselves: what is asked while others are under way goes together, and no timer delays a lone ask. Batches are
+ * prepared and appended strictly one after another, because the keeper numbers entries in that order; meanwhile the next
+ * is already with the keeper to be resolved, so that neither process waits for the other.
  */
 export class Asks {
   readonly #deps: AsksDeps;
@@ -79,6 +81,8 @@ export class Asks {
   /** Ends when every batch that has set out is prepared and on its way into the log. Never rejects. */
   #turn: Promise<void> = Promise.resolve();
   readonly #appending = new Set<Promise<void>>();
+  /** Asks that have set out and are not answered. */
+  #underWay = 0;
   #heldBytes = 0;
   #failure: AsksUnavailable | null = null;
   #retry: NodeJS.Timeout | null = null;
@@ -132,20 +136,26 @@ export class Asks {
     this.#running = this.#run().finally(() => {
       this.#running = null;
       // What came between the loop's last look and its end.
-      if (this.#queue.length > 0) this.#wake();
+      if (this.#maySetOut()) this.#wake();
     });
   }
 
   async #run(): Promise<void> {
-    while (this.#unfinished || this.#queue.length > 0) {
+    while (this.#unfinished || this.#maySetOut()) {
       if (this.#unfinished && !(await this.#giveUpOpen())) return;
       const batch = this.#queue.takeBatch();
       if (batch.length > 0) await this.#setOut(batch);
     }
   }
 
+  /** A few asks cost both processes nearly as much as many do: they wait for more, or until what is under way is done. */
+  #maySetOut(): boolean {
+    return this.#queue.length > this.#underWay * WORTH_A_BATCH;
+  }
+
   /** Sends a batch on its way. Ends as soon as the next one may set out: one is ahead of the batch being prepared. */
   async #setOut(batch: readonly Waiting<Answered>[]): Promise<void> {
+    this.#underWay += batch.length;
     const resolving = this.#resolve(batch);
     // Looked at when the batch's turn comes.
     resolving.catch(() => {});
@@ -178,6 +188,8 @@ export class Asks {
     }
     const delivering = this.#deliver(batch, asks, appends).finally(() => {
       this.#appending.delete(delivering);
+      this.#underWay -= batch.length;
+      this.#wake();
     });
     this.#appending.add(delivering);
     if (this.#appending.size >= APPENDING_MAX) await Promise.race(this.#appending);
