@@ -5,6 +5,7 @@ import { generateSealingKey, importSealingKey, sealTo } from '../packages/core/k
 import { seal, secretKey } from '../packages/core/keys/seal.ts';
 import { VIEW_INFO } from '../packages/core/view.ts';
 import { DraftSeal } from '../packages/keeper/draft-seal.ts';
+import { packDrawRows, unpackDrawnRows, unpackDrawRows } from '../packages/keeper/draw-rows.ts';
 import { evidenceKey, openEvidence } from '../packages/keeper/evidence.ts';
 import {
   encodeFrame,
@@ -15,7 +16,7 @@ import {
 } from '../packages/keeper/frame.ts';
 import { readAsked, readers } from '../packages/keeper/messages.ts';
 import { joinPrepared, splitPrepared } from '../packages/keeper/prepared.ts';
-import type { Prepared } from '../packages/keeper/protocol.ts';
+import type { DrawRow, Prepared } from '../packages/keeper/protocol.ts';
 import { openView } from '../packages/keeper/view-sessions.ts';
 import type { FuzzedParser } from './_fuzz.ts';
 import { bytesLike, jsonLike, mapped, parser } from './_fuzz.ts';
@@ -41,21 +42,18 @@ const RECORD = {
   groups: [{ group: 'identity', nonce: HEX16, sha256: HEX32 }],
 };
 
+const DRAW_ROW: DrawRow = {
+  row: 2,
+  primary: { type: 'cnic', value: '0123412345671' },
+  secondary: [{ type: 'msisdn', value: '+923980000001' }],
+  recordKey: new Uint8Array(32),
+  digest: new Uint8Array(32),
+  eventDate: '2026-01-01',
+};
+
 /** A message of each name as a gateway sends it. */
 const MESSAGES: Readonly<Record<keyof typeof readers, Json>> = {
-  draw: {
-    import: 1,
-    rows: [
-      {
-        row: 2,
-        primary: { type: 'cnic', value: '0123412345671' },
-        secondary: [{ type: 'msisdn', value: '+923980000001' }],
-        recordKey: HEX32,
-        digest: HEX32,
-        eventDate: '2026-01-01',
-      },
-    ],
-  },
+  draw: { import: 1, rows: 1 },
   resolve: { asks: [REQUEST] },
   prepare: { lookUps: [{ id: 1, records: [RECORD], abandoned: false }] },
   commit: { checkpoint: 'note', leaves: 0, wanted: [1] },
@@ -91,6 +89,21 @@ export async function keeperParsers(): Promise<readonly FuzzedParser[]> {
       parse: (bytes) => drafts.open(1, bytes),
       throws: core('bad-ciphertext'),
       write: (draft) => drafts.seal(1, draft as object),
+    }),
+    parser({
+      file: 'packages/keeper/draw-rows.ts',
+      name: 'unpackDrawRows',
+      inputs: bytesLike(packDrawRows([DRAW_ROW])),
+      parse: (bytes) => unpackDrawRows(Buffer.from(bytes), 1),
+      throws: (error) => isFrameError(error) || core('bad-document')(error),
+      write: packDrawRows,
+    }),
+    parser({
+      file: 'packages/keeper/draw-rows.ts',
+      name: 'unpackDrawnRows',
+      inputs: bytesLike(new Uint8Array(124), new Uint8Array(248)),
+      parse: (bytes) => unpackDrawnRows(Buffer.from(bytes), 1),
+      throws: isFrameError,
     }),
     parser({
       file: 'packages/keeper/frame.ts',

@@ -41,7 +41,7 @@ import { parseArguments } from '../packages/server/cli/options.ts';
 import { readYamlFile } from '../packages/server/cli/yaml-file.ts';
 import { ConfigError, readConfig } from '../packages/server/config/config.ts';
 import { readAnnouncement, toMapping } from '../packages/server/custody/announcement.ts';
-import { decodeSealedGroups, encodeSealedGroups } from '../packages/server/custody/blob.ts';
+import { decodeSealed, encodeSealed } from '../packages/server/custody/blob.ts';
 import { CustodyError } from '../packages/server/custody/errors.ts';
 import { declarationOf, gather, inChunks } from '../packages/server/custody/rows/_sample.ts';
 import { readCardName } from '../packages/server/custody/rows/card-name.ts';
@@ -288,17 +288,12 @@ function custodyParsers(scratch: Scratch): readonly FuzzedParser[] {
     mapping: { 'Identity No': 'cnic' },
     encoding: 'utf-8',
   };
-  const groups = [1, 2].map((byte) => ({
-    nonce: Buffer.alloc(16, byte),
-    ciphertext: Buffer.alloc(20, byte),
-  }));
-  const drawn = {
-    row: 1,
-    subject: HEX16,
-    record: HEX16,
-    digest: HEX32,
-    expiryMonth: '2029-01',
+  const sealedVersion = {
+    nonce: Buffer.alloc(16, 1),
+    ciphertexts: [1, 2].map((byte) => Buffer.alloc(20, byte)),
   };
+  const drawn = Buffer.alloc(124);
+  drawn.writeUInt32BE(1);
   const key = generateSigningKey('ed25519');
   return [
     parser({
@@ -324,23 +319,23 @@ function custodyParsers(scratch: Scratch): readonly FuzzedParser[] {
       throws: isCustodyError,
     }),
     parser({
-      ...custody('decodeSealedGroups', 'blob'),
-      inputs: bytesLike(encodeSealedGroups(groups)),
-      parse: (bytes) => decodeSealedGroups(bytes, 2),
+      ...custody('decodeSealed', 'blob'),
+      inputs: bytesLike(encodeSealed(sealedVersion)),
+      parse: (bytes) => decodeSealed(bytes, 2),
       throws: isCustodyError,
-      write: encodeSealedGroups,
+      write: encodeSealed,
     }),
     parser({
       ...custody('readDrawn', 'seal'),
-      inputs: jsonLike([drawn, { row: 2, refused: 'bad-date' }]),
-      parse: (answer) =>
+      inputs: jsonLike([{ row: 2, refused: 'bad-date' }]),
+      parse: (refused) =>
         readDrawn(
           [
             { row: 1, groups: [] },
             { row: 2, groups: [] },
           ],
-          answer as never,
-          Buffer.alloc(48),
+          refused as never,
+          drawn,
           1,
         ),
       throws: isCustodyError,

@@ -510,7 +510,7 @@ export class Specimen implements Disposable {
     try {
       const ring = new KeyRing(store, this.root);
       const slot = (subject: string, which: 'subject' | 'view') =>
-        ring.subjectSlot(Buffer.from(subject, 'hex'), which);
+        ring.subjectSlot(Buffer.from(subject, 'hex'), which).key;
       const evidence = this.people.flatMap(({ seen }) =>
         seen.chains.flatMap(({ subject, entries }) =>
           entries.flatMap(({ statement, index }) => {

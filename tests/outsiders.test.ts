@@ -11,7 +11,8 @@ import { encodeNames } from '@amanat/core/keys';
 import type { Leaf } from '@amanat/core/log';
 import { coarseHour, encodePersonalLeaf, leafHash, parseLeaf } from '@amanat/core/log';
 import type { Statement } from '@amanat/core/statement';
-import type { KeeperPort } from '@amanat/keeper/client';
+import type { KeeperPort, Messages } from '@amanat/keeper/client';
+import { unpackDrawRows } from '../packages/keeper/draw-rows.ts';
 import { encodeFrames } from '../packages/server/custody/rows/frames.ts';
 import { filesOf } from './_files.ts';
 import { readHistory } from './_history.ts';
@@ -34,7 +35,7 @@ describe('what outsiders learn', { concurrency: false }, () => {
   let instance: Instance;
   const csvs = { sims: simsCsv(HELD), travel: travelCsv(HELD) };
   /** Digests without a key, as the gateway gives them to the keeper with each row. */
-  const digests: string[] = [];
+  const digests: Uint8Array[] = [];
   /** Indexes of leaves: about her, about the others, and of each large request by place of its selector. */
   const hers: number[] = [];
   const theirs: number[] = [];
@@ -236,8 +237,8 @@ describe('what outsiders learn', { concurrency: false }, () => {
     }
     assert.ok(digests.length >= 4 * HELD.length);
     for (const digest of digests) {
-      guess('a row’s digest without its key', Buffer.from(digest, 'hex'));
-      guess('the same under a key of nothing', hmac(ZEROS, Buffer.from(digest, 'hex')));
+      guess('a row’s digest without its key', digest);
+      guess('the same under a key of nothing', hmac(ZEROS, digest));
     }
     assert.deepEqual(findIn(publicFiles(), needles), []);
     assert.deepEqual(findIn(stolenFiles(), needles), []);
@@ -258,13 +259,14 @@ describe('what outsiders learn', { concurrency: false }, () => {
 });
 
 /** Passes the keeper's messages on, and notes what each drawn row is told by. */
-function noting(digests: string[]): (real: KeeperPort) => KeeperPort {
+function noting(digests: Uint8Array[]): (real: KeeperPort) => KeeperPort {
   return (real) => ({
     ask: (name, body, attachment) => {
-      const { rows = [] } = body as {
-        readonly rows?: readonly { readonly recordKey: string; readonly digest: string }[];
-      };
-      for (const { recordKey, digest } of rows) digests.push(recordKey, digest);
+      if (name === 'draw') {
+        const { rows } = body as Messages['draw']['ask'];
+        const asked = unpackDrawRows(Buffer.from(attachment ?? []), rows);
+        for (const { recordKey, digest } of asked) digests.push(recordKey, digest);
+      }
       return real.ask(name, body, attachment);
     },
   });

@@ -22,16 +22,19 @@ import type { RecordRead } from '@amanat/core/statement';
 import type { KeeperPort } from './client.ts';
 import type { KeeperKeys } from './create.ts';
 import { createKeeper, KEEPER_FILES, pinGenesis } from './create.ts';
+import { packDrawRows, unpackDrawnRows } from './draw-rows.ts';
 import { packLeaves } from './frame.ts';
 import { Keeper } from './keeper.ts';
 import type { PreparedLookUp } from './prepared.ts';
 import { splitPrepared } from './prepared.ts';
-import type { Asked, MessageName, Messages, Resolved } from './protocol.ts';
+import type { Asked, DrawRow, MessageName, Messages, Resolved } from './protocol.ts';
 import { passphraseFile } from './providers/passphrase-file.ts';
 
 const PURPOSE = 'https://w3id.org/dpv#EnforceSecurity';
 const LEGAL_BASIS = 'https://w3id.org/dpv#LegalObligation';
 export const HOLDING = 'sim-registrations';
+/** Groups of its fields. */
+const GROUPS = 3;
 export const CNIC = '0123412345671';
 const PASSPHRASE = utf8('a trial passphrase');
 const NAME = { en: 'trial', ur: 'trial' };
@@ -278,23 +281,34 @@ export class Trial {
     return { kind: 'request', signed: this.signed(key, document), selectors, approval: null };
   }
 
-  /** Draws keys for one row, as an import does. */
+  /** Draws keys for rows, as an import does. */
+  async drawRows(rows: readonly DrawRow[], index = this.importIndex) {
+    const ask = { import: index, rows: rows.length };
+    const { answer, attachment } = await this.ask('draw', ask, packDrawRows(rows));
+    return { drawn: unpackDrawnRows(attachment, GROUPS), refused: answer.refused };
+  }
+
+  /** Draws keys for one row; null where it is refused. Its key is that of the identity group. */
   async draw(row = 1, value: string = CNIC, msisdn = '+923980000001') {
-    const { answer, attachment } = await this.ask('draw', {
-      import: this.importIndex,
-      rows: [
-        {
-          row,
-          primary: { type: 'cnic', value },
-          secondary: [{ type: 'msisdn', value: msisdn }],
-          recordKey: hex(Buffer.alloc(32, 1)),
-          digest: hex(Buffer.alloc(32, 2)),
-          eventDate: '2026-01-01',
-        },
-      ],
-    });
-    const [drawn] = answer.rows;
-    return { drawn, attachment };
+    const { drawn } = await this.drawRows([
+      {
+        row,
+        primary: { type: 'cnic', value },
+        secondary: [{ type: 'msisdn', value: msisdn }],
+        recordKey: Buffer.alloc(32, 1),
+        digest: Buffer.alloc(32, 2),
+        eventDate: '2026-01-01',
+      },
+    ]);
+    const [found] = drawn;
+    if (found === undefined) return null;
+    return {
+      subject: hex(found.subject),
+      record: hex(found.record),
+      expiryMonth: found.expiryMonth,
+      nonce: hex(found.nonce),
+      key: Buffer.from(found.keys.subarray(0, 32)),
+    };
   }
 
   #genesis(): string {

@@ -6,7 +6,8 @@ import type { KeeperRefusal, MessageName, Messages } from './protocol.ts';
 
 export { keeperArguments } from './confinement.ts';
 export { createKeeper, pinGenesis } from './create.ts';
-export { packLeaves } from './frame.ts';
+export { packDrawRows, unpackDrawnRows } from './draw-rows.ts';
+export { FrameError, packLeaves } from './frame.ts';
 export type { PreparedEntry, PreparedLookUp } from './prepared.ts';
 export { splitPrepared } from './prepared.ts';
 export * from './protocol.ts';

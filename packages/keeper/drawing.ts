@@ -1,17 +1,16 @@
-import { fromHex, hex } from '@amanat/core/bytes';
 import type { Declaration, Register } from '@amanat/core/grants';
 import { recordKeys } from '@amanat/core/keys';
+import { DrawnRowsWriter } from './draw-rows.ts';
 import type { KeyRing } from './key-ring.ts';
 import { keyedDigest, keyedId } from './key-ring.ts';
 import type { People } from './people.ts';
-import type { DrawnRow, DrawRow, Messages, RefusedRow } from './protocol.ts';
+import type { DrawRow, Messages, RefusedRow } from './protocol.ts';
 import { Refusal } from './refusal.ts';
 import type { KeeperStore } from './store.ts';
 import type { Subjects } from './subjects.ts';
 import { isNormalised } from './subjects.ts';
 
 const NONCE_BYTES = 16;
-const KEY_BYTES = 32;
 /** A day of grace, because an event's day is told by the clock of the place where it happened. */
 const GRACE_MS = 86_400_000;
 
@@ -36,7 +35,8 @@ export class Drawing {
    * @throws Refusal 'unknown-import' or 'row-limit'
    */
   draw(
-    { import: index, rows }: Messages['draw']['ask'],
+    index: number,
+    rows: readonly DrawRow[],
     now: number,
   ): { answer: Messages['draw']['answer']; attachment: Buffer } {
     const announced = this.#deps.register.import(index);
@@ -49,29 +49,30 @@ export class Drawing {
     this.#countRows(index, rows.length, announced.document.rowLimit);
     const groups = [...new Set(declaration.fields.map((field) => field.group))];
     const today = { month: dayOf(now).slice(0, 7), last: dayOf(now + GRACE_MS), day: dayOf(now) };
-    const attachment = Buffer.alloc(rows.length * groups.length * (NONCE_BYTES + KEY_BYTES));
-    let at = 0;
-    const drawn = rows.map((row): DrawnRow | RefusedRow => {
-      const answer = this.#drawRow(index, declaration, row, today);
-      if ('refused' in answer) return answer;
-      const { subjectKey, name } = answer;
-      const periodKey = this.#deps.ring.periodKey(name.holding, name.expiryMonth);
-      const keyOf = recordKeys(subjectKey, periodKey, name);
+    const refused: RefusedRow[] = [];
+    const drawn = new DrawnRowsWriter(rows.length, groups.length);
+    for (const row of rows) {
+      const found = this.#drawRow(declaration, row, today);
+      if (typeof found === 'string') {
+        refused.push({ row: row.row, refused: found });
+        continue;
+      }
+      const { subject, record, expiryMonth } = found;
+      const { holding } = declaration;
+      const keyOf = recordKeys(found.key, this.#deps.ring.periodKey(holding, expiryMonth), {
+        holding,
+        expiryMonth,
+        subject: subject.toString('hex'),
+        record: record.toString('hex'),
+        import: index,
+        row: row.row,
+      });
       // One for the version: its groups differ by their names, so that each key still encrypts once.
       const nonce = this.#deps.ring.random(NONCE_BYTES);
-      for (const group of groups) {
-        at += nonce.copy(attachment, at);
-        at += keyOf(group, nonce).copy(attachment, at);
-      }
-      return {
-        row: row.row,
-        subject: name.subject,
-        record: name.record,
-        digest: answer.digest,
-        expiryMonth: name.expiryMonth,
-      };
-    });
-    return { answer: { rows: drawn }, attachment: attachment.subarray(0, at) };
+      drawn.add({ ...found, row: row.row, nonce });
+      for (const group of groups) drawn.addKey(keyOf(group, nonce));
+    }
+    return { answer: { refused }, attachment: drawn.written() };
   }
 
   /** Bounds how many guesses an importing gateway can confirm, redraws after a crash included. */
@@ -82,49 +83,36 @@ export class Drawing {
     this.#deps.store.run('INSERT OR REPLACE INTO imports VALUES (?, ?)', index, drawn);
   }
 
-  #drawRow(index: number, declaration: Declaration, row: DrawRow, today: Today) {
-    const refuse = (refused: RefusedRow['refused']): RefusedRow => ({ row: row.row, refused });
+  #drawRow(declaration: Declaration, row: DrawRow, today: Today) {
     const { ring, people, subjects } = this.#deps;
+    const { holding } = declaration;
     const controller = declaration.controller.id;
-    const identifiers = [row.primary, ...row.secondary];
-    if (row.primary.type !== declaration.primaryIdentifier || !identifiers.every(isNormalised)) {
-      return refuse('bad-identifier');
+    if (
+      row.primary.type !== declaration.primaryIdentifier ||
+      !isNormalised(row.primary) ||
+      !row.secondary.every(isNormalised)
+    ) {
+      return 'bad-identifier';
     }
     const from = row.eventDate ?? today.day;
-    if (from > today.last) return refuse('bad-date');
+    if (from > today.last) return 'bad-date';
     const expiryMonth = addMonths(from, declaration.retentionMonths);
-    if (expiryMonth < today.month) return refuse('retention-over');
+    if (expiryMonth < today.month) return 'retention-over';
     const subject = subjects.ofPrimary(controller, row.primary);
     // All or none: a row that is refused binds nothing.
     const [first, ...more] = row.secondary;
     if (more.length > 0 && !row.secondary.every((id) => subjects.isFree(controller, id, subject))) {
-      return refuse('bound-to-another');
+      return 'bound-to-another';
     }
     if (first !== undefined && !subjects.bind(controller, first, subject)) {
-      return refuse('bound-to-another');
+      return 'bound-to-another';
     }
     for (const identifier of more) subjects.bind(controller, identifier, subject);
     // By her number too she is protected here from her first record on.
     if (people.isProtected(row.primary)) subjects.protect(subject, row.primary);
-    const record = keyedId(
-      ring.secret(`record/${controller}`),
-      declaration.holding,
-      subject,
-      fromHex(row.recordKey),
-    );
-    const digest = keyedDigest(ring.secret(`digest/${controller}`), record, fromHex(row.digest));
-    return {
-      subjectKey: subjects.subjectKey(subject),
-      digest: hex(digest),
-      name: {
-        holding: declaration.holding,
-        expiryMonth,
-        subject: hex(subject),
-        record: hex(record),
-        import: index,
-        row: row.row,
-      },
-    };
+    const record = keyedId(ring.secret(`record/${controller}`), holding, subject, row.recordKey);
+    const digest = keyedDigest(ring.secret(`digest/${controller}`), record, row.digest);
+    return { subject, record, digest, expiryMonth, ...subjects.mention(subject) };
   }
 }
 

@@ -17,7 +17,7 @@ import {
 } from '@amanat/core/view';
 import { CNIC, declaration, HOLDING, publicLeaf, Trial } from './_trial.ts';
 import type { PreparedLookUp } from './prepared.ts';
-import type { Asked, DrawnRow, LookUp, Resolved } from './protocol.ts';
+import type { Asked, LookUp, Resolved } from './protocol.ts';
 import { Refusal } from './refusal.ts';
 
 let trial: Trial;
@@ -47,10 +47,10 @@ async function asked(ask: Asked = trial.request()): Promise<LookUp> {
 }
 
 /** A record drawn for the trial's person, and how a statement names its identity group. */
-async function drawnRecord(row = 1): Promise<{ record: RecordRead; key: Buffer; drawn: DrawnRow }> {
-  const { drawn, attachment } = await trial.draw(row);
-  assert.ok(drawn !== undefined && !('refused' in drawn));
-  const record = {
+async function drawnRecord(row = 1) {
+  const drawn = await trial.draw(row);
+  assert.ok(drawn !== null);
+  const record: RecordRead = {
     holding: HOLDING,
     record: drawn.record,
     import: trial.importIndex,
@@ -59,12 +59,12 @@ async function drawnRecord(row = 1): Promise<{ record: RecordRead; key: Buffer; 
     groups: [
       {
         group: 'identity',
-        nonce: hex(attachment.subarray(0, 16)),
+        nonce: drawn.nonce,
         sha256: hex(randomBytes(32)),
       },
     ],
   };
-  return { record, key: Buffer.from(attachment.subarray(16, 48)), drawn };
+  return { record, key: drawn.key, drawn };
 }
 
 describe('I1: no entry, no read', () => {
@@ -399,16 +399,10 @@ describe('I5 and the grants table', () => {
   });
 
   it('an undeclared holding draws no key, and neither does a row past the limit', async () => {
-    await assert.rejects(
-      trial.ask('draw', { import: 0, rows: [drawRow(1)] }),
-      refusal('unknown-import'),
-    );
+    await assert.rejects(trial.drawRows([drawRow(1)], 0), refusal('unknown-import'));
     const rows = Array.from({ length: 600 }, (_, i) => drawRow(i + 1));
-    await trial.ask('draw', { import: trial.importIndex, rows });
-    await assert.rejects(
-      trial.ask('draw', { import: trial.importIndex, rows }),
-      refusal('row-limit'),
-    );
+    await trial.drawRows(rows);
+    await assert.rejects(trial.drawRows(rows), refusal('row-limit'));
   });
 });
 
@@ -417,8 +411,8 @@ function drawRow(row: number) {
     row,
     primary: { type: 'cnic' as const, value: CNIC },
     secondary: [],
-    recordKey: hex(randomBytes(32)),
-    digest: hex(randomBytes(32)),
+    recordKey: randomBytes(32),
+    digest: randomBytes(32),
     eventDate: null,
   };
 }
@@ -674,8 +668,13 @@ describe('I13: no dossier', () => {
 describe('identifiers and bindings', () => {
   it('a number is one person’s: a row that gives it to another is refused and binds nothing', async () => {
     await trial.draw(1, CNIC, '+923980000001');
-    const { drawn } = await trial.draw(2, '0999912345671', '+923980000001');
-    assert.deepEqual(drawn, { row: 2, refused: 'bound-to-another' });
+    const taken = { type: 'msisdn' as const, value: '+923980000001' };
+    const primary = { type: 'cnic' as const, value: '0999912345671' };
+    const { drawn, refused } = await trial.drawRows([
+      { ...drawRow(2), primary, secondary: [taken] },
+    ]);
+    assert.deepEqual(drawn, []);
+    assert.deepEqual(refused, [{ row: 2, refused: 'bound-to-another' }]);
   });
 
   it('a request by number finds the subject that the number is bound to, else a subject of its own', async () => {
@@ -694,8 +693,9 @@ describe('identifiers and bindings', () => {
       { ...drawRow(2), eventDate: '2030-01-01' },
       { ...drawRow(3), eventDate: '2001-01-01' },
     ];
-    const { answer } = await trial.ask('draw', { import: trial.importIndex, rows });
-    assert.deepEqual(answer.rows, [
+    const { drawn, refused } = await trial.drawRows(rows);
+    assert.deepEqual(drawn, []);
+    assert.deepEqual(refused, [
       { row: 1, refused: 'bad-identifier' },
       { row: 2, refused: 'bad-date' },
       { row: 3, refused: 'retention-over' },

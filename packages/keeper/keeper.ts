@@ -8,6 +8,7 @@ import { Budgets } from './budgets.ts';
 import { KeeperClock } from './clock.ts';
 import { Codes } from './codes.ts';
 import { DraftSeal } from './draft-seal.ts';
+import { unpackDrawRows } from './draw-rows.ts';
 import { Drawing } from './drawing.ts';
 import { Following, replayDocuments } from './following.ts';
 import { FrameError, unpackLeaves } from './frame.ts';
@@ -199,7 +200,8 @@ export class Keeper {
     switch (name) {
       case 'draw': {
         const ask = read(readers.draw, body);
-        return { isDurable: true, run: () => this.#drawing.draw(ask, now) };
+        const rows = unpack(() => unpackDrawRows(attachment, ask.rows));
+        return { isDurable: true, run: () => this.#drawing.draw(ask.import, rows, now) };
       }
       case 'resolve': {
         const ask = read(readers.resolve, body);
@@ -216,7 +218,7 @@ export class Keeper {
       }
       case 'commit': {
         const ask = read(readers.commit, body);
-        const leaves = readLeaves(attachment, ask.leaves);
+        const leaves = unpack(() => unpackLeaves(attachment, ask.leaves));
         const { checkpoint, wanted } = ask;
         if (checkpoint !== null) {
           const run = () => this.#following.commit(checkpoint, leaves, wanted, now);
@@ -283,20 +285,14 @@ function orRefusal(run: () => KeeperAnswer): KeeperAnswer | Refusal {
 }
 
 function read<T>(reader: (value: JsonObject, path: string) => T, body: JsonObject): T {
-  try {
-    return reader(body, '');
-  } catch (error) {
-    if (error instanceof CoreError) throw new Refusal('malformed', error.message, { cause: error });
-    throw error;
-  }
+  return unpack(() => reader(body, ''));
 }
 
-function readLeaves(attachment: Buffer, count: number): Buffer[] {
+function unpack<T>(reader: () => T): T {
   try {
-    return unpackLeaves(attachment, count);
+    return reader();
   } catch (error) {
-    if (error instanceof FrameError)
-      throw new Refusal('malformed', error.message, { cause: error });
-    throw error;
+    if (!(error instanceof CoreError || error instanceof FrameError)) throw error;
+    throw new Refusal('malformed', error.message, { cause: error });
   }
 }

@@ -149,17 +149,24 @@ export class KeyRing {
     return key;
   }
 
-  /** One key out of a subject's slots. S is drawn at her first mention, V at her first look-up: few ever have one. */
-  subjectSlot(subject: Buffer, slot: SubjectSlot): Buffer {
+  /**
+   * One key out of a subject's slots, and whether it was drawn just now. S is drawn at her first mention, V at her first
+   * look-up: few ever have one.
+   */
+  subjectSlot(
+    subject: Buffer,
+    slot: SubjectSlot,
+  ): { readonly key: Buffer; readonly isNew: boolean } {
     const row = this.#store.get(SLOTS[slot].read, subject);
     if (row !== undefined && row.wrapped !== null) {
-      return this.#unwrap(row.generation, row.wrapped, encodeNames(slot, subject));
+      const about = encodeNames(slot, subject);
+      return { key: this.#unwrap(row.generation, row.wrapped, about), isNew: false };
     }
     if (row === undefined && slot === 'view') this.subjectSlot(subject, 'subject');
     const key = this.random(KEY_BYTES);
     const wrapped = this.#wrap(key, encodeNames(slot, subject));
     this.#store.run(SLOTS[slot].write, wrapped, this.generation, subject);
-    return key;
+    return { key, isNew: true };
   }
 
   #wrap(key: Uint8Array, about: Uint8Array): Buffer {

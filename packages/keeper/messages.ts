@@ -2,17 +2,7 @@ import type { Json } from '@amanat/core/canonical';
 import { CoreError } from '@amanat/core/errors';
 import { readSelector, SUBJECTS_MAX } from '@amanat/core/grants';
 import { MAX_NOTE_LENGTH } from '@amanat/core/log';
-import {
-  boolean,
-  date,
-  hexText,
-  integer,
-  list,
-  nullable,
-  object,
-  oneOf,
-  text,
-} from '@amanat/core/shape';
+import { boolean, hexText, integer, list, nullable, object, oneOf, text } from '@amanat/core/shape';
 import { readRecordRead } from '@amanat/core/statement';
 import type { Asked, Messages } from './protocol.ts';
 import { BATCH_MAX } from './protocol.ts';
@@ -46,25 +36,9 @@ export function readAsked(value: Json): Asked {
   return kinds[kind](value, '');
 }
 
-const identifier = object({ type: oneOf('cnic', 'msisdn'), value: text(32) });
-
 /** Readers of what each message holds. Asks and records are read one by one, so that one bad one harms no other. */
 export const readers = {
-  draw: object({
-    import: integer(0),
-    rows: list(
-      object({
-        row: integer(1),
-        primary: identifier,
-        secondary: list(identifier, 0, 4),
-        recordKey: hexText(32),
-        digest: hexText(32),
-        eventDate: nullable(date),
-      }),
-      1,
-      BATCH_MAX,
-    ),
-  }),
+  draw: object({ import: integer(0), rows: integer(1, BATCH_MAX) }),
   resolve: object({ asks: list((value) => value as Json, 1, BATCH_MAX) }),
   prepare: object({
     lookUps: list(

@@ -42,19 +42,17 @@ interface Drawn {
 }
 
 async function draw(trial: Trial, row: number, value = CNIC, msisdn = MSISDN): Promise<Drawn> {
-  const { drawn, attachment } = await trial.draw(row, value, msisdn);
-  assert.ok(drawn !== undefined && !('refused' in drawn));
+  const drawn = await trial.draw(row, value, msisdn);
+  assert.ok(drawn !== null);
   const record = {
     holding: HOLDING,
     record: drawn.record,
     import: trial.importIndex,
     row,
     expiryMonth: drawn.expiryMonth,
-    groups: [
-      { group: 'identity', nonce: hex(attachment.subarray(0, 16)), sha256: '00'.repeat(32) },
-    ],
+    groups: [{ group: 'identity', nonce: drawn.nonce, sha256: '00'.repeat(32) }],
   };
-  return { value, record, key: Buffer.from(attachment.subarray(16, 48)) };
+  return { value, record, key: drawn.key };
 }
 
 async function prepare(trial: Trial, { value, record }: Drawn) {

@@ -28,24 +28,31 @@ export interface DrawRow {
   readonly row: number;
   readonly primary: Identifier;
   readonly secondary: readonly Identifier[];
-  /** SHA-256 (hex) over the record-key fields: tells this subject's records apart. */
-  readonly recordKey: string;
-  /** SHA-256 (hex) over the whole row: comes back keyed, to tell whether a row changed. */
-  readonly digest: string;
+  /** SHA-256 over the record-key fields: tells this subject's records apart. */
+  readonly recordKey: Uint8Array;
+  /** SHA-256 over the whole row: comes back keyed, to tell whether a row changed. */
+  readonly digest: Uint8Array;
   /** The date that retention counts from, `YYYY-MM-DD`; null for the import's own. */
   readonly eventDate: string | null;
 }
 
 export type DrawRefusal = 'bound-to-another' | 'retention-over' | 'bad-identifier' | 'bad-date';
 
-/** A drawn row. Its keys are in the attachment: per group, in the declaration's order of groups, nonce (16) ‖ key (32). */
+/** A drawn row. */
 export interface DrawnRow {
   readonly row: number;
-  readonly subject: string;
-  readonly record: string;
-  /** Keyed digest, 32 bytes in hexadecimal. */
-  readonly digest: string;
+  /** Whether her subject is mentioned for the first time: no store can hold anything of her yet. */
+  readonly isFirst: boolean;
+  /** 16 bytes, as the record's id. */
+  readonly subject: Buffer;
+  readonly record: Buffer;
+  /** Keyed, 32 bytes. */
+  readonly digest: Buffer;
   readonly expiryMonth: string;
+  /** 16 bytes, drawn for this version: its groups' keys differ by their names. */
+  readonly nonce: Buffer;
+  /** 32 bytes for each group, in the declaration's order. */
+  readonly keys: Buffer;
 }
 
 export interface RefusedRow {
@@ -173,8 +180,9 @@ export interface KeeperStatus {
 /** Every question that the keeper answers, with its answer. Anything else is refused. */
 export interface Messages {
   draw: {
-    ask: { readonly import: number; readonly rows: readonly DrawRow[] };
-    answer: { readonly rows: readonly (DrawnRow | RefusedRow)[] };
+    /** So many rows, in the attachment (draw-rows.ts), as what was drawn for those that are not refused. */
+    ask: { readonly import: number; readonly rows: number };
+    answer: { readonly refused: readonly RefusedRow[] };
   };
   resolve: {
     ask: { readonly asks: readonly Asked[] };

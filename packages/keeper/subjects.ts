@@ -68,12 +68,18 @@ export class Subjects {
 
   /** S: what her records' keys are derived from. */
   subjectKey(subject: Buffer): Buffer {
-    return this.#ring.subjectSlot(subject, 'subject');
+    return this.#ring.subjectSlot(subject, 'subject').key;
+  }
+
+  /** S, for a record of hers, and whether nothing was known of her before. */
+  mention(subject: Buffer): { readonly key: Buffer; readonly isFirst: boolean } {
+    const { key, isNew } = this.#ring.subjectSlot(subject, 'subject');
+    return { key, isFirst: isNew };
   }
 
   /** V: what her chain is sealed under. */
   viewKey(subject: Buffer): Buffer {
-    return this.#ring.subjectSlot(subject, 'view');
+    return this.#ring.subjectSlot(subject, 'view').key;
   }
 
   isProtected(subject: Buffer): boolean {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { hex } from '@amanat/core/bytes';
 import { writeDocument } from '@amanat/core/grants';
 import type { CosigningKey } from '@amanat/core/keys';
 import { cosign, generateCosigningKey } from '@amanat/core/keys';
@@ -22,17 +21,15 @@ beforeEach(async () => {
   witnesses = (['ed25519', 'ed25519', 'ed25519', 'ml-dsa-44'] as const).map((kind, at) =>
     generateCosigningKey(kind, `witness.example/${at}`),
   );
-  const { drawn, attachment } = await trial.draw();
-  assert.ok(drawn !== undefined && !('refused' in drawn));
+  const drawn = await trial.draw();
+  assert.ok(drawn !== null);
   record = {
     holding: HOLDING,
     record: drawn.record,
     import: trial.importIndex,
     row: 1,
     expiryMonth: drawn.expiryMonth,
-    groups: [
-      { group: 'identity', nonce: hex(attachment.subarray(0, 16)), sha256: '00'.repeat(32) },
-    ],
+    groups: [{ group: 'identity', nonce: drawn.nonce, sha256: '00'.repeat(32) }],
   };
   trial.now += 10_000;
   refused = null;

@@ -1,4 +1,3 @@
-import { concat } from '../bytes.ts';
 import { encodeNames, MacKey } from './mac.ts';
 
 const OUTPUT_BITS = Uint8Array.of(0, 0, 1, 0);
@@ -13,7 +12,7 @@ export function deriveKey(
   ...names: readonly (string | Uint8Array)[]
 ): Buffer {
   const mac = key instanceof MacKey ? key : new MacKey(key);
-  return mac.digest(concat(counterAndLabel(label), encodeNames(...names), OUTPUT_BITS));
+  return mac.digest(counterAndLabel(label), encodeNames(...names), OUTPUT_BITS);
 }
 
 function counterAndLabel(label: string): Buffer {
@@ -75,7 +74,8 @@ export function recordKeys(
   periodKey: Uint8Array,
   version: Omit<RecordName, 'group'>,
 ): (group: string, nonce: Uint8Array) => Buffer {
-  const mac = new MacKey(concat(subjectKey, periodKey));
-  const head = concat(counterAndLabel('amanat/v1 record'), encodeNames(...versionNames(version)));
-  return (group, nonce) => mac.digest(concat(head, encodeNames(group, nonce), OUTPUT_BITS));
+  const mac = new MacKey(Buffer.concat([subjectKey, periodKey]));
+  const label = counterAndLabel('amanat/v1 record');
+  const names = encodeNames(...versionNames(version));
+  return (group, nonce) => mac.digest(label, names, encodeNames(group, nonce), OUTPUT_BITS);
 }

@@ -26,13 +26,18 @@ export class MacKey {
     }
   }
 
-  /** 32 bytes. */
-  digest(message: Uint8Array): Buffer {
-    const length = BLOCK_BYTES + message.length;
+  /** 32 bytes, over the parts one after another. */
+  digest(...parts: readonly Uint8Array[]): Buffer {
+    let length = BLOCK_BYTES;
+    for (const part of parts) length += part.length;
     const inner =
       length <= innerScratch.length ? innerScratch.subarray(0, length) : Buffer.alloc(length);
     inner.set(this.#inner);
-    inner.set(message, BLOCK_BYTES);
+    let at = BLOCK_BYTES;
+    for (const part of parts) {
+      inner.set(part, at);
+      at += part.length;
+    }
     outerScratch.set(this.#outer);
     // A digest as a binary string is had in half the time of one as a buffer.
     outerScratch.write(hash('sha256', inner, 'binary'), BLOCK_BYTES, 'latin1');

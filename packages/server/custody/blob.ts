@@ -1,27 +1,25 @@
 import { CustodyError } from './errors.ts';
 
-/** Bytes of the nonce that the keeper drew for a group. */
+/** Bytes of the nonce that the keeper drew for a version. */
 export const NONCE_BYTES = 16;
 const LENGTH_BYTES = 4;
 
-/** One group as it is stored: the keeper's nonce, from which its key is derived, and the ciphertext with its tag. */
-export interface SealedGroup {
+/** What one version of a record holds: the keeper's nonce, from which its keys are derived, and a ciphertext with its tag for each group. */
+export interface SealedVersion {
   readonly nonce: Uint8Array;
-  readonly ciphertext: Uint8Array;
+  /** In the order of the import's layout. */
+  readonly ciphertexts: readonly Uint8Array[];
 }
 
-/**
- * Writes what one version of a record holds: for each group, in the order of the import's layout,
- * nonce (16) ‖ uint32 length, big endian ‖ ciphertext.
- */
-export function encodeSealedGroups(groups: readonly SealedGroup[]): Buffer {
-  let size = 0;
-  for (const { ciphertext } of groups) size += NONCE_BYTES + LENGTH_BYTES + ciphertext.length;
+/** Writes nonce (16) ‖ for each group, uint32 length, big endian ‖ ciphertext. */
+export function encodeSealed({ nonce, ciphertexts }: SealedVersion): Buffer {
+  let size = NONCE_BYTES;
+  for (const ciphertext of ciphertexts) size += LENGTH_BYTES + ciphertext.length;
   const bytes = Buffer.allocUnsafe(size);
-  let at = 0;
-  for (const { nonce, ciphertext } of groups) {
-    bytes.set(nonce, at);
-    at = bytes.writeUInt32BE(ciphertext.length, at + NONCE_BYTES);
+  bytes.set(nonce, 0);
+  let at = NONCE_BYTES;
+  for (const ciphertext of ciphertexts) {
+    at = bytes.writeUInt32BE(ciphertext.length, at);
     bytes.set(ciphertext, at);
     at += ciphertext.length;
   }
@@ -29,24 +27,22 @@ export function encodeSealedGroups(groups: readonly SealedGroup[]): Buffer {
 }
 
 /**
- * Reads what {@link encodeSealedGroups} wrote, as views of it.
- * @throws CustodyError 'store-damaged' unless the bytes are exactly that many groups.
+ * Reads what {@link encodeSealed} wrote, as views of it.
+ * @throws CustodyError 'store-damaged' unless the bytes are a nonce and exactly that many groups.
  */
-export function decodeSealedGroups(bytes: Uint8Array, count: number): readonly SealedGroup[] {
+export function decodeSealed(bytes: Uint8Array, count: number): SealedVersion {
+  if (bytes.length < NONCE_BYTES) throw new CustodyError('store-damaged');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const groups: SealedGroup[] = [];
-  let at = 0;
+  const ciphertexts: Uint8Array[] = [];
+  let at = NONCE_BYTES;
   for (let i = 0; i < count; i++) {
-    const start = at + NONCE_BYTES + LENGTH_BYTES;
+    const start = at + LENGTH_BYTES;
     if (start > bytes.length) throw new CustodyError('store-damaged');
-    const end = start + view.getUint32(at + NONCE_BYTES);
+    const end = start + view.getUint32(at);
     if (end > bytes.length) throw new CustodyError('store-damaged');
-    groups.push({
-      nonce: bytes.subarray(at, at + NONCE_BYTES),
-      ciphertext: bytes.subarray(start, end),
-    });
+    ciphertexts.push(bytes.subarray(start, end));
     at = end;
   }
   if (at !== bytes.length) throw new CustodyError('store-damaged');
-  return groups;
+  return { nonce: bytes.subarray(0, NONCE_BYTES), ciphertexts };
 }

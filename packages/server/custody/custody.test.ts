@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { hex } from '@amanat/core/bytes';
 import type { RecordRead } from '@amanat/core/statement';
-import type { DrawnRow, KeeperPort } from '@amanat/keeper/client';
+import type { KeeperPort } from '@amanat/keeper/client';
+import { unpackDrawnRows } from '@amanat/keeper/client';
 import sharp from 'sharp';
 import { Bench, cnicOf, framed, SIM_HEADING, simFile, simLine } from './_bench.ts';
 import type { FoundRecord } from './custody.ts';
-import { DRAWN_BYTES } from './seal.ts';
 
 const HOLDING = 'sim-registrations';
 const GROUPS = ['identity', 'address', 'number', 'status'];
@@ -33,14 +34,15 @@ function noteDraws(port: KeeperPort): KeeperPort {
       const reply = await port.ask(name, body, attachment);
       if (name !== 'draw') return reply;
       const { import: index } = body as unknown as { readonly import: number };
-      const { rows } = reply.answer as unknown as { readonly rows: readonly DrawnRow[] };
-      const bytes = reply.attachment.length / rows.length;
-      for (const [at, { row, subject, record }] of rows.entries()) {
-        const own = reply.attachment.subarray(at * bytes, (at + 1) * bytes);
-        const keys = Array.from({ length: bytes / DRAWN_BYTES }, (_, group) =>
-          Buffer.from(own.subarray(group * DRAWN_BYTES + 16, (group + 1) * DRAWN_BYTES)),
-        );
-        drawn.set(`${index}/${row}`, { subject, record, keys });
+      const groups = bench.store.findImport(index)?.layout.length ?? 0;
+      for (const { row, subject, record, keys } of unpackDrawnRows(reply.attachment, groups)) {
+        drawn.set(`${index}/${row}`, {
+          subject: hex(subject),
+          record: hex(record),
+          keys: Array.from({ length: groups }, (_, group) =>
+            Buffer.from(keys.subarray(group * 32, (group + 1) * 32)),
+          ),
+        });
       }
       return reply;
     },
@@ -215,6 +217,18 @@ test('verifying finds what was changed, lost, swapped or led astray, and by whic
       ['rows-differ'],
       () => run('UPDATE custody_ciphertexts SET import = 0 WHERE id = ?', first.id),
     ],
+    ...['subject', 'digest'].map((column): [string[], () => void] => [
+      ['root-differs'],
+      () => run(`UPDATE custody_ciphertexts SET ${column} = zeroblob(16) WHERE id = ?`, first.id),
+    ]),
+    [
+      ['root-differs'],
+      () => run('UPDATE custody_ciphertexts SET expiry_month = 1 WHERE id = ?', first.id),
+    ],
+    ...['subject = zeroblob(16)', 'holding = 99'].map((set): [string[], () => void] => [
+      ['index-differs'],
+      () => run(`UPDATE custody_records SET ${set} WHERE ciphertexts = ?`, first.id),
+    ]),
   ];
   // Kept and put back, not rolled back: a transaction held open would meet those of the log.
   const tables = ['custody_ciphertexts', 'custody_records'];

@@ -3,8 +3,7 @@ import { fromHex, hex } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
 import { openOnce, recordAad, secretKey } from '@amanat/core/keys';
 import type { RecordRead } from '@amanat/core/statement';
-import type { SealedGroup } from './blob.ts';
-import { decodeSealedGroups } from './blob.ts';
+import { decodeSealed } from './blob.ts';
 import type { LeafSource } from './ended.ts';
 import { CustodyError } from './errors.ts';
 import type { ImportDeps } from './import.ts';
@@ -70,10 +69,10 @@ export class Custody {
   ): readonly FoundRecord[] {
     const found: FoundRecord[] = [];
     for (const version of this.#store.latestVersions(fromHex(subject), holding, max)) {
-      const sealed = this.#sealedGroups(version.import, version.ciphertexts);
+      const { nonce, sealed } = this.#sealedGroups(version.import, version.ciphertexts);
       const asked = groups.flatMap((group) => {
-        const each = sealed.get(group);
-        return each === undefined ? [] : [{ group, each }];
+        const ciphertext = sealed.get(group);
+        return ciphertext === undefined ? [] : [{ group, ciphertext }];
       });
       if (asked.length === 0) continue;
       const { record, row, expiryMonth } = version;
@@ -84,14 +83,14 @@ export class Custody {
           import: version.import,
           row,
           expiryMonth,
-          groups: asked.map(({ group, each }) => ({
+          groups: asked.map(({ group, ciphertext }) => ({
             group,
-            nonce: hex(each.nonce),
-            sha256: sha256(each.ciphertext),
+            nonce: hex(nonce),
+            sha256: sha256(ciphertext),
           })),
         },
-        sizeBytes: asked.reduce((sum, { each }) => sum + each.ciphertext.length, 0),
-        ciphertexts: asked.map(({ each }) => each.ciphertext),
+        sizeBytes: asked.reduce((sum, { ciphertext }) => sum + ciphertext.length, 0),
+        ciphertexts: asked.map(({ ciphertext }) => ciphertext),
       });
     }
     return found;
@@ -105,13 +104,13 @@ export class Custody {
     const bytes = this.#store.ciphertextsOf(fromHex(subject), read.holding, read);
     if (bytes === null) return null;
     try {
-      const sealed = this.#sealedGroups(read.import, bytes);
+      const { nonce, sealed } = this.#sealedGroups(read.import, bytes);
       const found: Uint8Array[] = [];
-      for (const { group, nonce, sha256: expected } of read.groups) {
-        const each = sealed.get(group);
-        if (each === undefined || hex(each.nonce) !== nonce) return null;
-        if (sha256(each.ciphertext) !== expected) return null;
-        found.push(each.ciphertext);
+      for (const { group, nonce: named, sha256: expected } of read.groups) {
+        const ciphertext = sealed.get(group);
+        if (ciphertext === undefined || hex(nonce) !== named) return null;
+        if (sha256(ciphertext) !== expected) return null;
+        found.push(ciphertext);
       }
       return found;
     } catch (error) {
@@ -159,11 +158,12 @@ export class Custody {
     return verifyImports(this.#store, log);
   }
 
-  #sealedGroups(index: number, bytes: Uint8Array): ReadonlyMap<string, SealedGroup> {
+  #sealedGroups(index: number, bytes: Uint8Array) {
     const layout = this.#store.layoutOf(index);
     if (layout === null) throw new CustodyError('store-damaged');
-    const groups = decodeSealedGroups(bytes, layout.length);
-    return new Map(layout.map((group, at) => [group, groups[at] as SealedGroup]));
+    const { nonce, ciphertexts } = decodeSealed(bytes, layout.length);
+    const sealed = new Map(layout.map((group, at) => [group, ciphertexts[at] as Uint8Array]));
+    return { nonce, sealed };
   }
 }
 

@@ -177,12 +177,12 @@ test('an import that began under an earlier declaration is refused', async () =>
 
 test('an answer of the keeper that is not in its form stores nothing', async () => {
   const port = bench.port;
-  const upload = await framed({ 'a.csv': simFile(100, 104) });
-  const lies: ((bytes: Buffer, rows: { row: number }[]) => [Buffer, object[]])[] = [
-    (bytes, rows) => [bytes.subarray(1), rows],
-    (bytes, rows) => [bytes, rows.slice(1)],
-    (bytes, rows) => [bytes, rows.toReversed()],
-    (bytes, rows) => [bytes, rows.map((row) => ({ ...row, subject: 'ff' }))],
+  const upload = await framed({ 'a.csv': simFile(100, 103) });
+  const lies: ((drawn: Buffer, half: number) => [Buffer, object[]])[] = [
+    (drawn) => [drawn.subarray(1), []],
+    (drawn) => [drawn, [{ row: 1, refused: 'bad-date' }]],
+    (drawn, half) => [drawn.subarray(half), []],
+    (drawn, half) => [Buffer.concat([drawn.subarray(half), drawn.subarray(0, half)]), []],
   ];
   const salt = hex(Buffer.alloc(32, 7));
   try {
@@ -191,9 +191,9 @@ test('an answer of the keeper that is not in its form stores nothing', async () 
       bench.port = {
         async ask(name, body, attachment) {
           const reply = await port.ask(name, body, attachment);
-          const { rows } = reply.answer as unknown as { rows: { row: number }[] };
-          const [bytes, changed] = lie(reply.attachment, rows);
-          return { answer: { rows: changed } as never, attachment: bytes };
+          const { length } = reply.attachment;
+          const [drawn, refused] = lie(reply.attachment, length / 2);
+          return { answer: { refused } as never, attachment: drawn };
         },
       };
       await assert.rejects(bench.upload(begun, upload), refusedAs('keeper-refused'));

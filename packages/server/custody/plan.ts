@@ -92,9 +92,10 @@ export function columnOf(plan: ImportPlan, refused: DrawRefusal): string | null 
  * SHA-256 over the fields that tell one of a subject's records from another: names and normalised values, so that
  * a number written in another way is the same record. It leaves the process for the keeper only.
  */
-function recordKeyOf(plan: ImportPlan, values: readonly RowValue[]): string {
+function recordKeyOf(plan: ImportPlan, values: readonly RowValue[]): Buffer {
   const key = plan.recordKey.map(({ name, index }) => [name, normalised(values[index])]);
-  return hash('sha256', RECORD_KEY_DOMAIN + JSON.stringify(key), 'hex');
+  const text = RECORD_KEY_DOMAIN + JSON.stringify(key);
+  return Buffer.from(hash('sha256', text, 'binary'), 'latin1');
 }
 
 function normalised(value: RowValue | undefined): string | null {

@@ -7,8 +7,8 @@ const HASH_BYTES = 32;
  * Creates custody's tables where they are not there.
  *
  * `custody_records` is an index and nothing more: its rows are small because they arrive in the order of
- * subject ids, which is random. What is large stands in `custody_ciphertexts`, which only ever grows at its end,
- * in order of import and row, so that a root can be recomputed in one pass.
+ * subject ids, which is random. What is stored of a row stands in `custody_ciphertexts`, which only ever grows at its
+ * end, in order of import and row, so that a root can be recomputed in one pass.
  */
 export const SCHEMA = `
   CREATE TABLE IF NOT EXISTS custody_holdings (
@@ -47,16 +47,17 @@ export const SCHEMA = `
     record BLOB NOT NULL,
     import INTEGER NOT NULL,
     row INTEGER NOT NULL,
-    expiry_month INTEGER NOT NULL,
-    digest BLOB NOT NULL,
     ciphertexts INTEGER NOT NULL,
     PRIMARY KEY (subject, holding, record, import, row)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS custody_ciphertexts (
     id INTEGER PRIMARY KEY,
+    subject BLOB NOT NULL,
     record BLOB NOT NULL,
     import INTEGER NOT NULL,
     row INTEGER NOT NULL,
+    expiry_month INTEGER NOT NULL,
+    digest BLOB NOT NULL,
     bytes BLOB NOT NULL
   ) STRICT;
 `;

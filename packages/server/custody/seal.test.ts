@@ -1,40 +1,45 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DrawnRow } from '@amanat/keeper/client';
-import { DRAWN_BYTES, readDrawn } from './seal.ts';
+import { readDrawn } from './seal.ts';
 
-const DRAWN: DrawnRow = {
-  row: 1,
-  subject: '00'.repeat(16),
-  record: '01'.repeat(16),
-  digest: '02'.repeat(32),
-  expiryMonth: '2029-01',
-};
-const ASKED = [{ row: 1, groups: [] }];
-const KEYS = Buffer.alloc(DRAWN_BYTES);
+const ASKED = [1, 2].map((row) => ({ row, groups: [] }));
+const REFUSED = [{ row: 2, refused: 'bad-date' as const }];
+
+/** What the keeper gives for a row of one group; all but its number is zero. */
+function drawnRow(row: number): Buffer {
+  const bytes = Buffer.alloc(4 + 1 + 16 + 16 + 32 + 7 + 16 + 32);
+  bytes.writeUInt32BE(row);
+  return bytes;
+}
 
 test('an answer of the keeper that has not the form agreed is refused as a whole, whatever stands in its place', () => {
-  const { row: _, ...unnumbered } = DRAWN;
-  for (const answer of [
+  for (const refused of [
     null,
     {},
     [],
     [null],
-    ['1'],
-    [DRAWN, DRAWN],
-    [unnumbered],
-    [{ ...DRAWN, row: 2 }],
-    ...['', '0', null, 7, {}, 'zz'.repeat(16), '00'.repeat(17)].flatMap((text) => [
-      [{ ...DRAWN, subject: text }],
-      [{ ...DRAWN, record: text }],
-      [{ ...DRAWN, digest: text }],
-    ]),
+    ['2'],
+    [...REFUSED, ...REFUSED],
+    [{ row: 3, refused: 'bad-date' }],
+    [{ row: 1, refused: 'bad-date' }],
+    [...REFUSED, { row: 1, refused: 'bad-date' }],
   ]) {
-    const read = () => readDrawn(ASKED, answer as never, KEYS, 1);
-    assert.throws(read, { name: 'CustodyError', code: 'keeper-refused' }, JSON.stringify(answer));
+    const read = () => readDrawn(ASKED, refused as never, drawnRow(1), 1);
+    assert.throws(read, { name: 'CustodyError', code: 'keeper-refused' }, JSON.stringify(refused));
   }
-  for (const keys of [Buffer.alloc(0), KEYS.subarray(1), Buffer.alloc(DRAWN_BYTES + 1)]) {
-    assert.throws(() => readDrawn(ASKED, [DRAWN], keys, 1), { code: 'keeper-refused' });
+  const whole = drawnRow(1);
+  for (const drawn of [
+    Buffer.alloc(0),
+    whole.subarray(1),
+    Buffer.concat([whole, Buffer.alloc(1)]),
+    Buffer.concat([whole, drawnRow(2)]),
+    drawnRow(2),
+  ]) {
+    assert.throws(() => readDrawn(ASKED, REFUSED, drawn, 1), { code: 'keeper-refused' });
   }
-  assert.equal(readDrawn(ASKED, [DRAWN], KEYS, 1).keyed.length, 1);
+  assert.throws(() => readDrawn(ASKED, REFUSED, whole, 2), { code: 'keeper-refused' });
+  assert.deepEqual(
+    readDrawn(ASKED, REFUSED, whole, 1).map(({ drawn }) => drawn.row),
+    [1],
+  );
 });

@@ -3,16 +3,14 @@ import { lengthPrefixed, utf8 } from '@amanat/core/bytes';
 import type { RecordName } from '@amanat/core/keys';
 import { recordAad, sealOnce, secretKey } from '@amanat/core/keys';
 import type { DrawnRow, RefusedRow } from '@amanat/keeper/client';
-import type { SealedGroup } from './blob.ts';
-import { encodeSealedGroups, NONCE_BYTES } from './blob.ts';
+import { FrameError, unpackDrawnRows } from '@amanat/keeper/client';
+import { encodeSealed } from './blob.ts';
 import { CustodyError } from './errors.ts';
 import { storedRowHash } from './leaf.ts';
 import type { ImportPlan } from './plan.ts';
 import type { NewRecord } from './store.ts';
 
 const KEY_BYTES = 32;
-/** Bytes that the keeper gives for each group of a drawn row. */
-export const DRAWN_BYTES = NONCE_BYTES + KEY_BYTES;
 /** The keyed digest is cut to this: equal by chance with probability 2^-128. */
 const DIGEST_BYTES = 16;
 /** In additional data a name stands behind its length, a uint16. */
@@ -24,15 +22,10 @@ const ROWS_AT_ONCE = 64;
 
 /** A row of which the keeper gave the names and keys. */
 export interface KeyedRow {
-  readonly row: number;
   /** The plaintext of each group. */
   readonly groups: readonly Uint8Array[];
-  readonly subject: Buffer;
-  readonly record: Buffer;
   readonly digest: Buffer;
   readonly drawn: DrawnRow;
-  /** For each group, nonce ‖ key: a view of what came from the keeper. */
-  readonly keys: Buffer;
 }
 
 /** A row sealed, with the hash of its leaf. */
@@ -48,34 +41,22 @@ export interface SealedRow {
  */
 export function readDrawn(
   asked: readonly { readonly row: number; readonly groups: readonly Uint8Array[] }[],
-  answer: readonly (DrawnRow | RefusedRow)[],
+  refused: readonly RefusedRow[],
   attachment: Buffer,
   groupCount: number,
-): { readonly keyed: readonly KeyedRow[]; readonly refused: readonly RefusedRow[] } {
-  const keyed: KeyedRow[] = [];
-  const refused: RefusedRow[] = [];
-  const bytes = DRAWN_BYTES * groupCount;
-  if (!Array.isArray(answer) || answer.length !== asked.length) throw malformed();
-  for (const [at, drawn] of answer.entries()) {
-    const { row, groups } = asked[at] as (typeof asked)[number];
-    if (typeof drawn !== 'object' || drawn?.row !== row) throw malformed();
-    if ('refused' in drawn) {
-      refused.push(drawn);
-      continue;
-    }
-    const from = keyed.length * bytes;
-    keyed.push({
-      row,
-      groups,
-      subject: unhex(drawn.subject, 16),
-      record: unhex(drawn.record, 16),
-      digest: unhex(drawn.digest, KEY_BYTES).subarray(0, DIGEST_BYTES),
-      drawn,
-      keys: attachment.subarray(from, from + bytes),
-    });
+): readonly KeyedRow[] {
+  if (!Array.isArray(refused)) throw malformed();
+  const isRefused = new Set(refused.map((each: Partial<RefusedRow> | null) => each?.row));
+  const given = asked.filter(({ row }) => !isRefused.has(row));
+  const drawn = unpackOrNull(attachment, groupCount);
+  if (drawn?.length !== given.length || asked.length - given.length !== refused.length) {
+    throw malformed();
   }
-  if (attachment.length !== keyed.length * bytes) throw malformed();
-  return { keyed, refused };
+  return given.map(({ row, groups }, at) => {
+    const each = drawn[at] as DrawnRow;
+    if (each.row !== row) throw malformed();
+    return { groups, digest: each.digest.subarray(0, DIGEST_BYTES), drawn: each };
+  });
 }
 
 /** Seals every group of every row under its own key. Lets others have a turn in between. */
@@ -93,36 +74,30 @@ export async function sealRows(
 }
 
 function sealRow(plan: ImportPlan, index: number, keyed: KeyedRow): SealedRow {
-  const { drawn, keys, row, record } = keyed;
-  const groups: SealedGroup[] = [];
+  const { digest } = keyed;
+  const { subject, record, row, expiryMonth, nonce, keys } = keyed.drawn;
   const common = commonAad({
     holding: plan.declaration.holding,
-    expiryMonth: drawn.expiryMonth,
-    subject: drawn.subject,
-    record: drawn.record,
+    expiryMonth,
+    subject: subject.toString('hex'),
+    record: record.toString('hex'),
     import: index,
     row,
   });
-  for (const [at, group] of plan.layout.entries()) {
-    const from = at * DRAWN_BYTES;
-    const key = secretKey(keys.subarray(from + NONCE_BYTES, from + DRAWN_BYTES));
+  const ciphertexts = plan.layout.map((group, at) => {
+    const key = secretKey(keys.subarray(at * KEY_BYTES, (at + 1) * KEY_BYTES));
     const aad = Buffer.concat([common, groupAad(group)]);
-    groups.push({
-      nonce: keys.subarray(from, from + NONCE_BYTES),
-      ciphertext: sealOnce(key, keyed.groups[at] as Uint8Array, aad),
-    });
-  }
-  return {
-    record: {
-      subject: keyed.subject,
-      record,
-      row,
-      expiryMonth: drawn.expiryMonth,
-      digest: keyed.digest,
-      ciphertexts: encodeSealedGroups(groups),
-    },
-    leafHash: storedRowHash(record, index, row, groups),
+    return sealOnce(key, keyed.groups[at] as Uint8Array, aad);
+  });
+  const sealed = {
+    subject,
+    record,
+    row,
+    expiryMonth,
+    digest,
+    ciphertexts: encodeSealed({ nonce, ciphertexts }),
   };
+  return { record: sealed, leafHash: storedRowHash(index, sealed) };
 }
 
 /** What the additional data of a row's groups begin with; {@link groupAad} ends them. Together they are recordAad. */
@@ -142,11 +117,13 @@ function groupAad(group: string): Uint8Array {
   return made;
 }
 
-function unhex(text: string, bytes: number): Buffer {
-  if (typeof text !== 'string' || text.length !== 2 * bytes) throw malformed();
-  const found = Buffer.from(text, 'hex');
-  if (found.length !== bytes) throw malformed();
-  return found;
+function unpackOrNull(attachment: Buffer, groupCount: number): readonly DrawnRow[] | null {
+  try {
+    return unpackDrawnRows(attachment, groupCount);
+  } catch (error) {
+    if (error instanceof FrameError) return null;
+    throw error;
+  }
 }
 
 function malformed(): CustodyError {

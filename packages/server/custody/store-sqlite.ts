@@ -22,6 +22,11 @@ import type {
 /** Versions of one record that are looked through for one that is seen. */
 const VERSIONS_MAX = 10_000;
 
+/** Where a row of records, named `r`, leads. */
+const LEADS_TO =
+  'id = ciphertexts AND (c.subject, c.record, c.import, c.row) = (r.subject, r.record, r.import, r.row)';
+const IS_OWN = 'id = ? AND subject = ? AND record = ? AND import = ? AND row = ?';
+
 /** Custody's tables in the gateway's SQLite file. */
 export class SqliteCustodyStore implements CustodyStore {
   readonly #database: Database;
@@ -132,14 +137,14 @@ export class SqliteCustodyStore implements CustodyStore {
     const id = this.#holdings.get(holding);
     if (id === undefined) return names.map(() => null);
     const latest = this.#database.prepare(
-      `SELECT import, digest FROM custody_records WHERE subject = ? AND holding = ? AND record = ?
-       ORDER BY import DESC, row DESC LIMIT 1`,
+      `SELECT subject, record, import, row, ciphertexts FROM custody_records
+       WHERE subject = ? AND holding = ? AND record = ? ORDER BY import DESC, row DESC LIMIT 1`,
     );
     const seen = (row: Cells) => row.import === index || this.#ended.has(Number(row.import));
     return names.map(({ subject, record }) => {
       let row: Cells | undefined = latest.get(subject, id, record);
       if (row !== undefined && !seen(row)) row = this.#versions(subject, id, record).find(seen);
-      return row === undefined ? null : (row.digest as Uint8Array);
+      return row === undefined ? null : this.#digest(row);
     });
   }
 
@@ -223,7 +228,7 @@ export class SqliteCustodyStore implements CustodyStore {
     let last = '';
     const rows = this.#database
       .prepare(
-        `SELECT record, import, row, expiry_month, ciphertexts FROM custody_records
+        `SELECT subject, record, import, row, ciphertexts FROM custody_records
          WHERE subject = ? AND holding = ? ORDER BY record, import DESC, row DESC`,
       )
       .iterate(subject, id);
@@ -232,12 +237,13 @@ export class SqliteCustodyStore implements CustodyStore {
       const record = hex(row.record as Uint8Array);
       if (record === last || !this.#ended.has(Number(row.import))) continue;
       last = record;
+      const stored = this.#stored(row);
       found.push({
         record,
         import: Number(row.import),
         row: Number(row.row),
-        expiryMonth: monthText(Number(row.expiry_month)),
-        ciphertexts: this.#bytes(row) ?? new Uint8Array(0),
+        expiryMonth: monthText(Number(stored?.expiry_month ?? 0)),
+        ciphertexts: (stored?.bytes ?? new Uint8Array(0)) as Uint8Array,
       });
     }
     return found;
@@ -247,8 +253,8 @@ export class SqliteCustodyStore implements CustodyStore {
     if (!this.#ended.has(version.import)) return null;
     const row = this.#database
       .prepare(
-        `SELECT record, import, row, ciphertexts FROM custody_records WHERE subject = ?
-         AND holding = ? AND record = ? AND import = ? AND row = ? AND expiry_month = ?`,
+        `SELECT subject, record, import, row, ciphertexts FROM custody_records
+         WHERE subject = ? AND holding = ? AND record = ? AND import = ? AND row = ?`,
       )
       .get(
         subject,
@@ -256,9 +262,11 @@ export class SqliteCustodyStore implements CustodyStore {
         fromHex(version.record),
         version.import,
         version.row,
-        monthNumber(version.expiryMonth),
       );
-    return row === undefined ? null : this.#bytes(row);
+    const stored = row === undefined ? undefined : this.#stored(row);
+    return stored?.expiry_month === monthNumber(version.expiryMonth)
+      ? (stored.bytes as Uint8Array)
+      : null;
   }
 
   layoutOf(index: number): readonly string[] | null {
@@ -272,8 +280,8 @@ export class SqliteCustodyStore implements CustodyStore {
     >();
     const rows = this.#database
       .prepare(
-        `SELECT holding, record, import, expiry_month FROM custody_records WHERE subject = ?
-         ORDER BY holding, record`,
+        `SELECT holding, r.record, r.import, expiry_month FROM custody_records AS r
+         JOIN custody_ciphertexts AS c ON ${LEADS_TO} WHERE r.subject = ? ORDER BY holding, r.record`,
       )
       .iterate(subject);
     for (const row of rows) {
@@ -319,16 +327,19 @@ export class SqliteCustodyStore implements CustodyStore {
   scanCiphertexts(after: number, max: number): readonly ScannedCiphertexts[] {
     return this.#database
       .prepare(
-        `SELECT id, record, import, row, bytes FROM custody_ciphertexts WHERE id > ?
-         ORDER BY id LIMIT ?`,
+        `SELECT id, subject, record, import, row, expiry_month, digest, bytes
+         FROM custody_ciphertexts WHERE id > ? ORDER BY id LIMIT ?`,
       )
       .all(after, max)
       .map((row) => ({
         id: Number(row.id),
-        record: row.record as Uint8Array,
+        subject: bufferOf(row.subject),
+        record: bufferOf(row.record),
         import: Number(row.import),
         row: Number(row.row),
-        ciphertexts: row.bytes as Uint8Array,
+        expiryMonth: monthText(Number(row.expiry_month)),
+        digest: bufferOf(row.digest),
+        ciphertexts: bufferOf(row.bytes),
       }));
   }
 
@@ -337,13 +348,14 @@ export class SqliteCustodyStore implements CustodyStore {
     const astray = new Map<number, number>();
     const rows = this.#scan(after, max);
     const named = this.#database.prepare(
-      `SELECT 1 FROM custody_ciphertexts WHERE id = ? AND record = ? AND import = ? AND row = ?`,
+      `SELECT 1 FROM custody_ciphertexts AS c JOIN custody_imports ON idx = c.import
+       WHERE id = ? AND subject = ? AND record = ? AND c.import = ? AND row = ? AND holding = ?`,
     );
     for (const row of rows) {
-      const index = Number(row.import);
+      const [subject, holding, record, index, number] = cursorOf(row);
       counts.set(index, (counts.get(index) ?? 0) + 1);
-      const [, , record, , number] = cursorOf(row);
-      if (named.get(Number(row.ciphertexts), record, index, number) === undefined) {
+      const id = Number(row.ciphertexts);
+      if (named.get(id, subject, record, index, number, holding) === undefined) {
         astray.set(index, (astray.get(index) ?? 0) + 1);
       }
     }
@@ -355,47 +367,52 @@ export class SqliteCustodyStore implements CustodyStore {
   #insert(index: number, holding: number, records: readonly NewRecord[]): void {
     if (records.length === 0) return;
     const insertCiphertexts = this.#database.prepare(
-      'INSERT INTO custody_ciphertexts VALUES (?, ?, ?, ?, ?)',
+      'INSERT INTO custody_ciphertexts VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
     );
     const insertRecord = this.#database.prepare(
-      'INSERT INTO custody_records VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO custody_records VALUES (?, ?, ?, ?, ?, ?)',
     );
     const last = this.#database.prepare('SELECT max(id) AS id FROM custody_ciphertexts').get();
     const first = Number(last?.id ?? 0) + 1;
-    for (const [at, each] of records.entries()) {
-      insertCiphertexts.run(first + at, each.record, index, each.row, each.ciphertexts);
+    for (const [
+      at,
+      { subject, record, row, expiryMonth, digest, ciphertexts },
+    ] of records.entries()) {
+      const month = monthNumber(expiryMonth);
+      insertCiphertexts.run(first + at, subject, record, index, row, month, digest, ciphertexts);
     }
     // In the index's own order, so that each of its pages is looked for and changed once.
-    const places = records.map((record, at) => ({ record, id: first + at }));
-    places.sort((a, b) => a.record.subject.compare(b.record.subject));
-    for (const { record, id } of places) {
-      insertRecord.run(
-        record.subject,
-        holding,
-        record.record,
-        index,
-        record.row,
-        monthNumber(record.expiryMonth),
-        record.digest,
-        id,
-      );
+    const places = records.map(({ subject, record, row }, at) => ({
+      subject,
+      record,
+      row,
+      id: first + at,
+    }));
+    places.sort((a, b) => a.subject.compare(b.subject));
+    for (const { subject, record, row, id } of places) {
+      insertRecord.run(subject, holding, record, index, row, id);
     }
   }
 
-  /** What a row of records points to, if that is indeed this version's. */
-  #bytes(row: Cells): Uint8Array | null {
+  /** What a row of records leads to, if that is indeed its own. */
+  #stored(row: Cells): Cells | undefined {
+    return this.#database
+      .prepare(`SELECT expiry_month, bytes FROM custody_ciphertexts WHERE ${IS_OWN}`)
+      .get(...ownOf(row));
+  }
+
+  #digest(row: Cells): Uint8Array | null {
     const found = this.#database
-      .prepare(
-        'SELECT bytes FROM custody_ciphertexts WHERE id = ? AND record = ? AND import = ? AND row = ?',
-      )
-      .get(Number(row.ciphertexts), row.record as Uint8Array, Number(row.import), Number(row.row));
-    return found === undefined ? null : (found.bytes as Uint8Array);
+      .prepare(`SELECT digest FROM custody_ciphertexts WHERE ${IS_OWN}`)
+      .get(...ownOf(row));
+    return found === undefined ? null : (found.digest as Uint8Array);
   }
 
   #versions(subject: Buffer, holding: number, record: Buffer): readonly Cells[] {
     return this.#database
       .prepare(
-        `SELECT import, digest FROM custody_records WHERE subject = ? AND holding = ? AND record = ?
+        `SELECT subject, record, import, row, ciphertexts FROM custody_records
+         WHERE subject = ? AND holding = ? AND record = ?
          ORDER BY import DESC, row DESC LIMIT ${VERSIONS_MAX}`,
       )
       .all(subject, holding, record);
@@ -436,4 +453,20 @@ export class SqliteCustodyStore implements CustodyStore {
   #import(row: Cells): StoredImport {
     return importOf(row, this.#names.get(Number(row.holding)) ?? '');
   }
+}
+
+function ownOf(row: Cells): [number, Uint8Array, Uint8Array, number, number] {
+  const bytes = (name: string) => row[name] as Uint8Array;
+  return [
+    Number(row.ciphertexts),
+    bytes('subject'),
+    bytes('record'),
+    Number(row.import),
+    Number(row.row),
+  ];
+}
+
+function bufferOf(cell: unknown): Buffer {
+  const { buffer, byteOffset, byteLength } = cell as Uint8Array<ArrayBuffer>;
+  return Buffer.from(buffer, byteOffset, byteLength);
 }

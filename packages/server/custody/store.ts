@@ -102,13 +102,10 @@ export interface HoldingCount {
   readonly lastImport: number | null;
 }
 
-/** A row of the table of ciphertexts, in the order in which it was written. */
-export interface ScannedCiphertexts {
+/** A version as it was written, in the order in which all were. */
+export interface ScannedCiphertexts extends NewRecord {
   readonly id: number;
-  readonly record: Uint8Array;
   readonly import: number;
-  readonly row: number;
-  readonly ciphertexts: Uint8Array;
 }
 
 /** A place in the table of records, where a scan goes on. */
@@ -120,7 +117,7 @@ export type RecordCursor = readonly [
   row: number,
 ];
 
-/** Some records counted by import, and of them those whose ciphertexts are missing or another's. */
+/** Some records counted by import, and of them those that lead to no ciphertexts, to another's, or from another holding. */
 export interface ScannedRecords {
   readonly counts: ReadonlyMap<number, number>;
   readonly astray: ReadonlyMap<number, number>;

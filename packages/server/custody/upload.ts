@@ -1,7 +1,7 @@
 import { createHash, hash } from 'node:crypto';
 import { CompactRange } from '@amanat/core/log';
 import type { Answered, DrawRow, KeeperPort } from '@amanat/keeper/client';
-import { KeeperRefused, KeeperUnavailable } from '@amanat/keeper/client';
+import { KeeperRefused, KeeperUnavailable, packDrawRows } from '@amanat/keeper/client';
 import { CustodyError } from './errors.ts';
 import type { ImportPlan } from './plan.ts';
 import { columnOf, toDrawRow } from './plan.ts';
@@ -123,7 +123,7 @@ export class Upload {
       rejectBefore(row);
       const encoded = encodeRow(plan.groups, values);
       const draw = toDrawRow(plan, first + row, values, encoded);
-      const number = this.#advance(draw.digest);
+      const number = this.#advance(encoded.digest.toString('hex'));
       if (this.#row !== first + row) throw new Error('rows are not numbered without gaps');
       if (number === null) continue;
       rows.push({ row: number, line: linePrefix + line, groups: encoded.groups });
@@ -134,7 +134,11 @@ export class Upload {
     const drawn =
       draws.length === 0
         ? Promise.resolve(NOTHING_DRAWN)
-        : keeper.ask('draw', { import: this.#import.index, rows: draws });
+        : keeper.ask(
+            'draw',
+            { import: this.#import.index, rows: draws.length },
+            packDrawRows(draws),
+          );
     // Another batch may fail before this one is looked at.
     drawn.catch(() => {});
     return { rows, rejected, lastRow: this.#row, chain: this.#chain, drawn };
@@ -159,10 +163,11 @@ export class Upload {
     });
     // Keys drawn under another declaration than the plan's would seal what nobody could open again.
     this.#deps.requireCurrent();
-    const { keyed, refused } = readDrawn(batch.rows, answer.rows, attachment, plan.groups.length);
+    const { refused } = answer;
+    const keyed = readDrawn(batch.rows, refused, attachment, plan.groups.length);
     const { changed, created } = compare(store, holding, index, keyed);
     const sealed = await sealRows(plan, index, changed);
-    attachment.fill(0);
+    for (const { drawn } of keyed) drawn.keys.fill(0);
 
     const lines = new Map(
       refused.length === 0 ? [] : batch.rows.map(({ row, line }) => [row, line]),
@@ -201,7 +206,7 @@ export class Upload {
   }
 }
 
-const NOTHING_DRAWN: Answered<'draw'> = { answer: { rows: [] }, attachment: Buffer.alloc(0) };
+const NOTHING_DRAWN: Answered<'draw'> = { answer: { refused: [] }, attachment: Buffer.alloc(0) };
 
 /** Every row is stored, unchanged or rejected, and stands in the tree exactly if it is stored. */
 function assertCounted(progress: ImportProgress): void {
@@ -213,13 +218,22 @@ function assertCounted(progress: ImportProgress): void {
 
 /** The rows that differ from the latest version of their record, the one in this batch included. */
 function compare(store: CustodyStore, holding: string, index: number, rows: readonly KeyedRow[]) {
-  const known = store.latestDigests(holding, index, rows);
+  // Of who is mentioned for the first time nothing can be stored.
+  const mentioned = rows.filter(({ drawn }) => !drawn.isFirst);
+  const known = store.latestDigests(
+    holding,
+    index,
+    mentioned.map(({ drawn }) => drawn),
+  );
+  let at = 0;
   const inBatch = new Map<string, Uint8Array>();
   const changed: KeyedRow[] = [];
   let created = 0;
-  for (const [at, row] of rows.entries()) {
-    const name = row.drawn.subject + row.drawn.record;
-    const latest = inBatch.get(name) ?? known[at] ?? null;
+  for (const row of rows) {
+    const { subject, record, isFirst } = row.drawn;
+    const stored = isFirst ? null : (known[at++] ?? null);
+    const name = subject.toString('latin1') + record.toString('latin1');
+    const latest = inBatch.get(name) ?? stored;
     if (latest !== null && row.digest.equals(latest)) continue;
     if (latest === null) created += 1;
     inBatch.set(name, row.digest);

@@ -2,13 +2,11 @@ import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { hex } from '@amanat/core/bytes';
 import type { ImportBegun, ImportEnded } from '@amanat/core/grants';
 import { CompactRange } from '@amanat/core/log';
-import { decodeSealedGroups } from './blob.ts';
 import type { LeafSource } from './ended.ts';
 import { publicEntries } from './ended.ts';
-import { CustodyError } from './errors.ts';
 import { storedRowHash } from './leaf.ts';
 import { planRow } from './rows/rows.ts';
-import type { CustodyStore, RecordCursor, ScannedCiphertexts, StoredImport } from './store.ts';
+import type { CustodyStore, RecordCursor, StoredImport } from './store.ts';
 
 /** Rows in memory at a time. */
 const ROWS_AT_ONCE = 500;
@@ -38,8 +36,8 @@ export interface ImportProblem {
 
 /**
  * Recomputes the root of every import that has ended, from what the store has, and compares it with the import's
- * entry in the log. Opens nothing and needs no key. What it cannot see: a record's subject, which is bound by the
- * record's id and key alone, and whether the importer's file was true.
+ * entry in the log; and that the index leads to each, from its own subject and holding. Opens nothing and needs no key.
+ * What it cannot see: whether the importer's file was true.
  */
 export async function verifyImports(
   store: CustodyStore,
@@ -56,8 +54,7 @@ export async function verifyImports(
   for (const index of entries.keys()) if (!shown.has(index)) report(index, 'missing-from-store');
   for (const index of shown.keys()) if (!entries.has(index)) report(index, 'not-in-log');
 
-  const layouts = new Map([...shown].map(([index, { layout }]) => [index, layout]));
-  const ranges = await rebuildRanges(store, layouts);
+  const ranges = await rebuildRanges(store, new Set(shown.keys()));
   const { counts, astray } = await scanIndex(store);
   for (const [index, entry] of entries) {
     const stored = shown.get(index);
@@ -120,36 +117,24 @@ function isAsEntered(stored: StoredImport, begun: Begun | undefined, ended: Impo
   );
 }
 
-/** Each ended import's tree over what is stored, in one pass. At most 53 hashes an import are held. */
+/** The tree of each of these imports over what is stored, in one pass. At most 53 hashes an import are held. */
 async function rebuildRanges(
   store: CustodyStore,
-  layouts: ReadonlyMap<number, { readonly length: number }>,
+  imports: ReadonlySet<number>,
 ): Promise<ReadonlyMap<number, CompactRange>> {
   const ranges = new Map<number, CompactRange>();
   for (let after = 0; ; ) {
     const page = store.scanCiphertexts(after, ROWS_AT_ONCE);
-    for (const row of page) {
-      const groups = layouts.get(row.import)?.length;
-      if (groups === undefined) continue;
-      const range = ranges.get(row.import) ?? CompactRange.empty();
-      range.append(hashOf(row, groups));
-      ranges.set(row.import, range);
+    for (const stored of page) {
+      if (!imports.has(stored.import)) continue;
+      const range = ranges.get(stored.import) ?? CompactRange.empty();
+      range.append(storedRowHash(stored.import, stored));
+      ranges.set(stored.import, range);
     }
     const last = page.at(-1);
     if (last === undefined) return ranges;
     after = last.id;
     await yieldToOthers();
-  }
-}
-
-/** A leaf that cannot be read counts as one that is nobody's. */
-function hashOf(row: ScannedCiphertexts, groups: number): Uint8Array {
-  try {
-    const sealed = decodeSealedGroups(row.ciphertexts, groups);
-    return storedRowHash(row.record, row.import, row.row, sealed);
-  } catch (error) {
-    if (error instanceof CustodyError) return new Uint8Array(32);
-    throw error;
   }
 }
 

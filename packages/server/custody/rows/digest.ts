@@ -16,8 +16,7 @@ export type RowPlan = readonly {
 /** A row made ready: one plaintext for each group of the plan, in its order, and the row's digest. */
 export interface EncodedRow {
   readonly groups: readonly Buffer[];
-  /** In hexadecimal. */
-  readonly digest: string;
+  readonly digest: Buffer;
 }
 
 /** Plans how rows of a declaration are encoded; groups come in the order of `groupNames`. */
@@ -51,6 +50,6 @@ export function encodeRow(plan: RowPlan, values: readonly RowValue[]): EncodedRo
   const bytes = Buffer.from(writer.written());
   return {
     groups: spans.map(({ start, end }) => bytes.subarray(start, end)),
-    digest: hash('sha256', bytes, 'hex'),
+    digest: Buffer.from(hash('sha256', bytes, 'binary'), 'latin1'),
   };
 }
