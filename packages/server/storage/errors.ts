@@ -4,6 +4,7 @@ export type StorageErrorCode =
   | 'store-busy'
   | 'store-damaged'
   | 'store-newer'
+  | 'store-older'
   | 'store-not-ours'
   | 'store-unavailable';
 

@@ -13,15 +13,20 @@ function folder(t: TestContext): string {
   return directory;
 }
 
-test('a store of a newer version is refused and left as it is', (t) => {
-  const path = join(folder(t), 'store.db');
-  openDatabase(path).close();
-  const raw = new DatabaseSync(path);
-  raw.exec(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`);
-  raw.close();
-  assert.throws(() => openDatabase(path), { code: 'store-newer' });
-  assert.throws(() => openDatabaseForReading(path), { code: 'store-newer' });
-});
+for (const [code, version] of [
+  ['store-newer', SCHEMA_VERSION + 1],
+  ['store-older', SCHEMA_VERSION - 1],
+] as const) {
+  test(`a store of another layout is refused and left as it is: ${code}`, (t) => {
+    const path = join(folder(t), 'store.db');
+    openDatabase(path).close();
+    const raw = new DatabaseSync(path);
+    raw.exec(`PRAGMA user_version = ${version}`);
+    raw.close();
+    assert.throws(() => openDatabase(path), { code });
+    assert.throws(() => openDatabaseForReading(path), { code });
+  });
+}
 
 test('another program’s file, and one that is no database, are refused', (t) => {
   const directory = folder(t);

@@ -3,8 +3,8 @@ import type { StatementSync } from 'node:sqlite';
 import { DatabaseSync } from 'node:sqlite';
 import { StorageError, toStorageError } from './errors.ts';
 
-/** The layout that this code writes. A store of a later one is refused, never guessed at. */
-export const SCHEMA_VERSION = 1;
+/** The layout that this code writes. A store of another one is refused, never guessed at. */
+export const SCHEMA_VERSION = 2;
 
 /** `Aman`: tells our store from any other SQLite file. */
 const APPLICATION_ID = 0x416d616e;
@@ -95,7 +95,7 @@ export class Database {
 
 /**
  * Opens the store, or makes it; its folder must exist. The file is its owner's alone.
- * @throws StorageError 'store-newer' for a later layout, 'store-not-ours' for another program's file, others as they fit
+ * @throws StorageError 'store-newer' for a later layout, 'store-older' for an earlier one, 'store-not-ours' for another program's file, others as they fit
  */
 export function openDatabase(path: string): Database {
   return guard(() => {
@@ -143,8 +143,8 @@ function configure(sqlite: DatabaseSync): void {
     PRAGMA cache_size = -${CACHE_KIB};
     PRAGMA wal_autocheckpoint = ${WAL_PAGES};
     PRAGMA journal_size_limit = ${WAL_BYTES_MAX};
-    PRAGMA application_id = ${APPLICATION_ID};
     PRAGMA user_version = ${SCHEMA_VERSION};
+    PRAGMA application_id = ${APPLICATION_ID};
   `);
 }
 
@@ -157,6 +157,12 @@ function checkSchema(sqlite: DatabaseSync): void {
   }
   if (version > SCHEMA_VERSION) {
     throw new StorageError('store-newer', 'the store was written by a newer version: update first');
+  }
+  if (id === APPLICATION_ID && version < SCHEMA_VERSION) {
+    throw new StorageError(
+      'store-older',
+      'the store was written by an older version: use that one',
+    );
   }
 }
 
