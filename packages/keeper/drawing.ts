@@ -1,4 +1,5 @@
 import type { Declaration, Register } from '@amanat/core/grants';
+import type { MacKey } from '@amanat/core/keys';
 import { recordKeys } from '@amanat/core/keys';
 import { DrawnRowsWriter } from './draw-rows.ts';
 import type { KeyRing } from './key-ring.ts';
@@ -48,11 +49,16 @@ export class Drawing {
     const { declaration } = announced;
     this.#countRows(index, rows.length, announced.document.rowLimit);
     const groups = [...new Set(declaration.fields.map((field) => field.group))];
+    const controller = declaration.controller.id;
+    const keys = {
+      record: this.#deps.ring.secret(`record/${controller}`),
+      digest: this.#deps.ring.secret(`digest/${controller}`),
+    };
     const today = { month: dayOf(now).slice(0, 7), last: dayOf(now + GRACE_MS), day: dayOf(now) };
     const refused: RefusedRow[] = [];
     const drawn = new DrawnRowsWriter(rows.length, groups.length);
     for (const row of rows) {
-      const found = this.#drawRow(declaration, row, today);
+      const found = this.#drawRow(declaration, row, keys, today);
       if (typeof found === 'string') {
         refused.push({ row: row.row, refused: found });
         continue;
@@ -83,8 +89,8 @@ export class Drawing {
     this.#deps.store.run('INSERT OR REPLACE INTO imports VALUES (?, ?)', index, drawn);
   }
 
-  #drawRow(declaration: Declaration, row: DrawRow, today: Today) {
-    const { ring, people, subjects } = this.#deps;
+  #drawRow(declaration: Declaration, row: DrawRow, keys: RowKeys, today: Today) {
+    const { people, subjects } = this.#deps;
     const { holding } = declaration;
     const controller = declaration.controller.id;
     if (
@@ -110,10 +116,16 @@ export class Drawing {
     for (const identifier of more) subjects.bind(controller, identifier, subject);
     // By her number too she is protected here from her first record on.
     if (people.isProtected(row.primary)) subjects.protect(subject, row.primary);
-    const record = keyedId(ring.secret(`record/${controller}`), holding, subject, row.recordKey);
-    const digest = keyedDigest(ring.secret(`digest/${controller}`), record, row.digest);
+    const record = keyedId(keys.record, holding, subject, row.recordKey);
+    const digest = keyedDigest(keys.digest, record, row.digest);
     return { subject, record, digest, expiryMonth, ...subjects.mention(subject) };
   }
+}
+
+/** The controller's, under which rows and their records are told apart. */
+interface RowKeys {
+  readonly record: MacKey;
+  readonly digest: MacKey;
 }
 
 /** What the keeper's clock says, for a batch. */
