@@ -230,8 +230,13 @@ test('verifying finds what was changed, lost, swapped or led astray, and by whic
       () => run(`UPDATE custody_records SET ${set} WHERE ciphertexts = ?`, first.id),
     ]),
   ];
+  const ofImport = ['time = 1', 'ended_idx = 1', 'unchanged = 1', "layout = '[]'"];
+  for (const set of [...ofImport, 'range_hashes = zeroblob(64)', "importer = 'another'"]) {
+    const change = `UPDATE custody_imports SET ${set} WHERE idx = ?`;
+    cases.push([['entry-differs'], () => run(change, index)]);
+  }
   // Kept and put back, not rolled back: a transaction held open would meet those of the log.
-  const tables = ['custody_ciphertexts', 'custody_records'];
+  const tables = ['custody_ciphertexts', 'custody_records', 'custody_imports'];
   const each = (sql: (table: string) => string) => bench.database.exec(tables.map(sql).join(';'));
   each((table) => `CREATE TABLE kept_${table} AS SELECT * FROM ${table}`);
   for (const [expected, damage] of cases) {

@@ -56,13 +56,14 @@ export async function verifyImports(
 
   const ranges = await rebuildRanges(store, new Set(shown.keys()));
   const { counts, astray } = await scanIndex(store);
-  for (const [index, entry] of entries) {
+  for (const [index, ended] of entries) {
     const stored = shown.get(index);
     if (stored === undefined) continue;
+    const entry = ended.document;
     const isDeclared = declared
       .get(`${stored.holding} ${stored.declarationVersion}`)
       ?.has(JSON.stringify(stored.layout));
-    if (isDeclared !== true || !isAsEntered(stored, begun.get(index), entry)) {
+    if (isDeclared !== true || !isAsEntered(stored, begun.get(index), ended)) {
       report(index, 'entry-differs');
     }
     const range = ranges.get(index) ?? CompactRange.empty();
@@ -80,15 +81,21 @@ interface Begun {
   readonly document: ImportBegun;
 }
 
+/** An import's end, and its place in the log. */
+interface Ended {
+  readonly index: number;
+  readonly document: ImportEnded;
+}
+
 /** What the log's public entries say of imports, and how each version of a declaration lays out its groups. */
 function readEntries(log: LeafSource) {
-  const ends = new Map<number, ImportEnded>();
+  const ends = new Map<number, Ended>();
   const begun = new Map<number, Begun>();
   const layouts = new Map<string, Set<string>>();
   for (const { index, document, signers } of publicEntries(log, 0)) {
     if (document.type === 'import-ended' && signers.length === 0) {
       // The first end counts; the register takes no second.
-      if (!ends.has(document.import)) ends.set(document.import, document);
+      if (!ends.has(document.import)) ends.set(document.import, { index, document });
     } else if (document.type === 'import-begun') {
       begun.set(index, { importer: signers[0], document });
     } else if (document.type === 'declaration') {
@@ -101,15 +108,19 @@ function readEntries(log: LeafSource) {
 }
 
 /** Whether the store says of an import what its entries say. */
-function isAsEntered(stored: StoredImport, begun: Begun | undefined, ended: ImportEnded): boolean {
+function isAsEntered(stored: StoredImport, begun: Begun | undefined, end: Ended): boolean {
   if (begun === undefined) return false;
   const { importer, document } = begun;
+  const ended = end.document;
   const { progress } = stored;
   return (
     stored.importer === importer &&
     stored.holding === document.holding &&
     stored.commitment === document.commitment &&
     stored.rowLimit === document.rowLimit &&
+    stored.time === document.time &&
+    stored.endedIndex === end.index &&
+    hex(progress.range.root()) === ended.root &&
     progress.rowsDone === ended.rows &&
     progress.stored === ended.stored &&
     progress.unchanged === ended.unchanged &&
