@@ -1,8 +1,8 @@
-import { fromBase64, hex, utf8 } from '@amanat/core/bytes';
+import { hex, utf8 } from '@amanat/core/bytes';
 import type { Json } from '@amanat/core/canonical';
 import { canonicalText } from '@amanat/core/canonical';
 import { CoreError } from '@amanat/core/errors';
-import type { Ask, CertifiedKey, Register, Request, Signed } from '@amanat/core/grants';
+import type { Ask, Register, Request, Signed } from '@amanat/core/grants';
 import {
   chargedDay,
   decide,
@@ -10,10 +10,9 @@ import {
   readDocument,
   selectorProofs,
   selectorsRoot,
-  signingInput,
 } from '@amanat/core/grants';
 import type { SealingKey } from '@amanat/core/keys';
-import { SEAL_NONCE_BYTES, seal, verify, verifyAside } from '@amanat/core/keys';
+import { SEAL_NONCE_BYTES, seal } from '@amanat/core/keys';
 import type { StatementKind } from '@amanat/core/statement';
 import { readViewAsk, VIEW_ANSWER } from '@amanat/core/view';
 import type { Budgets } from './budgets.ts';
@@ -28,24 +27,20 @@ import { readAsked } from './messages.ts';
 import type { People } from './people.ts';
 import type { PersonalDocument, PersonalDocuments } from './personal-documents.ts';
 import type { AskDecision, Asked, AskRejection, Identifier, LookUp, Resolved } from './protocol.ts';
-import type { KeeperStore } from './store.ts';
+import { Signers } from './signers.ts';
+import type { Spent } from './spent.ts';
 import type { Subjects } from './subjects.ts';
 import { isNormalised } from './subjects.ts';
+import { AHEAD_MS_MAX, timeProblem, VALID_APPROVED_MS, VALID_MS } from './validity.ts';
 import type { OpenedView, ViewSessions } from './view-sessions.ts';
 import { openView } from './view-sessions.ts';
 
-/** How long a signed document may be used after its time; with a second person there is time to ask. */
-const VALID_MS = 5 * 60_000;
-const VALID_APPROVED_MS = 72 * 3_600_000;
-/** How far ahead of the keeper's clock a document's time may be. */
-const AHEAD_MS_MAX = 60_000;
 /** Asks an hour that are not allowed and yet enter the subject's chain; later ones are only counted. */
 const REFUSALS_ENTERED_MAX = 10;
 /** Look-ups without an entry that may be pending at once: what a hacked gateway could learn unlogged, and only for a while. */
 const PENDING_MAX = 8192;
 
 export interface AskingDeps {
-  readonly store: KeeperStore;
   readonly ring: KeyRing;
   readonly register: Register;
   readonly people: People;
@@ -53,6 +48,7 @@ export interface AskingDeps {
   readonly codes: Codes;
   readonly personal: PersonalDocuments;
   readonly budgets: Budgets;
+  readonly spent: Spent;
   readonly lookUps: LookUps;
   readonly views: ViewSessions;
   readonly sealing: SealingKey;
@@ -62,11 +58,12 @@ export interface AskingDeps {
 export class Asking {
   readonly #deps: AskingDeps;
   readonly #openedViews = new WeakMap<Asked, OpenedView>();
-  readonly #validSignatures = new WeakSet<Signed>();
+  readonly #signers: Signers;
   #nextAsk = 1;
 
   constructor(deps: AskingDeps) {
     this.#deps = deps;
+    this.#signers = new Signers(deps.register, deps.spent);
   }
 
   /** Reads asks, and does what takes time, before the transaction in which {@link resolve} stands. */
@@ -77,27 +74,12 @@ export class Asking {
         if (asked?.kind === 'view') {
           this.#openedViews.set(asked, await openView(this.#deps.sealing, asked));
         } else if (asked?.kind === 'request') {
-          await this.#checkSignature(asked.signed);
-          if (asked.approval !== null) await this.#checkSignature(asked.approval);
+          await this.#signers.checkAside(asked.signed);
+          if (asked.approval !== null) await this.#signers.checkAside(asked.approval);
         }
       }),
     );
     return asks;
-  }
-
-  /** Notes a document that the key it names did sign; whether the key may, {@link resolve} decides. */
-  async #checkSignature(signed: Signed): Promise<void> {
-    const [signature] = signed.signatures;
-    const key = signature === undefined ? null : this.#deps.register.publicKey(signature.key);
-    if (signature === undefined || key === null) return;
-    try {
-      const bytes = fromBase64(signature.signature);
-      const isValid = await verifyAside(key, signingInput(signed.document), bytes);
-      if (isValid) this.#validSignatures.add(signed);
-    } catch (error) {
-      // No base64, or no text: no signature.
-      if (!(error instanceof CoreError)) throw error;
-    }
   }
 
   /** Resolves asks in their order, in the caller's transaction, as of `now`. */
@@ -132,11 +114,11 @@ export class Asking {
 
   #resolveRequest(asked: Extract<Asked, { kind: 'request' }>, now: number): Resolved {
     const { signed, selectors, approval } = asked;
-    const { register, subjects, budgets } = this.#deps;
+    const { register, subjects, budgets, spent } = this.#deps;
     const request = readDocument(signed.document, 'request');
-    const officer = this.#signer(signed, 'officer', now);
+    const officer = this.#signers.signer(signed, 'officer', now);
     if (typeof officer === 'string') return rejected(officer);
-    const late = checkTime(request.time, now, approval === null ? VALID_MS : VALID_APPROVED_MS);
+    const late = timeProblem(request.time, now, approval === null ? VALID_MS : VALID_APPROVED_MS);
     if (late !== null) return rejected(late);
     if (
       request.selectors.count !== selectors.length ||
@@ -146,11 +128,14 @@ export class Asking {
     }
     if (!selectors.every(isNormalised) || !areDistinct(selectors)) return rejected('malformed');
     if (approval !== null) {
-      const refused = this.#checkApproval(approval, signed, officer, now);
+      const refused = this.#signers.checkApproval(approval, signed, officer, now);
       if (refused !== null) return rejected(refused);
     }
-    const spent = this.#spendSequence(officer, request, signed.document, approval !== null);
-    if (spent !== null) return rejected(spent);
+    const replay = spent.spendSequence(officer, request, hex(documentHash(signed.document)), {
+      expires: request.time + VALID_APPROVED_MS + AHEAD_MS_MAX,
+      isApproved: approval !== null,
+    });
+    if (replay !== null) return rejected(replay);
 
     const declarations = register.declarations(now);
     const byController = groupByController(
@@ -195,7 +180,7 @@ export class Asking {
       selectors.some((selector) => this.#deps.people.isProtected(selector)) ||
       asksAbout.some(({ subject }) => subjects.isProtected(subject));
     const decision = isProtected ? decide(table, declarations, { ...ask, protected: true }) : blind;
-    this.#setAwaiting(officer, request, decision.outcome === 'second-person');
+    if (decision.outcome === 'second-person') spent.expectApproval(officer, request);
     if (blind.outcome === 'allowed') {
       // Charged here and not at the entry: from here on the gateway knows whom the request means.
       budgets.charge(day, officerName(name), selectors.length);
@@ -262,13 +247,13 @@ export class Asking {
     { now, validMs }: { readonly now: number; readonly validMs: number },
   ): Resolved {
     const { register, subjects, personal } = this.#deps;
-    const late = checkTime(document.time, now, validMs);
+    const late = timeProblem(document.time, now, validMs);
     if (late !== null) return rejected(late);
     if (!isNormalised(document.identifier)) return rejected('malformed');
     if (personal.isOvertaken(document)) return rejected('stale');
     const controllers = register.controllers(now);
     if (controllers.length === 0) return rejected('nothing-declared');
-    if (!this.#spendHash(hex(documentHash(signed.document)), document.time + validMs)) {
+    if (!this.#deps.spent.spendHash(hex(documentHash(signed.document)), document.time + validMs)) {
       return rejected('replayed');
     }
     const draft = { ...EMPTY_DRAFT, kind, opened: now, signed: document.time };
@@ -284,13 +269,14 @@ export class Asking {
     if (opened === undefined) return rejected('malformed');
     if ('rejected' in opened) return rejected(opened.rejected);
     const ask = readViewAsk(opened.code);
-    const late = checkTime(ask.time, now, VALID_MS);
+    const late = timeProblem(ask.time, now, VALID_MS);
     if (late !== null) return rejected(late);
     if (this.#deps.views.isFull(now)) return rejected('too-many-open');
     const { codes, register } = this.#deps;
     const found = codes.open(sha256(utf8(ask.code)), register.controllers(now));
     if (found.length === 0) return rejected('unknown-code');
-    if (!this.#spendHash(opened.session, ask.time + VALID_MS)) return rejected('replayed');
+    if (!this.#deps.spent.spendHash(opened.session, ask.time + VALID_MS))
+      return rejected('replayed');
     const lookUps = found.map(({ controller, subject }) =>
       this.#openLookUp(subject, null, { ...EMPTY_DRAFT, kind: 'sign-in', controller, opened: now }),
     );
@@ -301,98 +287,6 @@ export class Asking {
     };
     this.#deps.views.begin(this.#nextAsk, session, now);
     return this.#resolved({ outcome: 'allowed', rules: [] }, lookUps);
-  }
-
-  /** The one signer's certified key, if it may act in this role now. */
-  #signer(signed: Signed, role: 'officer' | 'approver', now: number): CertifiedKey | AskRejection {
-    const [signature] = signed.signatures;
-    if (signature === undefined || signed.signatures.length !== 1) return 'malformed';
-    const certified = this.#deps.register.key(signature.key, now);
-    if (typeof certified === 'string') return certified;
-    // Checked aside, unless the key has come into force since.
-    const input = signingInput(signed.document);
-    if (
-      !this.#validSignatures.has(signed) &&
-      !verify(certified.key, input, fromBase64(signature.signature))
-    ) {
-      return 'bad-signature';
-    }
-    const suspended = this.#deps.store.get(
-      'SELECT version FROM suspended WHERE key = ?',
-      certified.key.id,
-    );
-    if (Number(suspended?.version ?? 0) >= certified.certificate.version) return 'suspended-key';
-    return certified.certificate.role === role ? certified : 'wrong-role';
-  }
-
-  /** I8: the second person is another person, of the same agency, in another line of command. */
-  #checkApproval(
-    signed: Signed,
-    request: Signed,
-    officer: CertifiedKey,
-    now: number,
-  ): AskRejection | null {
-    const approval = readDocument(signed.document, 'approval');
-    const approver = this.#signer(signed, 'approver', now);
-    if (typeof approver === 'string') {
-      return approver === 'bad-signature' ? 'bad-approval' : 'approver-unknown';
-    }
-    if (approval.request !== hex(documentHash(request.document))) return 'bad-approval';
-    if (checkTime(approval.time, now, VALID_APPROVED_MS) !== null) return 'bad-approval';
-    if (approver.certificate.agency !== officer.certificate.agency) return 'approver-unknown';
-    if (approver.certificate.person === officer.certificate.person) return 'approver-same-person';
-    return approver.certificate.line === officer.certificate.line ? 'approver-same-line' : null;
-  }
-
-  /**
-   * I3: each request of a key has a number of its own. Two requests under one number mean that the key
-   * is in two places: it is suspended until the administrators certify it anew.
-   */
-  #spendSequence(
-    officer: CertifiedKey,
-    request: Request,
-    document: string,
-    approved: boolean,
-  ): AskRejection | null {
-    const { store } = this.#deps;
-    const hash = hex(documentHash(document));
-    const row = store.get(
-      'SELECT hash, awaiting FROM spent WHERE key = ? AND sequence = ?',
-      officer.key.id,
-      request.sequence,
-    );
-    if (row !== undefined && row.hash !== hash) {
-      store.run(
-        'INSERT OR REPLACE INTO suspended VALUES (?, ?)',
-        officer.key.id,
-        officer.certificate.version,
-      );
-      return 'sequence-reused';
-    }
-    if (row !== undefined && !(row.awaiting === 1 && approved)) return 'replayed';
-    store.run(
-      'INSERT OR REPLACE INTO spent VALUES (?, ?, ?, 0, ?)',
-      officer.key.id,
-      request.sequence,
-      hash,
-      request.time + VALID_APPROVED_MS + AHEAD_MS_MAX,
-    );
-    return null;
-  }
-
-  #setAwaiting(officer: CertifiedKey, request: Request, awaiting: boolean): void {
-    if (!awaiting) return;
-    this.#deps.store.run(
-      'UPDATE spent SET awaiting = 1 WHERE key = ? AND sequence = ?',
-      officer.key.id,
-      request.sequence,
-    );
-  }
-
-  #spendHash(hash: string, expires: number): boolean {
-    return (
-      this.#deps.store.run('INSERT OR IGNORE INTO spent_hashes VALUES (?, ?)', hash, expires) === 1
-    );
   }
 
   /** Past so many an hour what a person was not allowed would flood other people's chains. */
@@ -460,11 +354,6 @@ function readOrNull(value: Json): Asked | null {
 /** One person named a thousand times would have a thousand entries of one request. */
 function areDistinct(selectors: readonly Identifier[]): boolean {
   return new Set(selectors.map(({ type, value }) => `${type} ${value}`)).size === selectors.length;
-}
-
-function checkTime(time: number, now: number, validMs: number): AskRejection | null {
-  if (time > now + AHEAD_MS_MAX) return 'clock-ahead';
-  return time < now - validMs ? 'stale' : null;
 }
 
 function rejected(code: AskRejection): Resolved {

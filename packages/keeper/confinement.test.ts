@@ -27,8 +27,8 @@ import { KeeperStore } from './store.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 /** What the keeper's code may come to. Raise it only with a reason: it is to be readable in an afternoon. */
-const FILES_MAX = 68;
-const LINES_MAX = 8_700;
+const FILES_MAX = 72;
+const LINES_MAX = 9_000;
 
 /** What Node's model refuses a confined process, and by which code. */
 const REFUSED = {

@@ -21,6 +21,7 @@ import { Preparing } from './preparing.ts';
 import type { KeeperStatus, MessageName, Messages } from './protocol.ts';
 import type { RootKeyProvider } from './providers/root-key.ts';
 import { Refusal } from './refusal.ts';
+import { Spent } from './spent.ts';
 import { KeeperStore } from './store.ts';
 import { Subjects } from './subjects.ts';
 import { ViewSessions } from './view-sessions.ts';
@@ -58,6 +59,7 @@ export class Keeper {
   readonly #clock: KeeperClock;
   readonly #ring: KeyRing;
   readonly #budgets: Budgets;
+  readonly #spent: Spent;
   readonly #lookUps: LookUps;
   readonly #drawing: Drawing;
   readonly #asking: Asking;
@@ -83,6 +85,7 @@ export class Keeper {
     const people = new People(store, ring);
     const subjects = new Subjects(store, ring, people);
     const budgets = new Budgets(store);
+    const spent = new Spent(store);
     const drafts = new DraftSeal(ring.sealingKey('draft'), (bytes) => ring.random(bytes));
     const lookUps = new LookUps(store, drafts);
     const signing = importSigningKey(fromUtf8(ring.secretBytes('signing')));
@@ -97,6 +100,7 @@ export class Keeper {
       people,
       subjects,
       budgets,
+      spent,
       lookUps,
       views,
       codes,
@@ -107,6 +111,7 @@ export class Keeper {
     this.#clock = parts.clock;
     this.#ring = ring;
     this.#budgets = budgets;
+    this.#spent = spent;
     this.#lookUps = lookUps;
     this.#register = register;
     this.#witnessing = witnessing;
@@ -268,8 +273,7 @@ export class Keeper {
   #tidy(now: number): void {
     if (now - this.#tidied < TIDY_MS) return;
     this.#tidied = now;
-    this.#store.run('DELETE FROM spent WHERE expires < ?', now);
-    this.#store.run('DELETE FROM spent_hashes WHERE expires < ?', now);
+    this.#spent.forgetBefore(now);
     // Two days back, whatever the offset of the table's clock.
     this.#budgets.forgetBefore(new Date(now - 2 * 86_400_000).toISOString().slice(0, 10));
   }
