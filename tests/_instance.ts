@@ -453,6 +453,7 @@ async function openGateway(
     publishSeconds,
     now,
   });
+  client.onLost((error) => log.loseKeeper(error));
   const custody = createCustody({
     store: new SqliteCustodyStore(database),
     keeper,

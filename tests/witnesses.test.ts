@@ -34,6 +34,8 @@ const PEOPLE = 8;
 /** Kills of gateway and of keeper, by turns. */
 const KILLS = 4;
 const CONNECTIONS = 4;
+/** Restarts of the keeper alone. */
+const RESTARTS = 3;
 const SLOW_MS = 120;
 const PAUSE_MS = 30;
 
@@ -214,6 +216,48 @@ test('a broken glass releases as many as it says, and the log counts them once, 
   await served.start();
   await until(() => (counts().length > 0 ? true : null));
   assert.deepEqual(counts(), [RELEASES]);
+  await read();
+});
+
+/** Kills the keeper outright, and waits until another is there. */
+async function replaceKeeper(): Promise<void> {
+  const killed = served.keeperPid() ?? assert.fail();
+  process.kill(killed, 'SIGKILL');
+  await until(() => {
+    const pid = served.keeperPid();
+    return pid !== null && pid !== killed ? true : null;
+  });
+}
+
+test('a keeper that starts anew counts no cosignature of before, and once all is well the next read is answered', async () => {
+  for (let restart = 0; restart < RESTARTS; restart++) {
+    await replaceKeeper();
+    await served.well();
+    await read();
+  }
+  await served.kill();
+  await served.start();
+  await read();
+});
+
+test('requests made while a keeper starts anew are answered, or refused because of it', async () => {
+  let isEnding = false;
+  const refusals: string[] = [];
+  const load = async (connection: number): Promise<void> => {
+    while (!isEnding) {
+      const answer = await ask((connection % PEOPLE) + 1);
+      if (answer.status !== 200) refusals.push(`${answer.status} ${answer.json.code}`);
+    }
+  };
+  const all = Promise.all(Array.from({ length: CONNECTIONS }, (_, at) => load(at)));
+  for (let restart = 0; restart < RESTARTS; restart++) {
+    await replaceKeeper();
+    await served.well();
+    await read();
+  }
+  isEnding = true;
+  await all;
+  assert.deepEqual([...new Set(refusals)], ['503 keeper-unavailable']);
   await read();
 });
 

@@ -42,12 +42,26 @@ describe('a client', () => {
     await assert.rejects(nobody.ask('status', {}), KeeperUnavailable);
   });
 
-  it('loses every question of a connection that breaks, and connects anew for the next', async () => {
+  it('loses every question of a connection that breaks, says so, and connects anew for the next', async () => {
+    const losses: Error[] = [];
+    client.onLost((error) => losses.push(error));
     answer = (socket) => socket.destroy();
     const asked = [client.ask('status', {}), client.ask('status', {})];
     for (const each of asked) await assert.rejects(each, KeeperUnavailable);
+    assert.equal(losses.length, 1);
     answer = (socket, { json }) => socket.write(encodeFrame({ id: json.id, answer: { size: 7 } }));
     assert.equal((await client.ask('status', {})).answer.size, 7);
+    assert.equal(losses.length, 1);
+  });
+
+  it('says that a connection is lost over which nothing is being asked', async () => {
+    answer = (socket, { json }) => {
+      socket.write(encodeFrame({ id: json.id, answer: {} }));
+      setImmediate(() => socket.destroy());
+    };
+    const lost = new Promise<Error>((resolve) => client.onLost(resolve));
+    await client.ask('status', {});
+    assert.ok((await lost) instanceof KeeperUnavailable);
   });
 
   it('never takes the answer to one question for that to another', async () => {

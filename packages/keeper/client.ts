@@ -62,6 +62,7 @@ export class KeeperClient implements KeeperPort {
   #socket: Socket | null = null;
   #waiting: Waiting[] = [];
   #nextId = 1;
+  readonly #lostListeners: ((error: KeeperUnavailable) => void)[] = [];
   #silence: NodeJS.Timeout | undefined;
 
   constructor(path: string) {
@@ -94,6 +95,11 @@ export class KeeperClient implements KeeperPort {
     return { answer: reply.answer, attachment: frame.attachment };
   }
 
+  /** Calls back whenever the connection is lost, or none comes about: the keeper that answers next may be another. */
+  onLost(listener: (error: KeeperUnavailable) => void): void {
+    this.#lostListeners.push(listener);
+  }
+
   /** Ends the connection; unanswered questions fail. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#lose(new KeeperUnavailable('connection closed'));
@@ -103,7 +109,7 @@ export class KeeperClient implements KeeperPort {
     if (this.#socket !== null) return this.#socket;
     const socket = createConnection({ path: this.#path });
     const reader = new FrameReader();
-    const lose = (error: Error) => {
+    const lose = (error: KeeperUnavailable) => {
       if (this.#socket === socket) this.#lose(error);
     };
     socket.on('data', (chunk: Buffer) => {
@@ -142,12 +148,13 @@ export class KeeperClient implements KeeperPort {
     this.#silence = setTimeout(lose, SILENT_MS_MAX);
   }
 
-  #lose(error: Error): void {
+  #lose(error: KeeperUnavailable): void {
     clearTimeout(this.#silence);
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#socket?.destroy();
     this.#socket = null;
     for (const each of waiting) each.reject(error);
+    for (const listener of this.#lostListeners) listener(error);
   }
 }

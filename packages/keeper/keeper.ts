@@ -264,6 +264,7 @@ export class Keeper {
       time: now,
       generation: this.#ring.generation,
       witnessed: this.#register.witnessing(now) !== null,
+      cosignaturesFrom: this.#witnessing.cosignaturesFrom,
       releasedUncovered: this.#witnessing.released,
       releasedUncounted: this.#witnessing.uncounted,
       open: [...this.#lookUps.all()].map(({ id, subject }) => ({ id, subject: hex(subject) })),

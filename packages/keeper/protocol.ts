@@ -169,6 +169,8 @@ export interface KeeperStatus {
   readonly generation: number;
   /** False until witnesses are appointed. */
   readonly witnessed: boolean;
+  /** From when on cosignatures count, milliseconds since 1970: those of before the keeper's start may have been put by. */
+  readonly cosignaturesFrom: number;
   /** Look-ups released under a smaller quorum, which the full one has not covered yet. */
   readonly releasedUncovered: number;
   /** Look-ups so released and covered since, which no `broken-glass-counted` of the log counts yet. */

@@ -21,7 +21,8 @@ export type Cosigned =
 export class Witnessing {
   readonly #store: KeeperStore;
   readonly #register: Register;
-  readonly #startedMs: number;
+  /** From when on cosignatures count, milliseconds since 1970: the second after the keeper's start. */
+  readonly cosignaturesFrom: number;
   #released: number;
   #uncounted: number;
 
@@ -29,7 +30,8 @@ export class Witnessing {
   constructor(store: KeeperStore, register: Register, startedMs: number) {
     this.#store = store;
     this.#register = register;
-    this.#startedMs = startedMs;
+    // Witnesses sign whole seconds: one of the second of the start may be older than it.
+    this.cosignaturesFrom = (Math.floor(startedMs / 1000) + 1) * 1000;
     this.#released = readCount(store, 'broken-glass');
     this.#uncounted = readCount(store, 'broken-glass-uncounted');
   }
@@ -55,7 +57,8 @@ export class Witnessing {
     const { quorum, breakGlass } = witnessing.document;
     const fresh = open(note, witnessing.keys).filter(
       ({ timeSeconds }) =>
-        timeSeconds * 1000 > this.#startedMs && Math.abs(timeSeconds * 1000 - now) <= FRESH_MS_MAX,
+        timeSeconds * 1000 >= this.cosignaturesFrom &&
+        Math.abs(timeSeconds * 1000 - now) <= FRESH_MS_MAX,
     );
     if (fresh.length >= quorum) return { by: 'quorum' };
     if (breakGlass !== null && brokenUntil > now && fresh.length >= breakGlass.quorum) {

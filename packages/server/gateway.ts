@@ -155,6 +155,7 @@ function createParts({ config, paths, database, keeper, now, logger }: PartsDeps
     onChange: (reason) => logger.warn({ reason }, reason === null ? 'log open' : 'log closed'),
     onFailure: (where, error) => logger.warn({ where, ...namesOf(error) }, 'log failure'),
   });
+  keeper.onLost((error) => log.loseKeeper(error));
   const custody = createCustody({
     store: new SqliteCustodyStore(database),
     keeper,

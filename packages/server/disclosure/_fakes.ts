@@ -23,6 +23,7 @@ const NO_STATUS: KeeperStatus = {
   time: 0,
   generation: 1,
   witnessed: false,
+  cosignaturesFrom: 0,
   releasedUncovered: 0,
   releasedUncounted: 0,
   open: [],

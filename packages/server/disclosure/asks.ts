@@ -332,6 +332,8 @@ export class Asks {
     if (this.#retry === null) return;
     clearTimeout(this.#retry);
     this.#retry = null;
+    // Whoever asks during the try waits for what comes of it.
+    this.#failure = null;
     if (!this.#closed) this.#wake();
   }
 }

@@ -1,7 +1,7 @@
 import { equal, fromUtf8, hex } from '@amanat/core/bytes';
 import { CompactRange, leafHash, parseCheckpoint, parseNote } from '@amanat/core/log';
 import type { Answered, KeeperPort, MessageName, Messages } from '@amanat/keeper/client';
-import { KeeperUnavailable } from '@amanat/keeper/client';
+import { KeeperRefused, KeeperUnavailable } from '@amanat/keeper/client';
 import type { LogStore } from './store.ts';
 
 /**
@@ -14,6 +14,10 @@ export class FakeKeeper implements KeeperPort {
   failure: Error | null = null;
   /** Answers, and takes no checkpoint. */
   refusesCheckpoints = false;
+  /** Takes no checkpoint with a cosignature from before, milliseconds since 1970; a real one, from before its start. */
+  cosignaturesFrom = 0;
+  /** Checkpoints that were refused for it. */
+  tooOld = 0;
   /** Follows, and then loses its answer. */
   losesNextAnswer = false;
   /** Sizes of the trees it was shown, in order. */
@@ -59,9 +63,10 @@ export class FakeKeeper implements KeeperPort {
       origin: this.origin,
       size: this.range.size,
       root: hex(this.range.root()),
-      time: 0,
+      time: Date.now(),
       generation: 1,
       witnessed: false,
+      cosignaturesFrom: this.cosignaturesFrom,
       releasedUncovered: 0,
       releasedUncounted: 0,
       open: [],
@@ -71,6 +76,10 @@ export class FakeKeeper implements KeeperPort {
 
   #commit(body: Messages['commit']['ask'], attachment: Uint8Array): Answered<'commit'> {
     if (this.refusesCheckpoints) throw new Error('not-witnessed');
+    if (body.checkpoint !== null && hasOlder(body.checkpoint, this.cosignaturesFrom)) {
+      this.tooOld += 1;
+      throw new KeeperRefused('not-witnessed', 'cosignatures are too old');
+    }
     const before = this.#staged ?? this.range;
     const range = CompactRange.from(before.size, before.hashes());
     let at = 0;
@@ -96,6 +105,15 @@ export class FakeKeeper implements KeeperPort {
       attachment: Buffer.concat(body.wanted.map((id) => Buffer.alloc(64, id % 251))),
     };
   }
+}
+
+/** Whether a checkpoint has a cosignature of before. The first signature is the log's; others begin with their time. */
+function hasOlder(checkpoint: string, fromMs: number): boolean {
+  const [, ...cosignatures] = parseNote(checkpoint).signatures;
+  const timesMs = cosignatures.map(
+    ({ signature }) => Number(Buffer.from(signature).readBigUInt64BE()) * 1000,
+  );
+  return timesMs.some((timeMs) => timeMs < fromMs);
 }
 
 /** A leaf about a person, as the keeper would give it: 77 bytes that nobody can read. */

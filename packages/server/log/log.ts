@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { equal, fromHex } from '@amanat/core/bytes';
 import type { EntryRefusal, Signed, Witnessing } from '@amanat/core/grants';
 import { Register } from '@amanat/core/grants';
@@ -27,6 +28,8 @@ const BACKOFF_MS_MIN = 50;
 const BACKOFF_MS_MAX = 2_000;
 /** How soon the store learns how far the keeper has followed, where no batch tells it. */
 const NOTE_MS = 1_000;
+/** Longest that a batch waits for a keeper that has just started to count cosignatures: a second, by a clock that runs. */
+const EARLY_MS_MAX = 2_000;
 const PAGE_LEAVES = 1_024;
 
 export type { LogReason } from './errors.ts';
@@ -93,6 +96,8 @@ export class Log {
   #publicTurn: Promise<unknown> = Promise.resolve();
   readonly #quorum = new Quorum();
   #cosigning: Promise<unknown> = Promise.resolve();
+  /** When the keeper begins to count cosignatures, by the process's own clock. */
+  #countsAt = 0;
   #wake: (() => void) | null = null;
   #noteTimer: NodeJS.Timeout | null = null;
 
@@ -150,6 +155,18 @@ export class Log {
   /** Waits until the log takes entries. Never ends where the log is closed first. */
   ready(): Promise<void> {
     return this.#reason === null ? Promise.resolve() : this.#nextOpen();
+  }
+
+  /**
+   * Told that the connection to the keeper is lost: it may be another that answers next, to which nothing that was
+   * prepared means anything. Nothing of it is committed there.
+   */
+  loseKeeper(error: Error): void {
+    this.#epoch += 1;
+    if (this.#reason !== null) return;
+    this.#deps.onFailure?.('keeper', error);
+    this.#stop('keeper-unavailable');
+    this.#startMending();
   }
 
   /**
@@ -343,6 +360,9 @@ export class Log {
     const head = this.#follower.sign(range);
     const turn = this.#cosigning.then(async () => {
       if (witnessing === null) return head;
+      // What is cosigned too early, a keeper that has just started would not count.
+      const early = this.#countsAt - performance.now();
+      if (early > 0) await sleep(Math.min(early, EARLY_MS_MAX));
       const isBroken = this.register.brokenUntil(this.#deps.now()) !== null;
       const checkpoint = await this.#quorum.cosign(this.#toCosign(head), witnessing, isBroken);
       return { ...head, checkpoint };
@@ -405,15 +425,17 @@ export class Log {
       this.#reason !== 'closed';
       wait = Math.min(2 * wait, BACKOFF_MS_MAX)
     ) {
+      const epoch = this.#epoch;
       const found = await this.#tryToOpen();
       // `close` may have come in between.
       if (this.#isClosed()) return;
-      if (typeof found !== 'string') {
+      if (typeof found !== 'string' && epoch === this.#epoch) {
         this.#changeTo(null);
         for (const listener of this.#openListeners) listener(found);
         return;
       }
-      this.#changeTo(found);
+      // Whoever answered may be gone by now.
+      this.#changeTo(typeof found === 'string' ? found : 'keeper-unavailable');
       await this.#sleep(wait);
     }
   }
@@ -443,11 +465,12 @@ export class Log {
         return 'keeper-of-another-log';
       // Put back from an old copy it has forgotten people's entries: their histories would be short of them.
       if (status.size < store.followed()) return 'keeper-older-than-log';
+      this.#countsAt = performance.now() + status.cosignaturesFrom - status.time;
       const range = this.#range;
       const witnessing = this.register.witnessing(this.#deps.now());
       const head = await this.#cosign(range, witnessing);
       await this.#follower.catchUp(store, status.size, head);
-      // Also where there is nothing to follow: to a keeper that has just started, cosignatures may be too old still.
+      // Also where there is nothing to follow: by the keeper's clock, witnesses' cosignatures may be too old.
       if (witnessing !== null && status.size === head.size) {
         await this.#follower.commit(head, [], []);
       }

@@ -18,6 +18,7 @@ import {
   verifyNoteSignature,
 } from '@amanat/core/keys';
 import { formatVerifierKey, openCosignatures } from '@amanat/core/log';
+import { KeeperUnavailable } from '@amanat/keeper/client';
 import type { Database } from '../storage/sqlite.ts';
 import { openDatabase } from '../storage/sqlite.ts';
 import { createSqliteWitnessStore, createWitnessTables } from '../witness/store-sqlite.ts';
@@ -356,5 +357,95 @@ test('a log opens once its keeper takes the cosignatures, also where there is no
   assert.equal(again.reason, 'keeper-refuses');
   keeper.refusesCheckpoints = false;
   await again.ready();
+  assert.equal((await again.append([leaf()])).length, 1);
+});
+
+/** Has another keeper in the first one's place, which has started just now. */
+async function startAnew({ log, keeper }: Pick<Bench, 'log' | 'keeper'>): Promise<void> {
+  // Early enough in a second that what comes next is in it too.
+  while (Date.now() % 1000 > 500) await sleep(10);
+  keeper.cosignaturesFrom = (Math.floor(Date.now() / 1000) + 1) * 1000;
+  log.loseKeeper(new KeeperUnavailable('keeper closed the connection'));
+}
+
+test('a keeper that counts no cosignature releases nothing, and the log stays closed until one does', async (t) => {
+  const { log, keeper } = await openLog(t);
+  await log.append([leaf()]);
+  const { size } = keeper.range;
+  keeper.cosignaturesFrom = Number.POSITIVE_INFINITY;
+  const last = leaf();
+  await assert.rejects(log.append([last]), KeeperUnavailable);
+  while (log.reason !== 'keeper-refuses') await sleep(10);
+  assert.equal(keeper.range.size, size);
+  keeper.cosignaturesFrom = 0;
+  await log.ready();
+  assert.equal(keeper.range.size, size + 1);
+  assert.ok(!keeper.wanted.includes(last.entry.lookUp));
+  assert.equal((await log.append([leaf()]))[0]?.keys?.length, 64);
+});
+
+test('what was entered for a keeper that is gone is never committed to the next as its own', async (t) => {
+  const { log, keeper, witnesses } = await openLog(t);
+  await log.append([leaf()]);
+  const { size } = keeper.range;
+  const gone = leaf();
+  const appended = log.append([gone]);
+  // It is stored, and its cosignatures are on their way.
+  while (witnesses.some(({ asked }) => asked < 2)) await new Promise(setImmediate);
+  log.loseKeeper(new KeeperUnavailable('keeper closed the connection'));
+  await assert.rejects(appended, KeeperUnavailable);
+  await assert.rejects(log.append([leaf()]), { code: 'keeper-unavailable' });
+  await log.ready();
+  assert.equal(keeper.range.size, size + 1);
+  assert.ok(!keeper.wanted.includes(gone.entry.lookUp));
+});
+
+test('a log whose keeper is another all at once opens when that one counts cosignatures', async (t) => {
+  const bench = await openLog(t);
+  const { log, keeper, reasons } = bench;
+  await log.append([leaf()]);
+  const { length } = reasons;
+  await startAnew(bench);
+  await log.ready();
+  assert.equal((await log.append([leaf()]))[0]?.keys?.length, 64);
+  assert.deepEqual(reasons.slice(length), ['keeper-unavailable', null]);
+  assert.equal(keeper.tooOld, 0);
+});
+
+test('witnesses appointed in the second of the keeper’s start are asked once it counts them, and all is answered in its order', async (t) => {
+  const bench = await openLog(t, { appoint: false });
+  const { log, keeper, reasons, witnesses } = bench;
+  await startAnew(bench);
+  await log.ready();
+  const { length } = reasons;
+  await enter(log, appointment(witnesses));
+  const { size } = keeper.range;
+  const appends = [];
+  for (let at = 0; at < 40; at++) {
+    appends.push(log.append([leaf()]));
+    // In several batches.
+    await new Promise(setImmediate);
+  }
+  const appended = (await Promise.all(appends)).flat();
+  assert.deepEqual(
+    appended.map(({ index, keys }) => [index, keys?.length]),
+    appended.map((_, at) => [size + at, 64]),
+  );
+  assert.equal(new Set(keeper.wanted).size, keeper.wanted.length, 'nothing is released twice');
+  assert.equal(keeper.tooOld, 0);
+  assert.equal(reasons.length, length, 'the log stays open');
+});
+
+test('a log that starts with its keeper opens once it counts cosignatures, and tells of no failure', async (t) => {
+  const bench = await openLog(t);
+  const { log, keeper, reasons } = bench;
+  await log.append([leaf()]);
+  await log.close();
+  const { length } = reasons;
+  await startAnew(bench);
+  const again = await bench.reopenWith(bench.copyStore());
+  await again.ready();
+  assert.deepEqual(reasons.slice(length), [null]);
+  assert.equal(keeper.tooOld, 0);
   assert.equal((await again.append([leaf()])).length, 1);
 });
