@@ -3,7 +3,6 @@ import { mkdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { DocumentOf, Signed, Witnesses } from '@amanat/core/grants';
 import { writeDocument } from '@amanat/core/grants';
 import type { KeyKind, SigningKey } from '@amanat/core/keys';
@@ -26,8 +25,6 @@ const DAY_MS = 86_400_000;
 const SUBJECTS_PER_DAY = 10_000;
 /** Who has to cosign: as many as let one of them lie and one be away. */
 const WITNESSES = 4;
-/** As long as the second of a keeper's start, and a little. */
-const KEEPER_START_MS = 1_100;
 const QUORUM = { quorum: 3, faulty: 1, breakGlass: { quorum: 2, releases: 10 } } as const;
 
 /** Somebody who asks, and the number of her last request. */
@@ -146,8 +143,6 @@ export async function declareAll(
       time: now(),
     }),
   );
-  // The keeper has just started, and counts no cosignature of the second in which it did.
-  await sleep(KEEPER_START_MS);
   const holdings = readHoldings();
   for (const holding of holdings.values()) {
     await enter(writeDocument<'declaration'>({ ...holding, version: 1 }));
