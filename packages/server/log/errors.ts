@@ -13,6 +13,12 @@ export type LogReason =
   | 'not-witnessed'
   | 'older-than-witnesses';
 
+/** Told of a failure, and where it was. */
+export type LogFailure = (
+  where: 'store' | 'keeper' | 'witnesses' | 'public-witnesses' | 'publisher',
+  error: unknown,
+) => void;
+
 /** Whom or what the log waits for, as far as whoever asked needs to know. */
 export type LogWaitsFor = 'busy' | 'keeper-unavailable' | 'log-unavailable' | 'not-witnessed';
 

@@ -1,35 +1,29 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { equal, fromHex } from '@amanat/core/bytes';
-import type { EntryRefusal, Signed, Witnessing } from '@amanat/core/grants';
-import { Register } from '@amanat/core/grants';
-import { CompactRange, consistencyProof, leafHash, TILE_HEIGHT } from '@amanat/core/log';
+import type { EntryRefusal, Register, Signed } from '@amanat/core/grants';
 import type { KeeperPort, KeeperStatus } from '@amanat/keeper/client';
 import { KeeperUnavailable } from '@amanat/keeper/client';
 import type { PublicWitness } from '../config/config.ts';
 import { toStorageError } from '../storage/errors.ts';
-import type { LogReason } from './errors.ts';
+import { Cosigning } from './cosigning.ts';
+import type { LogFailure, LogReason } from './errors.ts';
 import { LogUnavailable } from './errors.ts';
 import { Follower } from './follower.ts';
 import type { LogKey } from './key.ts';
+import { Mending } from './mending.ts';
 import { PublicWitnesses } from './public-witnesses.ts';
 import type { Head } from './publisher.ts';
 import { Publisher } from './publisher.ts';
 import type { Appended, NewLeaf, Waiting } from './queue.ts';
 import { BatchQueue } from './queue.ts';
-import { breaksGlass, describeWitnessing, NotWitnessed, Quorum } from './quorum.ts';
-import { decodeSigned, encodeSigned } from './signed.ts';
-import type { LedgerEntry, LogStore, StoredNode } from './store.ts';
-import { rangeAt, storeTiles } from './tree.ts';
-import type { CheckpointToCosign } from './witness-client.ts';
+import { breaksGlass, describeWitnessing, NotWitnessed } from './quorum.ts';
+import { encodeSigned } from './signed.ts';
+import type { LedgerEntry, LogStore } from './store.ts';
+import type { Stored } from './stored-tree.ts';
+import { StoredTree } from './stored-tree.ts';
 
 /** Batches that the keeper may be busy with while the next is written. */
 const IN_FLIGHT_MAX = 2;
-const BACKOFF_MS_MIN = 50;
-const BACKOFF_MS_MAX = 2_000;
 /** How soon the store learns how far the keeper has followed, where no batch tells it. */
 const NOTE_MS = 1_000;
-/** Longest that a batch waits for a keeper that has just started to count cosignatures: a second, by a clock that runs. */
-const EARLY_MS_MAX = 2_000;
 const PAGE_LEAVES = 1_024;
 
 export type { LogReason } from './errors.ts';
@@ -53,63 +47,49 @@ export interface LogDeps {
   /** Told whenever the log stops taking entries (why), and takes them again (null). */
   readonly onChange?: (reason: LogReason | null) => void;
   /** Told of each failure, for the operator's eyes. */
-  readonly onFailure?: (
-    where: 'store' | 'keeper' | 'witnesses' | 'public-witnesses' | 'publisher',
-    error: unknown,
-  ) => void;
-}
-
-/** Leaves that are stored, and the tree that ends with them. */
-interface Stored {
-  readonly leaves: readonly NewLeaf[];
-  readonly from: number;
-  readonly range: CompactRange;
-  readonly witnessing: Witnessing | null;
+  readonly onFailure?: LogFailure;
 }
 
 /**
  * The log: gives every entry its place, makes it durable, and has the keeper follow. Batches form by themselves
- * of whatever waits; their order is that of the calls. After any failure it takes nothing until it has mended:
- * the store writes again, and the keeper has followed to the store's size with nothing released.
+ * of whatever waits; their order is that of the calls. After any failure it is closed and takes nothing, until
+ * `Mending` opens it.
  */
 export class Log {
   /** What the log's public entries say, up to the last one stored. */
-  readonly register = new Register();
+  readonly register: Register;
   readonly #deps: LogDeps;
+  readonly #tree: StoredTree;
   readonly #publisher: Publisher;
   readonly #publicWitnesses: PublicWitnesses;
   readonly #follower: Follower;
+  readonly #cosigning: Cosigning;
+  readonly #mending: Mending;
   readonly #queue = new BatchQueue();
   readonly #inFlight = new Set<Promise<void>>();
   readonly #openListeners = new Set<(status: KeeperStatus) => void>();
-  /** The tree of everything stored; replaced only once a batch is durable. */
-  #range = CompactRange.empty();
-  /** Leaves that the register has seen. */
-  #registered = 0;
   /** The last tree that the keeper has followed to. */
   #head: Head | null = null;
   #reason: LogReason | null = 'starting';
   /** Raised when the keeper is lost: answers to what was sent before are not believed. */
   #epoch = 0;
   #isScheduled = false;
-  #mending: Promise<void> | null = null;
   #publicTurn: Promise<unknown> = Promise.resolve();
-  readonly #quorum = new Quorum();
-  #cosigning: Promise<unknown> = Promise.resolve();
-  /** When the keeper begins to count cosignatures, by the process's own clock. */
-  #countsAt = 0;
-  #wake: (() => void) | null = null;
   #noteTimer: NodeJS.Timeout | null = null;
 
   constructor(deps: LogDeps) {
+    const { store, now } = deps;
     this.#deps = deps;
+    this.#tree = new StoredTree(store);
+    this.register = this.#tree.register;
     this.#follower = new Follower(deps.keeper, deps.key);
+    this.#cosigning = new Cosigning({ store, register: this.register, now });
     this.#publisher = new Publisher({
-      store: deps.store,
+      store,
       directory: deps.publicDirectory,
       key: deps.key,
       intervalSeconds: deps.publishSeconds,
-      onPublished: (head) => this.#publicWitnesses.offer(this.#toCosign(head)),
+      onPublished: (head) => this.#publicWitnesses.offer(this.#cosigning.toCosign(head)),
       onFailure: (error) => deps.onFailure?.('publisher', error),
     });
     this.#publicWitnesses = new PublicWitnesses({
@@ -117,8 +97,20 @@ export class Log {
       add: (text, cosignature) => this.#publisher.cosigned(text, cosignature),
       onFailure: (error) => deps.onFailure?.('public-witnesses', error),
     });
-    this.#readRegister();
-    this.#startMending();
+    this.#mending = new Mending({
+      store,
+      origin: deps.key.note.name,
+      tree: this.#tree,
+      follower: this.#follower,
+      cosigning: this.#cosigning,
+      now,
+      settle: () => Promise.allSettled(this.#inFlight),
+      followed: () => this.size,
+      onFollowed: (head) => this.#advance(head),
+      onFound: (found) => this.#takeUp(found),
+      onFailure: (where, error) => deps.onFailure?.(where, error),
+    });
+    this.#mending.start();
   }
 
   /** Why the log takes no entries; null where it does. */
@@ -163,10 +155,11 @@ export class Log {
    */
   loseKeeper(error: Error): void {
     this.#epoch += 1;
+    this.#mending.loseKeeper();
     if (this.#reason !== null) return;
     this.#deps.onFailure?.('keeper', error);
     this.#stop('keeper-unavailable');
-    this.#startMending();
+    this.#mending.start();
   }
 
   /**
@@ -223,18 +216,18 @@ export class Log {
 
   /** Takes no more entries; ends when those under way are answered and what was entered is published. */
   async close(): Promise<void> {
-    if (this.#isClosed()) return;
+    if (this.#reason === 'closed') return;
     this.#stop('closed');
-    this.#wake?.();
+    const mended = this.#mending.close();
     await Promise.allSettled(this.#inFlight);
-    await this.#mending;
+    await mended;
     this.#noteFollowed();
     await this.#publisher
       .flush()
       .catch((error: unknown) => this.#deps.onFailure?.('publisher', error));
     await this.#publisher.close();
     this.#publicWitnesses.close();
-    this.#quorum.close();
+    this.#cosigning.close();
   }
 
   async #appendPublic(signed: Signed) {
@@ -246,7 +239,7 @@ export class Log {
     if (refused !== null) return { refused };
     const bytes = encodeSigned(signed);
     if (bytes === null) return { refused: 'malformed' as const };
-    if (isBreakingGlass) return { index: this.#store([{ bytes }], this.#deps.now()).from };
+    if (isBreakingGlass) return { index: this.#store([{ bytes }]).from };
     const [appended] = await this.append([{ bytes }]);
     return { index: (appended as Appended).index };
   }
@@ -268,13 +261,13 @@ export class Log {
     const leaves = batch.flatMap((waiting) => waiting.leaves);
     let stored: Stored;
     try {
-      stored = this.#store(leaves, this.#deps.now());
+      stored = this.#store(leaves);
     } catch (cause) {
       const reason = toStorageError(cause) === null ? 'store-inconsistent' : 'store-unavailable';
       this.#deps.onFailure?.('store', cause);
       for (const waiting of batch) waiting.reject(new LogUnavailable(reason, { cause }));
       this.#stop(reason);
-      this.#startMending();
+      this.#mending.start();
       return;
     }
     const answered = this.#follow(batch, stored).finally(() => {
@@ -284,30 +277,9 @@ export class Log {
     this.#inFlight.add(answered);
   }
 
-  /** The commit point: one transaction of the store. Whatever it throws, nothing is taken in here. */
-  #store(leaves: readonly NewLeaf[], time: number): Stored {
-    const from = this.#range.size;
-    const range = CompactRange.from(from, this.#range.hashes());
-    const nodes: StoredNode[] = [];
-    for (const leaf of leaves) {
-      range.append(leafHash(leaf.bytes), (level, index, hash) => {
-        if (level === 0 || level % TILE_HEIGHT !== 0) return;
-        nodes.push({ level: level / TILE_HEIGHT, index, hash });
-      });
-    }
-    const toStore = leaves.map(({ bytes, entry }) => ({
-      bytes,
-      entry: entry ?? null,
-      publicTime: entry === undefined ? time : null,
-    }));
-    this.#deps.store.append(from, toStore, nodes, this.size);
-    this.#range = range;
-    // Who must cosign it is said by what stands before it.
-    const witnessing = this.register.witnessing(time);
-    for (const [offset, leaf] of leaves.entries()) {
-      if (leaf.entry === undefined) this.#applyPublic(from + offset, leaf.bytes, time);
-    }
-    return { leaves, from, range, witnessing };
+  /** The commit point. Whatever it throws, nothing was taken in. */
+  #store(leaves: readonly NewLeaf[]): Stored {
+    return this.#tree.append(leaves, this.#deps.now(), this.size);
   }
 
   async #follow(
@@ -319,7 +291,7 @@ export class Log {
       leaf.wanted === true && leaf.entry !== undefined ? leaf.entry.lookUp : [],
     );
     try {
-      const head = await this.#cosign(range, witnessing);
+      const head = await this.#cosigning.cosign(this.#follower.sign(range), witnessing);
       if (epoch !== this.#epoch) throw new Error('the keeper was lost meanwhile');
       const released = await this.#follower.commit(
         head,
@@ -343,7 +315,7 @@ export class Log {
         const isWitnessed = !(cause instanceof NotWitnessed);
         this.#deps.onFailure?.(isWitnessed ? 'keeper' : 'witnesses', cause);
         this.#stop(isWitnessed ? 'keeper-unavailable' : cause.reason);
-        this.#startMending();
+        this.#mending.start();
       }
       for (const waiting of batch) {
         waiting.reject(
@@ -353,34 +325,6 @@ export class Log {
         );
       }
     }
-  }
-
-  /** The tree's head, signed, and cosigned by whom it takes. One after another, as the keeper is told of them. */
-  #cosign(range: CompactRange, witnessing: Witnessing | null): Promise<Head> {
-    const head = this.#follower.sign(range);
-    const turn = this.#cosigning.then(async () => {
-      if (witnessing === null) return head;
-      // What is cosigned too early, a keeper that has just started would not count.
-      const early = this.#countsAt - performance.now();
-      if (early > 0) await sleep(Math.min(early, EARLY_MS_MAX));
-      const isBroken = this.register.brokenUntil(this.#deps.now()) !== null;
-      const checkpoint = await this.#quorum.cosign(this.#toCosign(head), witnessing, isBroken);
-      return { ...head, checkpoint };
-    });
-    this.#cosigning = turn.catch(() => {});
-    return turn;
-  }
-
-  /** A head for witnesses. Each proof is made once, because most of them stand at the same size. */
-  #toCosign({ size, checkpoint: note }: Head): CheckpointToCosign {
-    const made = new Map<number, Promise<Uint8Array[]>>();
-    const reader = storeTiles(this.#deps.store, size);
-    const proofFrom = (from: number) => {
-      const proof = made.get(from) ?? consistencyProof(reader, from, size);
-      made.set(from, proof);
-      return proof;
-    };
-    return { size, note, proofFrom };
   }
 
   #advance(head: Head): void {
@@ -412,96 +356,14 @@ export class Log {
     this.#deps.onChange?.(reason);
   }
 
-  #startMending(): void {
-    this.#mending ??= this.#mend().finally(() => {
-      this.#mending = null;
-    });
-  }
-
-  async #mend(): Promise<void> {
-    await Promise.allSettled(this.#inFlight);
-    for (
-      let wait = BACKOFF_MS_MIN;
-      this.#reason !== 'closed';
-      wait = Math.min(2 * wait, BACKOFF_MS_MAX)
-    ) {
-      const epoch = this.#epoch;
-      const found = await this.#tryToOpen();
-      // `close` may have come in between.
-      if (this.#isClosed()) return;
-      if (typeof found !== 'string' && epoch === this.#epoch) {
-        this.#changeTo(null);
-        for (const listener of this.#openListeners) listener(found);
-        return;
-      }
-      // Whoever answered may be gone by now.
-      this.#changeTo(typeof found === 'string' ? found : 'keeper-unavailable');
-      await this.#sleep(wait);
+  /** What mending has found: why the log stays closed, or the keeper that it is open with. */
+  #takeUp(found: KeeperStatus | LogReason): void {
+    if (typeof found === 'string') {
+      this.#changeTo(found);
+      return;
     }
-  }
-
-  /** The store must write, the keeper must stand in this very tree, and then follows to its end. */
-  async #tryToOpen(): Promise<KeeperStatus | LogReason> {
-    const { store, key } = this.#deps;
-    try {
-      store.noteFollowed(Math.max(store.followed(), this.size));
-      // After a commit in doubt only the store knows how it ended.
-      this.#range = rangeAt(store, store.size());
-      this.#readRegister();
-    } catch (error) {
-      this.#deps.onFailure?.('store', error);
-      return toStorageError(error) === null ? 'store-inconsistent' : 'store-unavailable';
-    }
-    let status: KeeperStatus;
-    try {
-      status = await this.#follower.status();
-    } catch {
-      return 'keeper-unavailable';
-    }
-    if (status.origin !== key.note.name) return 'keeper-of-another-log';
-    if (status.size > this.#range.size) return 'store-older-than-keeper';
-    try {
-      if (!equal(rangeAt(store, status.size).root(), fromHex(status.root)))
-        return 'keeper-of-another-log';
-      // Put back from an old copy it has forgotten people's entries: their histories would be short of them.
-      if (status.size < store.followed()) return 'keeper-older-than-log';
-      this.#countsAt = performance.now() + status.cosignaturesFrom - status.time;
-      const range = this.#range;
-      const witnessing = this.register.witnessing(this.#deps.now());
-      const head = await this.#cosign(range, witnessing);
-      await this.#follower.catchUp(store, status.size, head);
-      // Also where there is nothing to follow: by the keeper's clock, witnesses' cosignatures may be too old.
-      if (witnessing !== null && status.size === head.size) {
-        await this.#follower.commit(head, [], []);
-      }
-      this.#advance(head);
-      // The glass was broken meanwhile: the keeper is to learn of it.
-      if (this.#range !== range) return 'not-witnessed';
-    } catch (error) {
-      if (error instanceof NotWitnessed) {
-        this.#deps.onFailure?.('witnesses', error);
-        return error.reason;
-      }
-      this.#deps.onFailure?.('keeper', error);
-      if (toStorageError(error) !== null) return 'store-unavailable';
-      return this.#isClosed() ? 'closed' : 'keeper-refuses';
-    }
-    return status;
-  }
-
-  /** Takes in the public entries that are stored and not yet in the register. */
-  #readRegister(): void {
-    for (const { index, bytes, time } of this.#deps.store.publicLeaves(this.#registered)) {
-      this.#applyPublic(index, bytes, time);
-    }
-  }
-
-  #applyPublic(index: number, bytes: Uint8Array, time: number): void {
-    if (index < this.#registered) return;
-    this.#registered = index + 1;
-    const signed = decodeSigned(bytes);
-    // A refusal changes nothing: the entry is in the tree, and inert.
-    if (signed !== null) this.register.apply(index, signed, time);
+    this.#changeTo(null);
+    for (const listener of this.#openListeners) listener(found);
   }
 
   #nextOpen(): Promise<void> {
@@ -511,20 +373,6 @@ export class Log {
         resolve();
       };
       this.#openListeners.add(listener);
-    });
-  }
-
-  #isClosed(): boolean {
-    return this.#reason === 'closed';
-  }
-
-  #sleep(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
     });
   }
 }
