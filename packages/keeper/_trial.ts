@@ -21,7 +21,7 @@ import {
 import type { RecordRead } from '@amanat/core/statement';
 import type { KeeperPort } from './client.ts';
 import type { KeeperKeys } from './create.ts';
-import { createKeeper, KEEPER_FILES, pinGenesis } from './create.ts';
+import { createKeeper, KEEPER_FILES } from './create.ts';
 import { packDrawRows, unpackDrawnRows } from './draw-rows.ts';
 import { packLeaves } from './frame.ts';
 import { Keeper } from './keeper.ts';
@@ -63,13 +63,15 @@ export class Trial {
   static async begin(now?: number): Promise<Trial> {
     const trial = new Trial();
     if (now !== undefined) trial.now = now;
-    trial.keys = await createKeeper({
+    trial.genesis = await createKeeper({
       dir: trial.dir,
       passphrase: PASSPHRASE,
+      genesis: (keys) => {
+        trial.keys = keys;
+        return trial.#genesis();
+      },
       cost: { memory: 64, passes: 1 },
     });
-    trial.genesis = trial.#genesis();
-    pinGenesis({ dir: trial.dir, document: trial.genesis });
     await trial.reopen();
     return trial;
   }

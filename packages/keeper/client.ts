@@ -5,7 +5,7 @@ import { encodeFrame, FrameError, FrameReader } from './frame.ts';
 import type { KeeperRefusal, MessageName, Messages } from './protocol.ts';
 
 export { keeperArguments } from './confinement.ts';
-export { createKeeper, pinGenesis } from './create.ts';
+export { createKeeper } from './create.ts';
 export { packDrawRows, unpackDrawnRows } from './draw-rows.ts';
 export { FrameError, packLeaves } from './frame.ts';
 export type { PreparedEntry, PreparedLookUp } from './prepared.ts';

@@ -23,15 +23,26 @@ export interface KeeperKeys {
 }
 
 /**
- * Makes a keeper: its folder, root key, first generation, and its own signing and sealing keys.
- * It serves nobody until {@link pinGenesis} has told it whom to trust. Throws where one is there already.
+ * Makes a keeper: its folder, root key, first generation, its own signing and sealing keys, and the document that it pins,
+ * which names the log, the administrators and the registrar: the log's first leaf must be this very text. All of it is
+ * there in one step, or none. Gives the document.
+ * @throws CoreError 'bad-document'; Error where a keeper is there already
  */
 export async function createKeeper(options: {
   readonly dir: string;
   readonly passphrase: Uint8Array;
+  /** Writes the genesis, in which the new keys are named. */
+  readonly genesis: (keys: KeeperKeys) => string;
   /** Less than the default only where the passphrase protects nothing, as in tests. */
   readonly cost?: Argon2Cost;
-}): Promise<KeeperKeys> {
+}): Promise<string> {
+  const signing = generateSigningKey('ed25519');
+  const sealing = await generateSealingKey();
+  const document = options.genesis({
+    keeperKey: signing.public.text,
+    keeperSealingKey: base64(sealing.publicKey),
+  });
+  checkGenesis(document);
   mkdirSync(options.dir, { recursive: true, mode: 0o700 });
   const root = createPassphraseFile(
     join(options.dir, KEEPER_FILES.root),
@@ -40,39 +51,22 @@ export async function createKeeper(options: {
   );
   const store = KeeperStore.create(join(options.dir, KEEPER_FILES.database));
   try {
-    const signing = generateSigningKey('ed25519');
-    const sealing = await generateSealingKey();
     store.transaction(() => {
       const ring = KeyRing.begin(store, root);
       ring.putSecret('signing', utf8(exportSigningKey(signing)));
       ring.putSecret('sealing', sealing.pkcs8);
       sealing.pkcs8.fill(0);
+      store.run("INSERT INTO meta VALUES ('genesis', ?)", document);
     });
-    return { keeperKey: signing.public.text, keeperSealingKey: base64(sealing.publicKey) };
+    return document;
   } finally {
     store.close();
   }
 }
 
-/**
- * Pins the document that names the log, the administrators and the registrar. Once, by whoever sets the
- * keeper up: the log's first leaf must be this very text.
- * @throws CoreError 'bad-document'; Error where another is pinned.
- */
-export function pinGenesis(options: { readonly dir: string; readonly document: string }): void {
-  readDocument(options.document, 'genesis');
-  if (new Register().apply(0, { document: options.document, signatures: [] }, 0) !== null) {
+function checkGenesis(document: string): void {
+  readDocument(document, 'genesis');
+  if (new Register().apply(0, { document, signatures: [] }, 0) !== null) {
     throw new CoreError('bad-document', 'genesis names a key that does not parse');
-  }
-  const store = KeeperStore.open(join(options.dir, KEEPER_FILES.database));
-  try {
-    store.transaction(() => {
-      if (store.get("SELECT 1 FROM meta WHERE name = 'genesis'") !== undefined) {
-        throw new Error('keeper has its genesis already');
-      }
-      store.run("INSERT INTO meta VALUES ('genesis', ?)", options.document);
-    });
-  } finally {
-    store.close();
   }
 }

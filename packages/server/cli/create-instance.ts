@@ -2,8 +2,8 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { base64, utf8 } from '@amanat/core/bytes';
 import type { Genesis } from '@amanat/core/grants';
-import { writeDocument } from '@amanat/core/grants';
-import { createKeeper, pinGenesis } from '@amanat/keeper/client';
+import { readDocument, writeDocument } from '@amanat/core/grants';
+import { createKeeper } from '@amanat/keeper/client';
 import { instancePaths } from '../config/paths.ts';
 import { createLogKey, encodeSigned } from '../log/log.ts';
 import { createSqliteLogStore } from '../log/store-sqlite.ts';
@@ -46,21 +46,23 @@ export async function createInstance(
   }
   const passphrase = base64(random(PASSPHRASE_BYTES));
   writePrivate(paths.passphrase, `${passphrase}\n`, { replace: false });
-  const keeperKeys = await createKeeper({ dir: paths.keeper, passphrase: utf8(passphrase) });
   const logKey = createLogKey(paths.log, origin);
-  const genesis: Genesis = {
-    type: 'genesis',
-    origin,
-    mode,
-    logKey: logKey.verifierKey,
-    ...keeperKeys,
-    administrators: settings.administrators,
-    registrar: settings.registrar,
-    activationSeconds: settings.activationSeconds,
-    time: now,
-  };
-  const document = writeDocument<'genesis'>(genesis);
-  pinGenesis({ dir: paths.keeper, document });
+  const document = await createKeeper({
+    dir: paths.keeper,
+    passphrase: utf8(passphrase),
+    genesis: (keys) =>
+      writeDocument<'genesis'>({
+        type: 'genesis',
+        origin,
+        mode,
+        logKey: logKey.verifierKey,
+        ...keys,
+        administrators: settings.administrators,
+        registrar: settings.registrar,
+        activationSeconds: settings.activationSeconds,
+        time: now,
+      }),
+  });
   enterGenesis(paths.database, document, now);
   const config = {
     mode,
@@ -71,7 +73,7 @@ export async function createInstance(
     allowSynthetic: mode === 'demo',
   };
   writePrivate(configPath(dir), `${JSON.stringify(config, null, 2)}\n`, { replace: false });
-  return genesis;
+  return readDocument(document, 'genesis');
 }
 
 /** The log's first leaf. The keeper takes it in when it first follows the log. */

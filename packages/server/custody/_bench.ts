@@ -11,7 +11,7 @@ import { signingInput, writeDocument } from '@amanat/core/grants';
 import type { SigningKey } from '@amanat/core/keys';
 import { generateSigningKey, sign } from '@amanat/core/keys';
 import type { KeeperPort } from '@amanat/keeper/client';
-import { createKeeper, KeeperClient, keeperArguments, pinGenesis } from '@amanat/keeper/client';
+import { createKeeper, KeeperClient, keeperArguments } from '@amanat/keeper/client';
 import { parseDeclarationFile } from '../holdings/parse.ts';
 import type { ShippedHolding } from '../holdings/shipped.ts';
 import { readShipped, shippedHoldings } from '../holdings/shipped.ts';
@@ -72,23 +72,23 @@ export class Bench {
   /** An instance in which the shipped holdings are declared and each has an importer. */
   static async open(): Promise<Bench> {
     const bench = new Bench(mkdtempSync(join(tmpdir(), 'amanat-custody-')));
-    const keys = await createKeeper({
+    const genesis = await createKeeper({
       dir: join(bench.directory, 'keeper'),
       passphrase: Buffer.from(PASSPHRASE),
+      genesis: (keys) =>
+        writeDocument<'genesis'>({
+          type: 'genesis',
+          origin: ORIGIN,
+          mode: 'trial',
+          logKey: bench.#logKey.verifierKey,
+          ...keys,
+          administrators: bench.#administrators.map((key) => key.public.text),
+          registrar: generateSigningKey('ed25519').public.text,
+          activationSeconds: 0,
+          time: Date.now(),
+        }),
     });
     writeFileSync(join(bench.directory, 'passphrase'), PASSPHRASE, { mode: 0o600 });
-    const genesis = writeDocument<'genesis'>({
-      type: 'genesis',
-      origin: ORIGIN,
-      mode: 'trial',
-      logKey: bench.#logKey.verifierKey,
-      ...keys,
-      administrators: bench.#administrators.map((key) => key.public.text),
-      registrar: generateSigningKey('ed25519').public.text,
-      activationSeconds: 0,
-      time: Date.now(),
-    });
-    pinGenesis({ dir: join(bench.directory, 'keeper'), document: genesis });
     await bench.startKeeper();
     await bench.openGateway();
     await bench.appendPublic({ document: genesis, signatures: [] });
