@@ -25,7 +25,7 @@ export interface KeeperKeys {
 /**
  * Makes a keeper: its folder, root key, first generation, its own signing and sealing keys, and the document that it pins,
  * which names the log, the administrators and the registrar: the log's first leaf must be this very text. All of it is
- * there in one step, or none. Gives the document.
+ * there in one step, or none, because its rows are authenticated together from their first sum on. Gives the document.
  * @throws CoreError 'bad-document'; Error where a keeper is there already
  */
 export async function createKeeper(options: {
@@ -57,6 +57,7 @@ export async function createKeeper(options: {
       ring.putSecret('sealing', sealing.pkcs8);
       sealing.pkcs8.fill(0);
       store.run("INSERT INTO meta VALUES ('genesis', ?)", document);
+      store.beginSum(ring.rowSumKeys());
     });
     return document;
   } finally {

@@ -131,8 +131,8 @@ export class Keeper {
   }
 
   /**
-   * Opens a keeper that has its genesis.
-   * @throws RootKeyError where the root key does not unlock; Error where the database is not a keeper's.
+   * Opens a keeper: everything else that it does rests on a database of which every row is the keeper's own.
+   * @throws RootKeyError where the root key does not unlock; Error where the database is not a keeper's, or was changed.
    */
   static async open(options: {
     readonly database: string;
@@ -141,10 +141,9 @@ export class Keeper {
   }): Promise<Keeper> {
     const store = KeeperStore.open(options.database);
     try {
-      const pinned = store.get("SELECT value FROM meta WHERE name = 'genesis'");
-      if (pinned === undefined) throw new Error('keeper has no genesis: init has not finished');
-      const genesis = String(pinned.value);
       const ring = new KeyRing(store, options.root);
+      store.authenticate(ring.rowSumKeys());
+      const genesis = String(store.get("SELECT value FROM meta WHERE name = 'genesis'")?.value);
       const register = new Register();
       replayDocuments(store, register);
       const { keeperSealingKey } = readDocument(genesis, 'genesis');

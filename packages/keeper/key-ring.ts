@@ -2,11 +2,14 @@ import type { KeyObject } from 'node:crypto';
 import { randomFillSync } from 'node:crypto';
 import { encodeNames, MacKey, open, SEAL_NONCE_BYTES, seal, secretKey } from '@amanat/core/keys';
 import type { RootKeyProvider } from './providers/root-key.ts';
+import type { RowSumKeys } from './row-sum.ts';
 import type { KeeperStore } from './store.ts';
 
 const KEY_BYTES = 32;
 const POOL_BYTES = 65_536;
 const ID_BYTES = 16;
+/** The secret by which all rows are authenticated. */
+const ROWS = 'rows';
 
 /** A subject's two keys: S, which her records need, and V, which her chain needs. */
 export type SubjectSlot = 'subject' | 'view';
@@ -33,7 +36,7 @@ export class KeyRing {
   readonly #pool = Buffer.alloc(POOL_BYTES);
   #poolAt = POOL_BYTES;
 
-  /** @throws RootKeyError where the root key does not unlock; CoreError where a secret is not what its name says. */
+  /** @throws RootKeyError where the root key does not unlock; CoreError where a generation is not what its name says. */
   constructor(store: KeeperStore, root: RootKeyProvider) {
     this.#store = store;
     const rootKey = root.unlock();
@@ -46,15 +49,9 @@ export class KeyRing {
       raw.fill(0);
     }
     this.generation = Math.max(0, ...this.#generations.keys());
-    // One under another name would be drawn anew at its next use, and everybody be a stranger.
-    for (const { name } of store.all(
-      "SELECT name FROM secrets WHERE name NOT LIKE 'generation/%'",
-    )) {
-      this.secretBytes(String(name)).fill(0);
-    }
   }
 
-  /** Writes the first generation of a new keeper. */
+  /** Writes the first generation of a new keeper, and the key of its rows. */
   static begin(store: KeeperStore, root: RootKeyProvider): KeyRing {
     const name = 'generation/1';
     const random = new Uint8Array(KEY_BYTES + SEAL_NONCE_BYTES);
@@ -67,7 +64,20 @@ export class KeyRing {
     );
     random.fill(0);
     store.run('INSERT INTO secrets VALUES (?, 1, ?)', name, wrapped);
-    return new KeyRing(store, root);
+    const ring = new KeyRing(store, root);
+    ring.putSecret(ROWS, ring.random(KEY_BYTES));
+    return ring;
+  }
+
+  /**
+   * What all rows are authenticated with. It has to be there, or was taken away: only {@link begin} draws it.
+   * @throws Error where it is not; CoreError where it is not what its name says
+   */
+  rowSumKeys(): RowSumKeys {
+    const bytes = this.secretBytes(ROWS);
+    const key = new MacKey(bytes);
+    bytes.fill(0);
+    return { key, random: (count) => this.random(count) };
   }
 
   /** Random bytes from a pool: one system call for many nonces. A copy, the pool's bytes wiped. */

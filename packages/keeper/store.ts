@@ -1,8 +1,10 @@
 import { closeSync, openSync } from 'node:fs';
 import type { StatementSync } from 'node:sqlite';
 import { DatabaseSync } from 'node:sqlite';
+import type { RowSumKeys } from './row-sum.ts';
+import { CHANGED, RowSum } from './row-sum.ts';
 
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 /** Pages of WAL before it is written back, 64 MiB: random inserts then share their pages' writes. */
 const CHECKPOINT_PAGES = 16_384;
 
@@ -49,6 +51,8 @@ CREATE TABLE spent (
 CREATE TABLE spent_hashes (hash TEXT PRIMARY KEY, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE suspended (key TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE used (day TEXT, name TEXT, count INTEGER NOT NULL, PRIMARY KEY (day, name)) STRICT, WITHOUT ROWID;
+-- The sum of all rows but its own, masked (see row-sum.ts).
+CREATE TABLE row_sum (id INTEGER PRIMARY KEY, masked BLOB NOT NULL) STRICT;
 `;
 
 /** A row as node:sqlite gives it. */
@@ -59,6 +63,8 @@ type Value = null | number | string | Uint8Array;
 export class KeeperStore {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  /** Null until the key is had, which stands in the database itself. */
+  #sum: RowSum | null = null;
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
@@ -78,14 +84,20 @@ export class KeeperStore {
     return new KeeperStore(db);
   }
 
-  /** Opens an existing database of this version, whose structure is sound: reads all of it. */
+  /**
+   * Opens an existing database of this version, whose structure is sound: reads all of it. What stands in it is nobody's
+   * word before {@link authenticate}. The sum of the rows says nothing of their order, nor of an index beside them, by
+   * which SQLite finds a row or does not: that much is checked here.
+   */
   static open(path: string): KeeperStore {
     const db = connect(path);
     try {
-      const version = db.prepare('PRAGMA user_version').get() as { user_version: number };
-      if (version.user_version !== SCHEMA_VERSION) {
+      const { user_version, application_id } =
+        db.prepare('SELECT * FROM pragma_user_version, pragma_application_id').get() ?? {};
+      if (user_version !== SCHEMA_VERSION || application_id !== 0) {
         throw new Error('keeper database is missing or of another version');
       }
+      if (schemaOf(db) !== schemaAsMade()) throw new Error(CHANGED);
       const found = db.prepare('PRAGMA integrity_check(1)').get() as { integrity_check: string };
       if (found.integrity_check !== 'ok') throw new Error('keeper database is damaged');
       return new KeeperStore(db);
@@ -93,6 +105,19 @@ export class KeeperStore {
       db.close();
       throw error;
     }
+  }
+
+  /** Has the first sum made of a new database's rows, in the transaction that fills it. */
+  beginSum(keys: RowSumKeys): void {
+    this.#sum = RowSum.begin(this.#db, keys);
+  }
+
+  /**
+   * Reads all rows, and holds them against the sum; from here on every change is part of it.
+   * @throws Error where they are not those that the keeper left
+   */
+  authenticate(keys: RowSumKeys): void {
+    this.#sum = RowSum.open(this.#db, keys);
   }
 
   /** The first row, or undefined. */
@@ -105,8 +130,11 @@ export class KeeperStore {
     return this.#statement(sql).all(...values) as readonly Row[];
   }
 
-  /** Gives how many rows changed. */
+  /** Gives how many rows changed. In no transaction it is one of its own, which the sum has to be part of. */
   run(sql: string, ...values: readonly Value[]): number {
+    if (this.#sum !== null && !this.#db.isTransaction) {
+      return this.transaction(() => this.run(sql, ...values));
+    }
     return Number(this.#statement(sql).run(...values).changes);
   }
 
@@ -114,12 +142,16 @@ export class KeeperStore {
   transaction<T>(work: () => T): T {
     this.#db.exec('BEGIN IMMEDIATE');
     try {
+      this.#sum?.requireAlone();
       const result = work();
+      this.#sum?.write();
       this.#db.exec('COMMIT');
+      this.#sum?.keep();
       return result;
     } catch (error) {
       // SQLite rolls back by itself on some errors, such as a full disk.
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      this.#sum?.takeBack();
       throw error;
     }
   }
@@ -138,9 +170,27 @@ export class KeeperStore {
 }
 
 function connect(path: string): DatabaseSync {
-  // No statement reaches another file: neither ATTACH nor VACUUM INTO, which attaches what it writes.
+  // No statement reaches another file: neither ATTACH nor VACUUM INTO, which attaches what it writes. What a row replaces
+  // is deleted like any other, triggers included (recursive_triggers).
   const db = new DatabaseSync(path, { limits: { attach: 0 } });
   db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
-    PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -65536; PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY;`);
+    PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -65536; PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY;
+    PRAGMA recursive_triggers = ON;`);
   return db;
+}
+
+/** All that is made of the schema, indexes and triggers included, as text. */
+function schemaOf(db: DatabaseSync): string {
+  const sql = 'SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name';
+  return JSON.stringify(db.prepare(sql).all());
+}
+
+function schemaAsMade(): string {
+  const db = new DatabaseSync(':memory:');
+  try {
+    db.exec(SCHEMA);
+    return schemaOf(db);
+  } finally {
+    db.close();
+  }
 }

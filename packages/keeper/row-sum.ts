@@ -1,0 +1,177 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { MacKey } from '@amanat/core/keys';
+import { encodeNames } from '@amanat/core/keys';
+
+/** What is said where the database is not what the keeper left. */
+export const CHANGED = 'keeper database was changed by somebody else';
+
+/** Where the sum stands, itself no part of it. */
+const TABLE = 'row_sum';
+/** By which SQL hands on a row, to be added or taken away. */
+const FUNCTION = 'amanat_row';
+const ADDED = 1;
+const TAKEN = -1;
+
+const WORDS = 8;
+const WORD = 2 ** 32;
+const NONCE_BYTES = 32;
+const MASKED_BYTES = NONCE_BYTES + 4 * WORDS;
+// Longer rows are few; this spares the others an allocation.
+const scratch = Buffer.alloc(8_192);
+
+/** What a sum is made with: a key that stands wrapped in the database that it is of, and random bytes. */
+export interface RowSumKeys {
+  readonly key: MacKey;
+  readonly random: (bytes: number) => Uint8Array;
+}
+
+/**
+ * Authenticates all rows of keeper.db together, so that whoever lacks the root key changes, adds, drops, moves or brings
+ * back none of them unseen: the sum of each row's HMAC modulo 2^256, written by each transaction. What is written has
+ * one more HMAC added to it, of a nonce drawn each time, so that it tells neither sums nor their differences
+ * (MSet-Add-Hash: Clarke, Devadas, van Dijk, Gassend, Suh, ASIACRYPT 2003). That the whole database is older than it was
+ * it does not show.
+ *
+ * Changes come in by triggers that are the connection's own: no code that writes has to think of them, and nothing in the
+ * file can take them away.
+ */
+export class RowSum {
+  readonly #key: MacKey;
+  readonly #random: (bytes: number) => Uint8Array;
+  readonly #read: StatementSync;
+  readonly #write: StatementSync;
+  readonly #version: StatementSync;
+  readonly #sum = new Uint32Array(WORDS);
+  /** The sum of what is durable. */
+  readonly #durable = new Uint32Array(WORDS);
+  /** SQLite's count of what other connections have written. */
+  readonly #others: unknown;
+
+  private constructor(db: DatabaseSync, { key, random }: RowSumKeys) {
+    this.#key = key;
+    this.#random = random;
+    this.#read = db.prepare(`SELECT masked FROM ${TABLE} WHERE id = 1`);
+    this.#write = db.prepare(`INSERT OR REPLACE INTO ${TABLE} VALUES (1, ?)`);
+    this.#version = db.prepare('PRAGMA data_version');
+    this.#others = this.#version.get()?.data_version;
+    // Direct: no trigger, view or constraint of the file may call it.
+    db.function(FUNCTION, { directOnly: true }, (sign, row) => {
+      add(this.#sum, sign as number, key.digest(asciiBytes(row as string)));
+      return null;
+    });
+    for (const table of tablesOf(db)) {
+      // The count is of no matter: every row is added in passing, and none is kept.
+      db.prepare(`SELECT count(${callFor(table, ADDED)}) FROM main.${table.name}`).get();
+      db.exec(triggersOn(table));
+    }
+  }
+
+  /** Begins with what a new database has, in the transaction that fills it. */
+  static begin(db: DatabaseSync, keys: RowSumKeys): RowSum {
+    return new RowSum(db, keys);
+  }
+
+  /** Reads all rows. @throws Error where they are not those that were left */
+  static open(db: DatabaseSync, keys: RowSumKeys): RowSum {
+    const sum = new RowSum(db, keys);
+    if (!sum.#isAsWritten()) throw new Error(CHANGED);
+    sum.keep();
+    return sum;
+  }
+
+  /** First in a transaction. @throws Error where another connection has written since the rows were read */
+  requireAlone(): void {
+    if (this.#version.get()?.data_version !== this.#others) throw new Error(CHANGED);
+  }
+
+  /** Last in a transaction. Where no row is another, nothing is written. */
+  write(): void {
+    if (this.#sum.every((word, at) => word === this.#durable[at])) return;
+    this.#write.run(this.#mask(this.#random(NONCE_BYTES)));
+  }
+
+  /** The transaction is durable. */
+  keep(): void {
+    this.#durable.set(this.#sum);
+  }
+
+  /** The transaction was rolled back. */
+  takeBack(): void {
+    this.#sum.set(this.#durable);
+  }
+
+  #isAsWritten(): boolean {
+    const written = this.#read.get()?.masked;
+    if (!(written instanceof Uint8Array) || written.length !== MASKED_BYTES) return false;
+    return this.#mask(written.subarray(0, NONCE_BYTES)).equals(written);
+  }
+
+  /** The nonce, and the sum under it. The HMAC is of no row's: a row begins with a letter, this with a zero byte. */
+  #mask(nonce: Uint8Array): Buffer {
+    const masked = this.#sum.slice();
+    add(masked, ADDED, this.#key.digest(encodeNames('nonce', nonce)));
+    const bytes = Buffer.alloc(MASKED_BYTES);
+    bytes.set(nonce);
+    for (const [at, word] of masked.entries()) bytes.writeUInt32LE(word, NONCE_BYTES + 4 * at);
+    return bytes;
+  }
+}
+
+/** Adds a number of 256 bits to a sum, or takes it away, modulo 2^256; least word first. */
+function add(sum: Uint32Array, sign: number, digest: Buffer): void {
+  let carry = 0;
+  for (let at = 0; at < WORDS; at++) {
+    const word = (sum[at] as number) + sign * digest.readUInt32LE(4 * at) + carry;
+    // The array keeps it modulo 2^32; the carry is 1, 0 or -1.
+    sum[at] = word;
+    carry = Math.floor(word / WORD);
+  }
+}
+
+function asciiBytes(row: string): Uint8Array {
+  if (row.length > scratch.length) return Buffer.from(row, 'latin1');
+  return scratch.subarray(0, scratch.write(row, 'latin1'));
+}
+
+/** A table of the schema. */
+interface Table {
+  readonly name: string;
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+}
+
+function tablesOf(db: DatabaseSync): readonly Table[] {
+  const tables = db.prepare("SELECT name FROM main.sqlite_schema WHERE type = 'table'").all();
+  const names = tables.map(({ name }) => String(name)).filter((name) => name !== TABLE);
+  const columnsOf = db.prepare("SELECT name, type FROM pragma_table_info(?, 'main')");
+  return names.map((name) => ({
+    name,
+    columns: columnsOf.all(name) as unknown as Table['columns'],
+  }));
+}
+
+function triggersOn(table: Table): string {
+  const [added, taken] = [callFor(table, ADDED, 'NEW.'), callFor(table, TAKEN, 'OLD.')];
+  return Object.entries({ INSERT: added, DELETE: taken, UPDATE: `${taken}, ${added}` })
+    .map(
+      ([change, calls]) =>
+        `CREATE TEMP TRIGGER ${TABLE}_${change}_${table.name} AFTER ${change} ON main.${table.name}
+          BEGIN SELECT ${calls}; END;`,
+    )
+    .join('\n');
+}
+
+/**
+ * SQL that hands on a row as text, which leaves SQLite at half of what a blob costs: the table's name and the values,
+ * nothing for NULL, integers in decimal, texts and blobs byte by byte in hexadecimal. What type a value has is its
+ * column's, to which integrity_check holds it; where the column takes any, it is said.
+ */
+function callFor({ name, columns }: Table, sign: number, row = ''): string {
+  const values = columns.map((column) => encodingOf(row + column.name, column.type));
+  return `${FUNCTION}(${sign}, concat_ws(' ', '${name}', ${values.join(', ')}))`;
+}
+
+function encodingOf(value: string, type: string): string {
+  if (type === 'INTEGER') return `coalesce(${value}, '')`;
+  const bytes = `iif(${value} IS NULL, '', 'x' || hex(${value}))`;
+  return type === 'ANY' ? `typeof(${value}), ${bytes}` : bytes;
+}
