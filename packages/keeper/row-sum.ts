@@ -16,6 +16,7 @@ const WORDS = 8;
 const WORD = 2 ** 32;
 const NONCE_BYTES = 32;
 const MASKED_BYTES = NONCE_BYTES + 4 * WORDS;
+const ROWS_AT_A_TIME = 1_000;
 // Longer rows are few; this spares the others an allocation.
 const scratch = Buffer.alloc(8_192);
 
@@ -54,14 +55,16 @@ export class RowSum {
     this.#write = db.prepare(`INSERT OR REPLACE INTO ${TABLE} VALUES (1, ?)`);
     this.#version = db.prepare('PRAGMA data_version');
     this.#others = this.#version.get()?.data_version;
+    let calls = 0;
     // Direct: no trigger, view or constraint of the file may call it.
     db.function(FUNCTION, { directOnly: true }, (sign, row) => {
       add(this.#sum, sign as number, key.digest(asciiBytes(row as string)));
-      return null;
+      return ++calls % ROWS_AT_A_TIME === 0 ? 1 : 0;
     });
     for (const table of tablesOf(db)) {
-      // The count is of no matter: every row is added in passing, and none is kept.
-      db.prepare(`SELECT count(${callFor(table, ADDED)}) FROM main.${table.name}`).get();
+      // Every row is added in passing. What SQLite hands to a function is held until it next gives a row.
+      const rows = db.prepare(`SELECT 1 FROM main.${table.name} WHERE ${callFor(table, ADDED)}`);
+      for (const _ of rows.iterate());
       db.exec(triggersOn(table));
     }
   }
