@@ -368,27 +368,6 @@ export class Specimen implements Disposable {
     }
   }
 
-  /** Unwraps every key of keeper.db that is in the folder, as the keeper does when it is next in need of each. */
-  unwrapAll(): Notice | null {
-    this.spoiled('keeper');
-    const store = KeeperStore.open(this.keeperPath);
-    try {
-      const ring = new KeyRing(store, this.root);
-      for (const { holding, month } of store.all('SELECT holding, month FROM periods'))
-        ring.periodKey(String(holding), String(month));
-      for (const row of store.all('SELECT subject, view_key FROM subjects')) {
-        const subject = Buffer.from(row.subject as Uint8Array);
-        ring.subjectSlot(subject, 'subject');
-        if (row.view_key !== null) ring.subjectSlot(subject, 'view');
-      }
-      return null;
-    } catch (error) {
-      return { by: 'keeper', what: nameOf(error) };
-    } finally {
-      store.close();
-    }
-  }
-
   /** What is in the folder, closed. */
   copy(): Copy {
     return {
