@@ -3,7 +3,7 @@ import { createSecretKey, randomBytes } from 'node:crypto';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { backup, DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { KeyRing } from './key-ring.ts';
@@ -218,6 +218,20 @@ describe('a database as it was left is opened', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it('after it was copied while it is open, and so is the copy; it goes on meanwhile', async () => {
+    reopen();
+    const copy = join(dir, 'copy.db');
+    const other = new DatabaseSync(path, { readOnly: true });
+    await backup(other, copy);
+    other.close();
+    store.run('UPDATE used SET count = 50');
+    reopen();
+    const copied = KeeperStore.open(copy);
+    copied.authenticate(new KeyRing(copied, root).rowSumKeys());
+    assert.equal(copied.get('SELECT count FROM used')?.count, 49);
+    copied.close();
   });
 
   it('after VACUUM, which moves rows and changes none', () => {
