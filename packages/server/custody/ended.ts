@@ -5,8 +5,8 @@ import { parseLeaf } from '@amanat/core/log';
 
 /** What reading the ends of imports needs of the log. */
 export interface LeafSource {
-  readonly size: number;
-  leaves(from: number, to: number): Iterable<Uint8Array>;
+  /** The entries about organisations from index `from` on, in order. */
+  publicLeaves(from: number): Iterable<{ readonly index: number; readonly bytes: Uint8Array }>;
 }
 
 /** A public entry of the log, whether or not it took effect. */
@@ -19,11 +19,9 @@ export interface PublicEntry {
 
 /** The public entries from index `from` on, in order. */
 export function* publicEntries(log: LeafSource, from: number): Generator<PublicEntry> {
-  let index = from;
-  for (const bytes of log.leaves(from, log.size)) {
+  for (const { index, bytes } of log.publicLeaves(from)) {
     const read = readPublic(bytes);
     if (read !== null) yield { index, ...read };
-    index += 1;
   }
 }
 

@@ -8,6 +8,7 @@ import type { KeeperPort } from '@amanat/keeper/client';
 import type { ImportAsk } from './announcement.ts';
 import { readAnnouncement, toMapping } from './announcement.ts';
 import { Discarder } from './discard.ts';
+import type { LeafSource } from './ended.ts';
 import { endedEntries } from './ended.ts';
 import { CustodyError } from './errors.ts';
 import type { ImportPlan } from './plan.ts';
@@ -25,14 +26,12 @@ const SALTS_MAX = 1_024;
 const TOKEN_BYTES = 32;
 
 /** What imports need of the log. */
-export interface ImportLog {
+export interface ImportLog extends LeafSource {
   readonly register: Register;
-  readonly size: number;
   now(): number;
   appendPublic(
     signed: Signed,
   ): Promise<{ readonly index: number } | { readonly refused: EntryRefusal }>;
-  leaves(from: number, to: number): Iterable<Uint8Array>;
 }
 
 /** What imports work with. */
@@ -97,7 +96,8 @@ export class Imports {
     const left = new Set(open.map(({ index }) => index).filter((index) => this.#hasEnded(index)));
     const first = Math.min(...left);
     if (left.size > 0) {
-      for (const { index, document } of endedEntries(log, first + 1)) {
+      // Read to its end, so that nothing is written while it is read.
+      for (const { index, document } of [...endedEntries(log, first + 1)]) {
         if (left.has(document.import)) store.endImport(document.import, index);
       }
     }

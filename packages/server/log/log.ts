@@ -202,6 +202,14 @@ export class Log {
     }
   }
 
+  /** The entries about organisations from index `from` on, in order, as far as the keeper has followed. */
+  *publicLeaves(from: number): Generator<{ readonly index: number; readonly bytes: Uint8Array }> {
+    for (const leaf of this.#deps.store.publicLeaves(from)) {
+      if (leaf.index >= this.size) return;
+      yield leaf;
+    }
+  }
+
   /**
    * Publishes tiles and checkpoint up to the present size, or beyond, and gives the checkpoint whose files are there.
    * @throws LogUnavailable where the files cannot be written, or before there is a tree

@@ -3,7 +3,6 @@ import { instancePaths } from '../../config/paths.ts';
 import type { ImportProblem } from '../../custody/custody.ts';
 import { verifyImports } from '../../custody/custody.ts';
 import { SqliteCustodyStore } from '../../custody/store-sqlite.ts';
-import type { LogStore } from '../../log/log.ts';
 import { createSqliteLogStore } from '../../log/store-sqlite.ts';
 import { openDatabaseForReading } from '../../storage/sqlite.ts';
 import type { Call, Command } from '../command.ts';
@@ -12,8 +11,6 @@ import { requireInstance } from '../instance.ts';
 import { format } from '../progress.ts';
 import type { LogVerification } from '../verify-log.ts';
 import { verifyLog } from '../verify-log.ts';
-
-const PAGE_LEAVES = 1024;
 
 /** What `verify` found, whole. */
 export interface InstanceVerification {
@@ -82,21 +79,13 @@ export async function verifyInstance(
     progress.end(log.size);
     const structure = database.integrity();
     const custody = new SqliteCustodyStore(database);
-    const imports = await verifyImports(custody, { size, leaves: pagesOf(store) });
+    const imports = await verifyImports(custody, store);
     const importsChecked = custody.importsIn('ended', Number.MAX_SAFE_INTEGER).length;
     const verified = log.differences.length === 0 && structure.length === 0 && imports.length === 0;
     return { verified, log, structure, imports, importsChecked };
   } finally {
     database.close();
   }
-}
-
-function pagesOf(store: LogStore): (from: number, to: number) => Iterable<Uint8Array> {
-  return function* pages(from, to) {
-    for (let at = from; at < to; at += PAGE_LEAVES) {
-      yield* store.leaves(at, Math.min(to, at + PAGE_LEAVES));
-    }
-  };
 }
 
 function describeWitnesses({ published, witnesses }: LogVerification): string {
