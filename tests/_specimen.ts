@@ -259,7 +259,11 @@ export class Specimen implements Disposable {
       new Progress({ write: () => true }, { label: '', unit: 'leaves', now: Date.now });
     try {
       const pinned = { logKey: this.logKey.verifierKey, witnesses: null };
-      const found = await verifyInstance({ dir: this.dir, progress }, pinned);
+      const { signal } = new AbortController();
+      const found = await verifyInstance(
+        { dir: this.dir, progress, signal },
+        { pinned, processes: 1 },
+      );
       if (found.verified) return null;
       const { log, structure, imports } = found;
       const [first] = [

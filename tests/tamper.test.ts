@@ -373,7 +373,7 @@ test('rows of the store are changed', async () => {
     ],
     [
       'a leaf duplicated at the end',
-      'limit',
+      'verify',
       [
         `INSERT INTO leaves SELECT (SELECT max(idx) + 1 FROM leaves), bytes FROM leaves WHERE idx = ${index}`,
       ],

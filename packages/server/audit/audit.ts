@@ -17,12 +17,16 @@ import { keepEvidence, loadState, saveState } from './state.ts';
 import type { TreeVerification } from './tree.ts';
 import { verifyTree } from './tree.ts';
 
-export { openCheckpoint } from './checkpoint.ts';
+export type { SignedCheckpoint } from './checkpoint.ts';
+export { readCheckpoint } from './checkpoint.ts';
 export type { Finding } from './errors.ts';
+export { AuditError } from './errors.ts';
 export type { LeafCounts } from './hashing.ts';
 export { parsePrefix } from './http.ts';
 export { mirrorLog } from './mirror.ts';
-export { verifyFolder } from './processes.ts';
+export { answerTasks, verifyFolder, verifyStored } from './processes.ts';
+export type { LeavesSeen, StoredCode } from './stored.ts';
+export { leafOrNull, StoredLog, verifyStoredPart } from './stored.ts';
 
 /** Where a log is: behind an HTTP address, or in a folder. */
 export type LogPlace = { readonly prefix: URL } | { readonly directory: string };

@@ -8,7 +8,8 @@ export interface LeafCounts {
   unknown: number;
 }
 
-const PERSONAL_BYTES = 77;
+/** Bytes of every leaf about a person. */
+export const PERSONAL_BYTES = 77;
 const PERSONAL_START = Buffer.from('amanat/v1 person ');
 const PUBLIC_START = Buffer.from('amanat/v1 public\n');
 
@@ -67,8 +68,8 @@ function count(counts: LeafCounts, bytes: Uint8Array, start: number, end: number
   else counts.unknown += 1;
 }
 
-/** Byte by byte: that is quicker for so few than any call. */
-function begins(bytes: Uint8Array, start: number, end: number, text: Uint8Array): boolean {
+/** Whether what stands from `start` to `end` begins so. Byte by byte: that is quicker for so few than any call. */
+export function begins(bytes: Uint8Array, start: number, end: number, text: Uint8Array): boolean {
   if (end - start < text.length) return false;
   for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text[i]) return false;
   return true;

@@ -41,6 +41,11 @@ export interface TreeTerms {
 export interface TreeVerification {
   /** The verified tree; null where anything is wrong. */
   readonly range: CompactRange | null;
+  /**
+   * Whether the leaves come to the checkpoint's root, where files are wrong that the others show to be so; null where
+   * not all of them were looked at.
+   */
+  readonly isRooted: boolean | null;
   /** New leaves only. */
   readonly counts: LeafCounts;
   /** None where the tree is the checkpoint's. Once there are a hundred, no further part is begun. */
@@ -68,7 +73,12 @@ export async function verifyTree(terms: TreeTerms): Promise<TreeVerification> {
     if (isProven) findings.splice(0, findings.length, { code: 'fork', at: null });
     else if (findings.length === 0) findings.push({ code: 'root-differs', at: null });
   }
-  return { range: findings.length === 0 ? (settled?.range ?? null) : null, counts, findings };
+  return {
+    range: findings.length === 0 ? (settled?.range ?? null) : null,
+    isRooted: isWhole ? settled !== null : null,
+    counts,
+    findings,
+  };
 }
 
 async function runParts(

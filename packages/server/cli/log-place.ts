@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { CoreError } from '@amanat/core/errors';
 import type { NoteKey, Policy } from '@amanat/core/log';
@@ -15,11 +16,24 @@ import { readBytes } from './files.ts';
 import { readKeys } from './history-words.ts';
 import type { Arguments, OptionSet } from './options.ts';
 
+const PROCESSES_MAX = 64;
+
 /** Options of the commands that look at a log from outside. */
 export const LOG_OPTIONS: OptionSet = {
   key: { value: 'VKEY', help: 'the log’s verifier key, known from elsewhere' },
   keys: { value: 'FILE', help: 'JSON with logKey, in place of --key' },
 };
+
+/** An option of the commands that verify whole logs. */
+export const PROCESSES_OPTION: OptionSet = {
+  processes: { value: 'N', help: 'processes that hash a log in a folder (one a core)' },
+};
+
+/** How many processes are to hash. @throws CliError 'wrong-usage' */
+export function processesOf(given: Arguments): number {
+  const otherwise = Math.min(availableParallelism(), PROCESSES_MAX);
+  return given.integer('processes', { min: 1, max: PROCESSES_MAX, otherwise });
+}
 
 /** Where the log is that is named: an HTTP address or a folder. @throws CliError 'wrong-usage', 'failed' */
 export function readPlace(word: string): LogPlace {

@@ -1,49 +1,36 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
-import { equal } from '@amanat/core/bytes';
+import { fileURLToPath } from 'node:url';
 import { CoreError } from '@amanat/core/errors';
 import type { EntryRefusal } from '@amanat/core/grants';
 import { Register, readDocument } from '@amanat/core/grants';
 import { verifyNoteSignature } from '@amanat/core/keys';
 import type { Checkpoint, CosignerKey, NoteKey } from '@amanat/core/log';
-import {
-  CompactRange,
-  encodeEntryBundle,
-  encodeTile,
-  leafHash,
-  openCosignatures,
-  parseCosignerKey,
-  parseLeaf,
-  parseVerifierKey,
-  TILE_HEIGHT,
-  TILE_WIDTH,
-  tilePath,
-  tileWidth,
-} from '@amanat/core/log';
+import { openCosignatures, parseCosignerKey, parseVerifierKey, TILE_WIDTH } from '@amanat/core/log';
 import type { WitnessKeys } from '@amanat/core/verify';
-import { openCheckpoint } from '../audit/audit.ts';
+import type { Finding, LeavesSeen, SignedCheckpoint, StoredCode } from '../audit/audit.ts';
+import { AuditError, leafOrNull, readCheckpoint, StoredLog, verifyStored } from '../audit/audit.ts';
 import type { LogStore } from '../log/log.ts';
 import { decodeSigned } from '../log/log.ts';
-import { codeOf } from './files.ts';
 
 /** Differences that are told at most; the first few say enough. */
 const DIFFERENCES_MAX = 100;
 
-/** What does not agree. */
+/** How a bundle's path begins. */
+const ENTRIES = 'tile/entries/';
+const WORKER = fileURLToPath(new URL('verify-worker.ts', import.meta.url));
+
+/** What does not agree. `leaf-without-entry`: it is about a person, and is on nobody's chain, and has no statement. */
 export type LogDifference =
+  | StoredCode
   | 'no-genesis'
   | 'no-checkpoint'
   | 'checkpoint-signature'
   | 'checkpoint-ahead-of-store'
   | 'checkpoint-root'
+  | 'leaf-without-entry'
   | 'too-few-cosignatures'
   | 'tile-missing'
-  | 'tile-differs'
-  | 'bundle-missing'
-  | 'bundle-differs'
-  | 'leaf-malformed'
-  | 'leaf-out-of-place';
+  | 'tile-differs';
 
 /** A difference, and where it is: a leaf's index, or a tile's path. */
 export interface FoundDifference {
@@ -78,19 +65,25 @@ export interface LogVerification {
 
 export interface LogVerificationTerms {
   readonly store: LogStore;
+  /** The store's file, which every process opens for itself. */
+  readonly database: string;
   /** Folder of the static files. */
   readonly publicDirectory: string;
   /** The log's verifier key where it is known from elsewhere; null takes the genesis's own. */
   readonly logKey: string | null;
   /** Witnesses known from elsewhere, who must have cosigned besides those that the log names. */
   readonly pinned: WitnessKeys | null;
-  readonly onLeaves: (leaves: number) => void;
+  /** How many processes hash beside one another; 1 is this one. */
+  readonly processes: number;
+  readonly onLeaves: (leaves: number, size: number) => void;
+  readonly signal: AbortSignal;
 }
 
 /**
  * Checks a whole log from what the store has: every leaf hashed into the tree, whose root must be that of the published
  * and signed checkpoint; every published tile and bundle, byte by byte; every public entry replayed; the cosignatures of
- * those who by these entries had to cosign. Nothing is believed but the leaves.
+ * those who by these entries had to cosign. Nothing is believed but the leaves. A gateway may write meanwhile.
+ * @throws AuditError 'unreachable' for a file that cannot be read; StorageError; what the signal throws
  */
 export async function verifyLog(terms: LogVerificationTerms): Promise<LogVerification> {
   const check = new LogCheck(terms);
@@ -100,56 +93,39 @@ export async function verifyLog(terms: LogVerificationTerms): Promise<LogVerific
 
 class LogCheck {
   readonly #terms: LogVerificationTerms;
+  readonly #log: StoredLog;
   readonly #differences: FoundDifference[] = [];
   readonly #register = new Register();
   readonly #inert: Partial<Record<EntryRefusal, number>> = {};
   #logKey: NoteKey | null = null;
   #logKeyText: string | null = null;
-  #published: Checkpoint | null = null;
-  #note = '';
+  #published: SignedCheckpoint | null = null;
+  #size = 0;
   #witnesses: PublishedWitnesses | null = null;
-  /** The latest time that a leaf so far is known to be no earlier than. Of those about people only the hour is. */
+  /** The latest time that a published leaf is known to be no earlier than. Of those about people only the hour is. */
   #notBefore = 0;
-  #range = CompactRange.empty();
   #publicEntries = 0;
   #personalEntries = 0;
-  /** The tile of each level that is being filled. */
-  readonly #filling: { readonly index: number; readonly hashes: Uint8Array[] }[] = [];
 
   constructor(terms: LogVerificationTerms) {
     this.#terms = terms;
+    this.#log = new StoredLog(terms.store, terms.publicDirectory);
   }
 
   async run(): Promise<void> {
-    const { store, onLeaves } = this.#terms;
-    const size = store.size();
-    await this.#readTrustRoot();
-    const times = this.#publicTimes();
-    for (let from = 0; from < size; from += TILE_WIDTH) {
-      const leaves = store.leaves(from, Math.min(size, from + TILE_WIDTH));
-      for (const [offset, bytes] of leaves.entries()) {
-        this.#takeLeaf(from + offset, bytes, times);
-        if (this.#range.size === this.#published?.size) {
-          this.#compareRoot(this.#published);
-          this.#judgeWitnesses();
-          await this.#compareTiles(true);
-        }
-      }
-      await this.#compareTiles(false);
-      await this.#compareBundle(from / TILE_WIDTH, leaves);
-      onLeaves(this.#range.size);
-      await yieldToOthers();
-    }
-    if (this.#range.size !== size) this.#report('leaf-out-of-place', this.#range.size);
-    if (times.size > 0) this.#report('leaf-out-of-place', [...times.keys()][0] ?? null);
-    if (this.#published !== null && this.#published.size > size) {
-      this.#report('checkpoint-ahead-of-store', this.#published.size);
-    }
+    this.#readLogKey();
+    await this.#readCheckpoint();
+    // After the checkpoint: whatever that covers is in the store by now.
+    this.#size = this.#terms.store.size();
+    if (this.#published !== null) await this.#verifyPublished(this.#published);
+    await this.#lookBehind(Math.min(this.#published?.size ?? 0, this.#size));
+    this.#findUnprepared();
+    this.#replay();
   }
 
   result(): LogVerification {
     return {
-      size: this.#range.size,
+      size: this.#size,
       published: this.#published,
       witnesses: this.#witnesses,
       logKey: this.#logKeyText,
@@ -161,8 +137,8 @@ class LogCheck {
     };
   }
 
-  /** The key from the first leaf, or from elsewhere; then the checkpoint that it must have signed. */
-  async #readTrustRoot(): Promise<void> {
+  /** The key from the first leaf, or from elsewhere. */
+  #readLogKey(): void {
     const [first] = this.#terms.store.leaves(0, 1);
     try {
       const document = first === undefined ? null : (decodeSigned(first)?.document ?? null);
@@ -173,68 +149,97 @@ class LogCheck {
       if (!(error instanceof CoreError)) throw error;
     }
     if (this.#logKey === null) this.#report('no-genesis', 0);
-    const note = await readOrNull(join(this.#terms.publicDirectory, 'checkpoint'));
-    if (note === null) {
-      this.#report('no-checkpoint', null);
-      return;
+  }
+
+  /** The checkpoint that the key must have signed. */
+  async #readCheckpoint(): Promise<void> {
+    if (this.#logKey === null) {
+      const isThere = (await this.#log.readCheckpoint()) !== null;
+      return this.#report(isThere ? 'checkpoint-signature' : 'no-checkpoint', null);
     }
-    this.#note = note.toString('utf8');
-    this.#published = openOrNull(this.#note, this.#logKey);
-    if (this.#published === null) this.#report('checkpoint-signature', null);
+    try {
+      this.#published = await readCheckpoint(this.#log, this.#logKey);
+    } catch (error) {
+      if (!(error instanceof AuditError) || error.code === 'unreachable') throw error;
+      const isThere = error.code !== 'no-checkpoint';
+      this.#report(isThere ? 'checkpoint-signature' : 'no-checkpoint', null);
+    }
   }
 
-  /** When each public entry was taken: what is in force when depends on it. */
-  #publicTimes(): Map<number, number> {
-    const times = new Map<number, number>();
-    for (const { index, time } of this.#terms.store.publicLeaves(0)) times.set(index, time);
-    return times;
-  }
-
-  #takeLeaf(index: number, bytes: Uint8Array, times: Map<number, number>): void {
-    this.#range.append(leafHash(bytes), (level, _index, hash) => {
-      // Behind the published end there are no tiles to compare with.
-      if (level % TILE_HEIGHT !== 0 || index >= (this.#published?.size ?? 0)) return;
-      const tileLevel = level / TILE_HEIGHT;
-      this.#filling[tileLevel] ??= { index: 0, hashes: [] };
-      this.#filling[tileLevel]?.hashes.push(hash);
+  /** The published tree, from the store's leaves to the signed root. */
+  async #verifyPublished(published: SignedCheckpoint): Promise<void> {
+    const { database, publicDirectory, processes, onLeaves, signal } = this.#terms;
+    const worker = [WORKER, database, publicDirectory] as const;
+    const { findings, isRooted, seen } = await verifyStored(this.#log, worker, published, {
+      processes,
+      signal,
+      onLeaves: (leaves) => onLeaves(leaves, this.#size),
     });
-    const time = times.get(index);
-    times.delete(index);
-    const signed = decodeSigned(bytes);
-    if (signed === null) {
-      const hour = hourOf(bytes);
-      if (hour === null) this.#report('leaf-malformed', index);
-      else {
-        this.#personalEntries += 1;
-        this.#notBefore = Math.max(this.#notBefore, hour);
+    if (published.size > this.#size) this.#report('checkpoint-ahead-of-store', published.size);
+    // Where the tiles lead to the root and a bundle of the store's is not theirs, other leaves were signed.
+    const isOfTiles = ({ at }: Finding) => at !== null && !at.startsWith(ENTRIES);
+    if (isRooted === false || !findings.every(isOfTiles)) {
+      this.#report('checkpoint-root', published.size);
+    }
+    for (const { code, at } of findings.filter(isOfTiles)) {
+      this.#report(code === 'hole' ? 'tile-missing' : 'tile-differs', at);
+    }
+    this.#take(seen);
+    this.#notBefore = seen.latestHour;
+  }
+
+  /** Leaves that are stored and not published yet: no tile and no root says what they are. */
+  async #lookBehind(published: number): Promise<void> {
+    const { onLeaves, signal } = this.#terms;
+    for (let from = published; from < this.#size && !this.#isFull; from += TILE_WIDTH) {
+      signal.throwIfAborted();
+      this.#log.look(from, Math.min(this.#size, from + TILE_WIDTH));
+      this.#take(this.#log.takeSeen());
+      onLeaves(Math.min(this.#size, from + TILE_WIDTH), this.#size);
+      await yieldToOthers();
+    }
+  }
+
+  /** Leaves about a person that nobody prepared. */
+  #findUnprepared(): void {
+    const { store } = this.#terms;
+    // A store that lacks as many leaves may have any size.
+    if (this.#isFull) return;
+    for (const index of store.unprepared(this.#size)) {
+      const [leaf] = store.leaves(index, index + 1);
+      const isPersonal = leaf !== undefined && leafOrNull(leaf)?.kind === 'person';
+      if (isPersonal) this.#report('leaf-without-entry', index);
+      if (this.#isFull) return;
+    }
+  }
+
+  get #isFull(): boolean {
+    return this.#differences.length === DIFFERENCES_MAX;
+  }
+
+  #take({ personal, public: open, findings }: LeavesSeen): void {
+    this.#personalEntries += personal;
+    this.#publicEntries += open;
+    for (const { code, at } of findings) this.#report(code, at);
+  }
+
+  /** The public entries, in order; at the published end, who had to have cosigned it. */
+  #replay(): void {
+    const end = this.#published?.size ?? 0;
+    let isJudged = end === 0 || end > this.#size;
+    for (const { index, bytes, time } of this.#terms.store.publicLeaves(0)) {
+      if (index >= this.#size) break;
+      if (index >= end && !isJudged) {
+        this.#judgeWitnesses();
+        isJudged = true;
       }
-      // What is said of a person must not have been taken for a public entry, nor the other way round.
-      if (time !== undefined) this.#report('leaf-out-of-place', index);
-      return;
+      if (index < end) this.#notBefore = Math.max(this.#notBefore, time);
+      const signed = decodeSigned(bytes);
+      if (signed === null) continue;
+      const refused = this.#register.apply(index, signed, time);
+      if (refused !== null) this.#inert[refused] = (this.#inert[refused] ?? 0) + 1;
     }
-    this.#publicEntries += 1;
-    if (time === undefined) {
-      this.#report('leaf-out-of-place', index);
-      return;
-    }
-    this.#notBefore = Math.max(this.#notBefore, time);
-    const refused = this.#register.apply(index, signed, time);
-    if (refused !== null) this.#inert[refused] = (this.#inert[refused] ?? 0) + 1;
-  }
-
-  /** Full tiles as they fill, so that no more than one a level is held; at the published end the partial ones too. */
-  async #compareTiles(atEnd: boolean): Promise<void> {
-    for (const [level, { index, hashes }] of this.#filling.entries()) {
-      const isFull = hashes.length === TILE_WIDTH;
-      if (hashes.length === 0 || !(isFull || atEnd)) continue;
-      const path = tilePath({ level, index, width: hashes.length });
-      await this.#compareFile(path, encodeTile(hashes), 'tile');
-      this.#filling[level] = { index: index + 1, hashes: [] };
-    }
-  }
-
-  #compareRoot({ size, root }: Checkpoint): void {
-    if (!equal(this.#range.root(), root)) this.#report('checkpoint-root', size);
+    if (!isJudged) this.#judgeWitnesses();
   }
 
   /**
@@ -265,7 +270,7 @@ class LogCheck {
   #witnessedBy(keys: readonly CosignerKey[], quorum: number): PublishedWitnesses {
     const count = keys.length;
     try {
-      const cosigners = openCosignatures(this.#note, keys, verifyNoteSignature);
+      const cosigners = openCosignatures(this.#published?.note ?? '', keys, verifyNoteSignature);
       return { cosigners: cosigners.map(({ key }) => key.name), count, quorum };
     } catch (error) {
       if (!(error instanceof CoreError)) throw error;
@@ -273,50 +278,7 @@ class LogCheck {
     }
   }
 
-  async #compareBundle(index: number, leaves: readonly Uint8Array[]): Promise<void> {
-    const width = tileWidth({ level: 0, index, size: this.#published?.size ?? 0 });
-    if (width === 0) return;
-    const path = tilePath({ level: 'entries', index, width });
-    await this.#compareFile(path, encodeEntryBundle(leaves.slice(0, width)), 'bundle');
-  }
-
-  async #compareFile(path: string, expected: Uint8Array, kind: 'tile' | 'bundle'): Promise<void> {
-    const found = await readOrNull(join(this.#terms.publicDirectory, path));
-    if (found === null) this.#report(`${kind}-missing`, path);
-    else if (!equal(found, expected)) this.#report(`${kind}-differs`, path);
-  }
-
   #report(difference: LogDifference, at: string | number | null): void {
-    if (this.#differences.length < DIFFERENCES_MAX) this.#differences.push({ difference, at });
-  }
-}
-
-function openOrNull(note: string, key: NoteKey | null): Checkpoint | null {
-  if (key === null) return null;
-  try {
-    return openCheckpoint(note, key);
-  } catch (error) {
-    if (error instanceof CoreError) return null;
-    throw error;
-  }
-}
-
-/** When the hour of a leaf about a person begins, in milliseconds; null of what is no such leaf. */
-function hourOf(bytes: Uint8Array): number | null {
-  try {
-    const leaf = parseLeaf(bytes);
-    return leaf.kind === 'person' ? Date.parse(leaf.hour.replace('Z', ':00:00Z')) : null;
-  } catch (error) {
-    if (error instanceof CoreError) return null;
-    throw error;
-  }
-}
-
-async function readOrNull(path: string): Promise<Buffer | null> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return null;
-    throw error;
+    if (!this.#isFull) this.#differences.push({ difference, at });
   }
 }

@@ -120,7 +120,7 @@ export async function startDemo(terms: DemoTerms, call: DemoCall): Promise<Runni
 
 /** Verifies a demonstration's log with its witnesses' cosignatures, and its store, whether it serves or not. */
 export async function verifyDemo(dir: string, call: DemoCall) {
-  const { verified, log } = await verifyInstance({ dir, progress: call.progress }, null);
+  const { verified, log } = await verifyInstance({ ...call, dir }, { pinned: null, processes: 1 });
   const witnessing = log.register.witnessing(call.now());
   if (witnessing === null) throw new Error('a demonstration has witnesses');
   const note = readFileSync(join(instancePaths(dir).public, 'checkpoint'), 'utf8');

@@ -1,5 +1,9 @@
+import { MAX_ENTRY_BYTES } from '@amanat/core/log';
 import type { Database } from '../storage/sqlite.ts';
 import type { LogStore } from './store.ts';
+
+const SUBJECT_BYTES = 16;
+const PAGE_LEAVES = 65_536;
 
 const TABLES = `
   CREATE TABLE IF NOT EXISTS leaves (
@@ -39,6 +43,19 @@ export function createSqliteLogStore(database: Database): LogStore {
   const readLeaves = database.prepare(
     'SELECT bytes FROM leaves WHERE idx >= ? AND idx < ? ORDER BY idx',
   );
+  // Put together by SQLite, which reads a range in order: that takes a quarter of the time of a row for each leaf.
+  const readBundle = database.prepare(`
+    SELECT count(*) AS count, CAST(group_concat(
+      CASE length(bytes) WHEN 77 THEN X'004D' ELSE unhex(format('%04x', length(bytes))) END || bytes, ''
+    ) AS BLOB) AS bytes
+    FROM leaves WHERE idx >= ? AND idx < ? AND length(bytes) <= ${MAX_ENTRY_BYTES}`);
+  const readPublicAt = database.prepare(
+    'SELECT idx FROM public_leaves WHERE idx >= ? AND idx < ? ORDER BY idx',
+  );
+  const readEntryPlaces = database.prepare(
+    'SELECT group_concat(idx) AS places FROM entries WHERE subject BETWEEN ? AND ? AND idx >= 0 AND idx < ?',
+  );
+  const readBody = database.prepare('SELECT 1 FROM bodies WHERE idx = ?');
   const readNodes = database.prepare(
     'SELECT hash FROM nodes WHERE level = ? AND idx >= ? AND idx < ? ORDER BY idx',
   );
@@ -75,12 +92,47 @@ export function createSqliteLogStore(database: Database): LogStore {
 
     leaves: (from, to) => readLeaves.all(from, to).map((row) => row.bytes as Uint8Array),
 
+    bundle(from, to) {
+      const { count, bytes } = readBundle.get(from, to) ?? {};
+      return {
+        bytes: (bytes as Uint8Array | null) ?? new Uint8Array(0),
+        count: Number(count),
+        publicAt: readPublicAt.all(from, to).map(({ idx }) => Number(idx)),
+      };
+    },
+
     nodes: (level, from, to) => readNodes.all(level, from, to).map((row) => row.hash as Uint8Array),
 
     *publicLeaves(from) {
       for (const row of readPublic.iterate(from)) {
         const bytes = row.bytes as Uint8Array;
         yield { index: Number(row.idx), bytes, time: Number(row.time) };
+      }
+    },
+
+    *unprepared(size) {
+      // A bit for each leaf. To look for each one's body would be to read most of the store: only that of a leaf that no
+      // entry names is looked for, as where its number was given again.
+      const known = new Uint8Array(Math.ceil(size / 8));
+      const mark = (index: number) => {
+        const at = Math.floor(index / 8);
+        known[at] = (known[at] as number) | (1 << (index % 8));
+      };
+      for (let first = 0; first < 256; first++) {
+        const to = new Uint8Array(1 + SUBJECT_BYTES).fill(255).fill(first, 0, 1);
+        const { places } = readEntryPlaces.get(Uint8Array.of(first), to, size) ?? {};
+        if (typeof places === 'string') for (const place of places.split(',')) mark(Number(place));
+      }
+      for (let from = 0; from < size; from += PAGE_LEAVES) {
+        for (const { idx } of readPublicAt.all(from, Math.min(size, from + PAGE_LEAVES)))
+          mark(Number(idx));
+      }
+      for (const [at, bits] of known.entries()) {
+        if (bits === 255) continue;
+        for (let index = at * 8; index < Math.min(size, at * 8 + 8); index++) {
+          const isKnown = (bits & (1 << (index % 8))) !== 0;
+          if (!isKnown && readBody.get(index) === undefined) yield index;
+        }
       }
     },
 

@@ -26,6 +26,16 @@ export interface LedgerEntry {
   readonly body: Uint8Array;
 }
 
+/** Leaves side by side as a bundle (C2SP tlog-tiles), and what the store says of them besides. */
+export interface StoredBundle {
+  /** Without those that are too long for any bundle. */
+  readonly bytes: Uint8Array;
+  /** Leaves in the bundle. */
+  readonly count: number;
+  /** Where entries stand that were taken for public ones. */
+  readonly publicAt: readonly number[];
+}
+
 /** What the log needs of a store. Every method throws StorageError where the store is at fault. */
 export interface LogStore {
   /** Leaves stored. */
@@ -46,12 +56,16 @@ export interface LogStore {
   noteFollowed(size: number): void;
   /** The bytes of leaves `from` up to but without `to`, in order. */
   leaves(from: number, to: number): Uint8Array[];
+  /** Leaves `from` up to but without `to`, at most a bundle's, as far as they are there. */
+  bundle(from: number, to: number): StoredBundle;
   /** The hashes of the level's nodes `from` up to but without `to`, in order. */
   nodes(level: number, from: number, to: number): Uint8Array[];
   /** The entries about organisations from index `from` on, in order, with the time each was taken. */
   publicLeaves(
     from: number,
   ): Iterable<{ readonly index: number; readonly bytes: Uint8Array; readonly time: number }>;
+  /** Where, of the first `size`, leaves stand that are not public, are no subject's, and have no sealed body. In order. */
+  unprepared(size: number): Iterable<number>;
   /** A subject's entries from her number `first` on, at most `max`. */
   entriesOf(subject: string, first: number, max: number): LedgerEntry[];
 }

@@ -1,13 +1,19 @@
-import { availableParallelism } from 'node:os';
 import { base64 } from '@amanat/core/bytes';
 import type { AuditReport } from '../../audit/audit.ts';
 import { auditLog } from '../../audit/audit.ts';
 import type { Command } from '../command.ts';
 import { wrongUsage } from '../errors.ts';
-import { describeFindings, LOG_OPTIONS, readLogKey, readPlace, readPolicy } from '../log-place.ts';
+import {
+  describeFindings,
+  LOG_OPTIONS,
+  PROCESSES_OPTION,
+  processesOf,
+  readLogKey,
+  readPlace,
+  readPolicy,
+} from '../log-place.ts';
 import { format } from '../progress.ts';
 
-const PROCESSES_MAX = 64;
 const SECONDS_MAX = 10 * 366 * 86_400;
 
 /** `amanat audit`: a log, from outside, with nothing but its key. */
@@ -28,7 +34,7 @@ export const audit: Command = {
     state: { value: 'FILE', help: 'remember there what was verified' },
     policy: { value: 'FILE', help: 'who has to have cosigned (C2SP tlog-policy)' },
     'max-age': { value: 'SECONDS', help: 'how old the checkpoint may be (of any age)' },
-    processes: { value: 'N', help: 'processes that hash a log in a folder (one a core)' },
+    ...PROCESSES_OPTION,
   },
   words: [1, 1],
   async run(call) {
@@ -36,7 +42,6 @@ export const audit: Command = {
     const place = readPlace(given.word(0, 'URL|FOLDER'));
     const key = await readLogKey(given);
     const policyPath = given.text('policy');
-    const otherwise = Math.min(availableParallelism(), PROCESSES_MAX);
     const maxAge = given.integer('max-age', { min: 0, max: SECONDS_MAX, otherwise: -1 });
     if (maxAge >= 0 && given.text('state') === null && policyPath === null) {
       throw wrongUsage('--max-age is judged by --state or --policy: give one of them');
@@ -48,7 +53,7 @@ export const audit: Command = {
       statePath: given.text('state'),
       policy: policyPath === null ? null : await readPolicy(policyPath, key),
       maxAgeSeconds: maxAge < 0 ? null : maxAge,
-      processes: given.integer('processes', { min: 1, max: PROCESSES_MAX, otherwise }),
+      processes: processesOf(given),
       now: call.now,
       onLeaves: (leaves, size) => progress.at(leaves, size),
       signal: call.signal,

@@ -8,6 +8,7 @@ import { openDatabaseForReading } from '../../storage/sqlite.ts';
 import type { Call, Command } from '../command.ts';
 import { readKeys } from '../history-words.ts';
 import { requireInstance } from '../instance.ts';
+import { PROCESSES_OPTION, processesOf } from '../log-place.ts';
 import { format } from '../progress.ts';
 import type { LogVerification } from '../verify-log.ts';
 import { verifyLog } from '../verify-log.ts';
@@ -23,10 +24,10 @@ export interface InstanceVerification {
 
 /** `amanat verify`: the whole log, and the store against it. */
 export const verify: Command = {
-  usage: '[--keys FILE]',
+  usage: '[--keys FILE] [--processes N]',
   about:
     'Checks the whole log from its leaves: the tree’s root against the signed checkpoint, every published tile and ' +
-    'bundle, every public entry’s signatures, in order; the cosignatures of the witnesses that these entries appoint; and the root of each import against the ciphertexts in the ' +
+    'bundle; that each leaf about a person has its sealed statement; every public entry’s signatures, in order; the cosignatures of the witnesses that these entries appoint; and the root of each import against the ciphertexts in the ' +
     'store, so that a changed, lost or swapped record shows. It opens nothing and needs no key, and may run beside a ' +
     'gateway. Exits with 1 where anything differs.',
   example: 'amanat verify --dir ./amanat-data --keys published-keys.json',
@@ -35,12 +36,14 @@ export const verify: Command = {
       value: 'FILE',
       help: 'JSON with logKey, witnesses, known from elsewhere (the log’s own)',
     },
+    ...PROCESSES_OPTION,
   },
   words: [0, 0],
   async run(call) {
     const keysPath = call.arguments.text('keys');
     const pinned = keysPath === null ? null : await readKeys(keysPath);
-    const found = await verifyInstance(call, pinned);
+    const processes = processesOf(call.arguments);
+    const found = await verifyInstance(call, { pinned, processes });
     const { log } = found;
     const { register, published, ...facts } = log;
     return {
@@ -59,22 +62,30 @@ export const verify: Command = {
 
 /** Checks an instance's log and store. The demonstration does the same. */
 export async function verifyInstance(
-  call: Pick<Call, 'dir' | 'progress'>,
-  pinned: Pick<InstanceKeys, 'logKey' | 'witnesses'> | null,
+  call: Pick<Call, 'dir' | 'progress' | 'signal'>,
+  {
+    pinned,
+    processes,
+  }: {
+    readonly pinned: Pick<InstanceKeys, 'logKey' | 'witnesses'> | null;
+    readonly processes: number;
+  },
 ): Promise<InstanceVerification> {
   requireInstance(call.dir);
   const paths = instancePaths(call.dir);
   const database = openDatabaseForReading(paths.database);
   try {
     const store = createSqliteLogStore(database);
-    const size = store.size();
     const progress = call.progress('checking the log', 'leaves');
     const log = await verifyLog({
       store,
+      database: paths.database,
       publicDirectory: paths.public,
       logKey: pinned?.logKey ?? null,
       pinned: pinned?.witnesses ?? null,
-      onLeaves: (leaves) => progress.at(leaves, size),
+      processes,
+      onLeaves: (leaves, size) => progress.at(leaves, size),
+      signal: call.signal,
     });
     progress.end(log.size);
     const structure = database.integrity();
