@@ -6,7 +6,7 @@ const INNER_PAD = 0x36;
 const OUTER_PAD = 0x5c;
 
 // Messages are short; these two spare most digests every allocation but the result's.
-const innerScratch = Buffer.alloc(2048);
+const innerScratch = Buffer.alloc(8192);
 const outerScratch = Buffer.alloc(BLOCK_BYTES + DIGEST_BYTES);
 
 /**

@@ -1,7 +1,7 @@
 import { CustodyError } from './errors.ts';
 
 /** Bytes of the nonce that the keeper drew for a version. */
-export const NONCE_BYTES = 16;
+const NONCE_BYTES = 16;
 const LENGTH_BYTES = 4;
 
 /** What one version of a record holds: the keeper's nonce, from which its keys are derived, and a ciphertext with its tag for each group. */
