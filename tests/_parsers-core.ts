@@ -9,6 +9,7 @@ import {
   personalDocuments,
   publicDocuments,
   readDocument,
+  readDocumentOrNull,
   readPublicDocument,
 } from '../packages/core/grants/documents.ts';
 import { readSelector } from '../packages/core/grants/selectors.ts';
@@ -452,6 +453,14 @@ function documentParsers(): readonly FuzzedParser[] {
       parse: (text) => readDocument(text, ...(Object.keys(types) as DocumentType[])),
       throws: isDocument,
       write: (value) => canonicalText(value as unknown as Json),
+    }),
+    parser({
+      ...grants,
+      name: 'readDocumentOrNull',
+      inputs: all,
+      parse: (text) => readDocumentOrNull(text, ...(Object.keys(types) as DocumentType[])),
+      refusal: (value) => (value === null ? 'no document' : null),
+      write: (value) => (value === null ? null : canonicalText(value as unknown as Json)),
     }),
     parser({
       ...grants,

@@ -1,7 +1,7 @@
 import { base64, fromHex, hex } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
 import type { DocumentOf, Register, Signed } from '@amanat/core/grants';
-import { readDocument, signedLeaf } from '@amanat/core/grants';
+import { readDocumentOrNull, signedLeaf } from '@amanat/core/grants';
 import type { PublicKey } from '@amanat/core/keys';
 import { deriveRecordKey, parsePublicKey, verify } from '@amanat/core/keys';
 import type { Leaf, NoteKey } from '@amanat/core/log';
@@ -254,9 +254,10 @@ export class Following {
     if (index > 0 && this.#deps.register.genesis === null) return;
     const signed = signedLeaf(leaf);
     if (this.#deps.register.apply(index, signed, now) !== null) return;
-    const counted = readOrNull(signed.document, 'broken-glass-counted');
-    if (counted !== null) this.#deps.witnessing.counted(counted.releases);
-    if (changesNothing(signed)) return;
+    const counts = readDocumentOrNull(signed.document, 'refusals-counted', 'broken-glass-counted');
+    if (counts?.type === 'broken-glass-counted') this.#deps.witnessing.counted(counts.releases);
+    // Counts are for the public: anybody could have them entered, and at each start they would be read again.
+    if (counts !== null) return;
     this.#deps.store.run(
       'INSERT INTO documents VALUES (?, ?, ?, ?)',
       index,
@@ -265,13 +266,6 @@ export class Following {
       JSON.stringify(signed.signatures),
     );
   }
-}
-
-const COUNTS: ReadonlySet<string> = new Set(['refusals-counted', 'broken-glass-counted']);
-
-/** Counts for the public: anybody could have them entered, and at each start they would be read again. */
-function changesNothing({ document }: Signed): boolean {
-  return COUNTS.has((JSON.parse(document) as { readonly type: string }).type);
 }
 
 /** Builds the register again from what the keeper took in. */
@@ -316,21 +310,9 @@ function validOf<const T extends 'broken-glass' | 'witnesses'>(
     const parsed = isPublicLeaf(leaf) ? parseOrNull(leaf) : null;
     if (parsed?.kind !== 'public') return [];
     const signed = signedLeaf(parsed);
-    const document = readOrNull(signed.document, type);
+    const document = readDocumentOrNull(signed.document, type);
     return document !== null && register.check(signed, now) === null ? [document] : [];
   });
-}
-
-function readOrNull<const T extends 'broken-glass' | 'broken-glass-counted' | 'witnesses'>(
-  document: string,
-  type: T,
-): DocumentOf<T> | null {
-  try {
-    return readDocument(document, type);
-  } catch (error) {
-    if (error instanceof CoreError) return null;
-    throw error;
-  }
 }
 
 function parseOrNull(bytes: Buffer): Leaf | null {

@@ -13,6 +13,7 @@ import {
   personalDocuments,
   publicDocuments,
   readDocument,
+  readDocumentOrNull,
   readPublicDocument,
   signingInput,
   writeDocument,
@@ -41,6 +42,7 @@ describe('document vectors', () => {
     assert.ok(invalid.length > 150);
     for (const { name, document } of invalid) {
       assert.throws(() => readDocument(document, ...types), badDocument, name);
+      assert.equal(readDocumentOrNull(document, ...types), null, name);
     }
   });
 
@@ -60,6 +62,8 @@ describe('documents', () => {
     for (const { type, document } of valid) {
       const others = types.filter((other) => other !== type);
       assert.throws(() => readDocument(document, ...others), badDocument);
+      assert.equal(readDocumentOrNull(document, ...others), null);
+      assert.deepEqual(readDocumentOrNull(document, type), readDocument(document, type));
       if (type in publicDocuments) assert.equal(readPublicDocument(document).type, type);
       else assert.throws(() => readPublicDocument(document), badDocument);
     }

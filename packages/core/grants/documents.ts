@@ -367,6 +367,19 @@ export function readDocument<const T extends DocumentType>(
   return found as DocumentOf<T>;
 }
 
+/** As {@link readDocument}; null where the text is no document of these types. */
+export function readDocumentOrNull<const T extends DocumentType>(
+  document: string,
+  ...types: readonly T[]
+): DocumentOf<T> | null {
+  try {
+    return readDocument(document, ...types);
+  } catch (error) {
+    if (error instanceof CoreError) return null;
+    throw error;
+  }
+}
+
 /** Reads any document that may stand in a public leaf. @throws CoreError 'bad-document' */
 export function readPublicDocument(document: string): PublicDocument {
   const types = Object.keys(publicDocuments) as PublicDocumentType[];

@@ -22,6 +22,7 @@ export {
   documentHash,
   publicDocuments,
   readDocument,
+  readDocumentOrNull,
   readPublicDocument,
   SUBJECTS_MAX,
   signingInput,
