@@ -7,6 +7,15 @@ export const witnessedSchema = {
   witnessing: Type.String({ description: 'Whether independent witnesses cosign the log.' }),
 };
 
+/** What they say. */
+export interface Witnessed {
+  readonly witnessed: boolean;
+  readonly witnessing: string;
+}
+
+/** What they say until witnesses are appointed. */
+export const UNWITNESSED: Witnessed = { witnessed: false, witnessing: 'not yet witnessed' };
+
 /** A problem (RFC 9457), with a code for programs and a remedy for people. */
 export const problemSchema = Type.Object({
   type: Type.String(),

@@ -10,20 +10,14 @@ import { BOUNDS } from './bounds.ts';
 import { Failures } from './failures.ts';
 import { faultOf, sendFault, toFault } from './faults.ts';
 import { clientOf, trustOf } from './network.ts';
+import type { Witnessed } from './problem.ts';
+import { UNWITNESSED } from './problem.ts';
 import { securityHeaders } from './security-headers.ts';
 
 const BODY_BYTES_MAX = 128 * 1024;
 const PARAM_LENGTH_MAX = 200;
 /** How long requests under way may take once the server stops. */
 const GRACE_MS = 5_000;
-
-/** What every answer says of the log's witnesses. */
-export interface Witnessed {
-  readonly witnessed: boolean;
-  readonly witnessing: string;
-}
-
-const NOT_WITNESSED: Witnessed = { witnessed: false, witnessing: 'not yet witnessed' };
 
 export interface ServerOptions {
   readonly logger: Logger;
@@ -78,7 +72,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
 
 function addAnswers(
   app: FastifyInstance,
-  { mode, now, witnessed = () => NOT_WITNESSED }: ServerOptions,
+  { mode, now, witnessed = () => UNWITNESSED }: ServerOptions,
 ): void {
   const failures = new Failures();
   const headers = securityHeaders();

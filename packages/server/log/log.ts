@@ -1,7 +1,9 @@
 import type { EntryRefusal, Register, Signed } from '@amanat/core/grants';
+import { readDocumentOrNull } from '@amanat/core/grants';
 import type { KeeperPort, KeeperStatus } from '@amanat/keeper/client';
 import { KeeperUnavailable } from '@amanat/keeper/client';
 import type { PublicWitness } from '../config/config.ts';
+import type { Witnessed } from '../http/problem.ts';
 import { toStorageError } from '../storage/errors.ts';
 import { Cosigning } from './cosigning.ts';
 import type { LogFailure, LogReason } from './errors.ts';
@@ -14,7 +16,7 @@ import type { Head } from './publisher.ts';
 import { Publisher } from './publisher.ts';
 import type { Appended, NewLeaf, Waiting } from './queue.ts';
 import { BatchQueue } from './queue.ts';
-import { breaksGlass, describeWitnessing, NotWitnessed } from './quorum.ts';
+import { describeWitnessing, NotWitnessed } from './quorum.ts';
 import { encodeSigned } from './signed.ts';
 import type { LedgerEntry, LogStore } from './store.ts';
 import type { Stored } from './stored-tree.ts';
@@ -130,7 +132,7 @@ export class Log {
   }
 
   /** Whether witnesses cosign the log, and in words which of them have to. */
-  witnessed(): { readonly witnessed: boolean; readonly witnessing: string } {
+  witnessed(): Witnessed {
     return describeWitnessing(this.register, this.now());
   }
 
@@ -241,7 +243,7 @@ export class Log {
   async #appendPublic(signed: Signed) {
     // One witness that lies about what it has seen must not keep the glass whole.
     const isStill = this.#reason === 'not-witnessed' || this.#reason === 'older-than-witnesses';
-    const isBreakingGlass = isStill && breaksGlass(signed);
+    const isBreakingGlass = isStill && readDocumentOrNull(signed.document, 'broken-glass') !== null;
     if (this.#reason !== null && !isBreakingGlass) throw new LogUnavailable(this.#reason);
     const refused = this.register.check(signed, this.#deps.now());
     if (refused !== null) return { refused };

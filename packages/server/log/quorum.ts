@@ -1,7 +1,7 @@
-import { CoreError } from '@amanat/core/errors';
-import type { Register, Signed, Witnessing } from '@amanat/core/grants';
-import { readDocument } from '@amanat/core/grants';
+import type { Register, Witnessing } from '@amanat/core/grants';
 import { formatNote, parseNote, signerId } from '@amanat/core/log';
+import type { Witnessed } from '../http/problem.ts';
+import { UNWITNESSED } from '../http/problem.ts';
 import type { CheckpointToCosign } from './witness-client.ts';
 import { NotCosigned, WitnessClient } from './witness-client.ts';
 
@@ -94,20 +94,10 @@ async function failuresOf({ keys }: Witnessing, asked: readonly Promise<unknown>
   return Object.fromEntries(failures) as Record<string, string>;
 }
 
-/** Whether this document breaks the glass: the one entry that is taken while too few witnesses cosign. */
-export function breaksGlass({ document }: Signed): boolean {
-  try {
-    return readDocument(document, 'broken-glass').type === 'broken-glass';
-  } catch (error) {
-    if (error instanceof CoreError) return false;
-    throw error;
-  }
-}
-
 /** Whether witnesses cosign, and in words which of them have to. */
-export function describeWitnessing(register: Register, time: number) {
+export function describeWitnessing(register: Register, time: number): Witnessed {
   const witnessing = register.witnessing(time);
-  if (witnessing === null) return { witnessed: false, witnessing: 'not yet witnessed' };
+  if (witnessing === null) return UNWITNESSED;
   const { witnesses, quorum, breakGlass } = witnessing.document;
   const until = register.brokenUntil(time);
   const words =
