@@ -5,7 +5,7 @@ import { Value } from '@sinclair/typebox/value';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { UNJUDGED } from '../http/body.ts';
 import { problemSchema, sendProblem, witnessedSchema } from '../http/problem.ts';
-import { LogUnavailable } from '../log/log.ts';
+import { LogUnavailable, waitsFor } from '../log/log.ts';
 import { StorageError } from '../storage/errors.ts';
 import type { Custody } from './custody.ts';
 import { CustodyError, meanings, unavailable } from './errors.ts';
@@ -169,10 +169,13 @@ function answerError(reply: FastifyReply, error: unknown): FastifyReply {
   if (error instanceof CustodyError) {
     return sendProblem(reply, error.code, meanings[error.code], error.message);
   }
-  if (error instanceof KeeperUnavailable) {
+  const isLogClosed = error instanceof LogUnavailable;
+  // The log that is closed because of the keeper says so.
+  const isForKeeper = isLogClosed && waitsFor[error.code] === 'keeper-unavailable';
+  if (error instanceof KeeperUnavailable || isForKeeper) {
     return sendProblem(reply, 'keeper-unavailable', meanings['keeper-unavailable']);
   }
-  if (error instanceof LogUnavailable) {
+  if (isLogClosed) {
     return sendProblem(reply, 'log-unavailable', unavailable['log-unavailable']);
   }
   if (error instanceof StorageError) {
