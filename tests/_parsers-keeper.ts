@@ -85,10 +85,13 @@ export async function keeperParsers(): Promise<readonly FuzzedParser[]> {
     parser({
       file: 'packages/keeper/draft-seal.ts',
       name: 'DraftSeal.open',
-      inputs: bytesLike(drafts.seal(1, { purpose: 'p' }), drafts.seal(2, { purpose: 'p' })),
-      parse: (bytes) => drafts.open(1, bytes),
+      inputs: bytesLike(
+        drafts.seal(1, { purpose: 'p' }, hash),
+        drafts.seal(2, { purpose: 'p' }, null),
+      ),
+      parse: (bytes) => drafts.open(1, bytes, hash),
       throws: core('bad-ciphertext'),
-      write: (draft) => drafts.seal(1, draft as object),
+      write: (draft) => drafts.seal(1, draft as object, hash),
     }),
     parser({
       file: 'packages/keeper/draw-rows.ts',

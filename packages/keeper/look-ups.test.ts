@@ -64,6 +64,30 @@ function state(of: LookUps) {
 }
 
 describe('look-ups', () => {
+  it('beside other evidence than they were opened with, or another’s draft, are not taken up again', () => {
+    const evidence = randomBytes(40);
+    lookUps.open(SUBJECTS[0], DRAFT, evidence);
+    lookUps.open(SUBJECTS[1], DRAFT, null);
+    const kept = store.all('SELECT * FROM look_ups ORDER BY id');
+    const put = 'UPDATE look_ups SET draft = ?, evidence = ? WHERE id = ?';
+    const [one, two] = kept.map(({ draft }) => draft as Uint8Array);
+    assert.ok(one !== undefined && two !== undefined);
+    for (const [draft, beside, id] of [
+      [one, null, 1],
+      [one, new Uint8Array(0), 1],
+      [one, randomBytes(40), 1],
+      [two, evidence, 1],
+      [two, new Uint8Array(0), 2],
+      [one, evidence, 2],
+    ] as const) {
+      store.run(put, draft, beside, id);
+      assert.throws(() => new LookUps(store, drafts), { code: 'bad-ciphertext' });
+      store.run(put, one, evidence, 1);
+      store.run(put, two, null, 2);
+    }
+    assert.equal(new LookUps(store, drafts).size, 2);
+  });
+
   it('whatever is opened, prepared, voided and entered, a restart finds the same look-ups, all of them open', () => {
     const step = fc.record({
       what: fc.constantFrom('open', 'prepare', 'prepare', 'void', 'pass', 'enter'),

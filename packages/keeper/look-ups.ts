@@ -66,11 +66,13 @@ export class LookUps {
     const next = store.get("SELECT value FROM meta WHERE name = 'next-look-up'");
     this.#nextId = Number(next?.value ?? 1);
     for (const row of store.all('SELECT * FROM look_ups ORDER BY id')) {
+      const id = Number(row.id);
+      const evidence = row.evidence === null ? null : Buffer.from(row.evidence as Uint8Array);
       const lookUp: PendingLookUp = {
-        id: Number(row.id),
+        id,
         subject: Buffer.from(row.subject as Uint8Array),
-        draft: drafts.open(Number(row.id), row.draft as Uint8Array) as Draft,
-        evidence: row.evidence === null ? null : Buffer.from(row.evidence as Uint8Array),
+        draft: drafts.open(id, row.draft as Uint8Array, evidence) as Draft,
+        evidence,
         viewKey: null,
         prepare: null,
       };
@@ -117,7 +119,7 @@ export class LookUps {
       'INSERT INTO look_ups (id, subject, draft, evidence) VALUES (?, ?, ?, ?)',
       lookUp.id,
       subject,
-      this.#drafts.seal(id, draft),
+      this.#drafts.seal(id, draft, evidence),
       evidence,
     );
     this.#byId.set(lookUp.id, lookUp);
@@ -175,7 +177,7 @@ export class LookUps {
       each.draft = { ...each.draft, kind: 'undelivered' };
       this.#store.run(
         'UPDATE look_ups SET draft = ? WHERE id = ?',
-        this.#drafts.seal(each.id, each.draft),
+        this.#drafts.seal(each.id, each.draft, each.evidence),
         each.id,
       );
     }

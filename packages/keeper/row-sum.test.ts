@@ -76,7 +76,9 @@ describe('a database that somebody else has changed is not opened', () => {
     'a value by another of its looks': [
       "UPDATE meta SET value = CAST(value AS TEXT) WHERE name = 'time'",
     ],
-    'nothing to an empty value': ["UPDATE look_ups SET evidence = X'' WHERE id = 1"],
+    'nothing to an empty value': [`UPDATE subjects SET chain = X'' WHERE subject = ${ONE}`],
+    'a sealed draft': ['UPDATE look_ups SET draft = randomblob(500)'],
+    'a look-up’s subject': [`UPDATE look_ups SET subject = ${TWO}`],
     'a protection': [`UPDATE subjects SET protected = 0 WHERE subject = ${TWO}`],
     'a name by what follows its end': ["UPDATE used SET name = name || char(0) || 'x'"],
     'where one value ends and the next begins': ["UPDATE used SET day = '', name = day || name"],
