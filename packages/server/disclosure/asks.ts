@@ -124,7 +124,8 @@ export class Asks {
    */
   ask(asked: Asked): Promise<Answered> {
     if (this.#closed) return Promise.reject(new AsksUnavailable('stopping'));
-    if (this.#failure !== null) return Promise.reject(this.#failure);
+    // Whoever asks during a try waits for what comes of it.
+    if (this.#failure !== null && this.#retry !== null) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       if (!this.#queue.push({ asked, resolve, reject })) reject(new AsksUnavailable('busy'));
       this.#wake();
@@ -332,8 +333,6 @@ export class Asks {
     if (this.#retry === null) return;
     clearTimeout(this.#retry);
     this.#retry = null;
-    // Whoever asks during the try waits for what comes of it.
-    this.#failure = null;
     if (!this.#closed) this.#wake();
   }
 }
