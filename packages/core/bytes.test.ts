@@ -9,7 +9,6 @@ import {
   fromHex,
   fromUtf8,
   hex,
-  lengthPrefixed,
   uint16,
   uint32,
   uint64,
@@ -135,21 +134,6 @@ describe('numbers', () => {
 });
 
 describe('joined parts', () => {
-  it('never share an encoding with other parts', () => {
-    const parts = fc.array(fc.uint8Array({ maxLength: 4 }), { maxLength: 5 });
-    fc.assert(
-      fc.property(parts, parts, (a, b) => {
-        const same = a.length === b.length && a.every((part, i) => equal(part, b[i] as Uint8Array));
-        assert.equal(equal(lengthPrefixed(...a), lengthPrefixed(...b)), same);
-      }),
-    );
-  });
-
-  it('over 65,535 bytes are refused', () => {
-    assert.throws(() => lengthPrefixed(new Uint8Array(65_536)), outOfRange);
-    assert.equal(lengthPrefixed(new Uint8Array(65_535)).length, 65_537);
-  });
-
   it('are copied', () => {
     const part = Uint8Array.of(1, 2);
     const joined = concat(part, part);

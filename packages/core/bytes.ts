@@ -145,14 +145,6 @@ function requireInteger(value: number, max: number): void {
   }
 }
 
-/**
- * Each part behind its length as a uint16, so that no two lists of parts give the same bytes.
- * Throws `out-of-range` for a part over 65,535 bytes.
- */
-export function lengthPrefixed(...parts: readonly Uint8Array[]): Uint8Array {
-  return concat(...parts.flatMap((part) => [uint16(part.length), part]));
-}
-
 /** Whether two byte strings are the same. Looks at every byte wherever the first difference is. */
 export function equal(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;

@@ -93,6 +93,8 @@ describe('drawn rows', () => {
     const packed = pack([{ ...fc.sample(drawn, 1)[0] } as DrawnRow]);
     assert.throws(() => unpackDrawnRows(packed.subarray(1), 3), FrameError);
     assert.throws(() => unpackDrawnRows(packed, 2), FrameError);
+    packed[4] = 2;
+    assert.throws(() => unpackDrawnRows(packed, 3), FrameError);
   });
 
   it('come out as they went in', () => {

@@ -1,9 +1,10 @@
+import { SECONDARY_MAX } from '@amanat/core/grants';
 import { date } from '@amanat/core/shape';
 import { FrameError } from './frame.ts';
 import type { DrawnRow, DrawRow, Identifier } from './protocol.ts';
 
 const TYPES = ['cnic', 'msisdn'] as const satisfies readonly Identifier['type'][];
-const IDENTIFIERS_MAX = 5;
+const IDENTIFIERS_MAX = 1 + SECONDARY_MAX;
 const VALUE_BYTES_MAX = 32;
 const HASH_BYTES = 32;
 const DATE_BYTES = 10;
@@ -17,7 +18,7 @@ const KEY_BYTES = 32;
 const DRAWN_BYTES = 4 + 1 + 2 * ID_BYTES + HASH_BYTES + MONTH_BYTES + NONCE_BYTES;
 
 /**
- * Rows as `draw` is asked with them. They cross the socket as bytes, because as JSON they took as long as their keys. Each is
+ * Rows as `draw` is asked with them. They cross the socket as bytes: as JSON they take as long as their keys. Each is
  * uint32 row ‖ uint8 number of identifiers ‖ the identifiers, the primary one first ‖ record key (32) ‖ digest (32) ‖
  * uint8 length of the event's date, 0 or 10 ‖ the date; an identifier is uint8 type (0 `cnic`, 1 `msisdn`) ‖ uint8
  * length ‖ value.
@@ -92,9 +93,9 @@ export function unpackDrawRows(packed: Buffer, count: number): readonly DrawRow[
 }
 
 /**
- * What `draw` gives for each row that it does not refuse: uint32 row ‖ uint8 1 where this is her first mention, else 0 ‖
- * subject id (16) ‖ record id (16) ‖ keyed digest (32) ‖ expiry month (`YYYY-MM`) ‖ nonce (16) ‖ the key (32) of each group, in
- * the declaration's order.
+ * Writes what `draw` gives for each row that it does not refuse: {@link add} once, then {@link addKey} for each group.
+ * A row is uint32 row ‖ uint8 1 where this is her first mention, else 0 ‖ subject id (16) ‖ record id (16) ‖ keyed
+ * digest (32) ‖ expiry month (`YYYY-MM`) ‖ nonce (16) ‖ the key (32) of each group, in the declaration's order.
  */
 export class DrawnRowsWriter {
   readonly #bytes: Buffer;
@@ -104,6 +105,7 @@ export class DrawnRowsWriter {
     this.#bytes = Buffer.alloc(rows * (DRAWN_BYTES + groups * KEY_BYTES));
   }
 
+  /** Begins a row. */
   add({ row, isFirst, subject, record, digest, expiryMonth, nonce }: Omit<DrawnRow, 'keys'>): void {
     let at = this.#bytes.writeUInt32BE(row, this.#at);
     at = this.#bytes.writeUInt8(isFirst ? 1 : 0, at);
@@ -116,11 +118,13 @@ export class DrawnRowsWriter {
     this.#at = at + nonce.length;
   }
 
+  /** The next group's key, 32 bytes. */
   addKey(key: Uint8Array): void {
     this.#bytes.set(key, this.#at);
     this.#at += key.length;
   }
 
+  /** All that was added, as a view. */
   written(): Buffer {
     return this.#bytes.subarray(0, this.#at);
   }
@@ -135,6 +139,8 @@ export function unpackDrawnRows(packed: Buffer, groups: number): readonly DrawnR
   if (packed.length % rowBytes !== 0) throw new FrameError('drawn rows are cut short');
   const rows: DrawnRow[] = [];
   for (let start = 0; start < packed.length; start += rowBytes) {
+    const mention = packed[start + 4] as number;
+    if (mention > 1) throw new FrameError('a drawn row is of no such mention');
     let at = start + 5;
     const take = (bytes: number) => {
       at += bytes;
@@ -142,7 +148,7 @@ export function unpackDrawnRows(packed: Buffer, groups: number): readonly DrawnR
     };
     rows.push({
       row: packed.readUInt32BE(start),
-      isFirst: packed[start + 4] === 1,
+      isFirst: mention === 1,
       subject: take(ID_BYTES),
       record: take(ID_BYTES),
       digest: take(HASH_BYTES),

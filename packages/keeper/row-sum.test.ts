@@ -152,10 +152,8 @@ describe('a database that somebody else has changed is not opened', () => {
   });
 
   it('its key deleted, or another’s put in its place', () => {
-    store.run(
-      "INSERT INTO secrets SELECT 'other', generation, wrapped FROM secrets WHERE name = 'rows'",
-    );
-    tamper("UPDATE secrets SET wrapped = X'00' WHERE name = 'rows'");
+    const other = "SELECT wrapped FROM secrets WHERE name = 'index/telecom/cnic'";
+    tamper(`UPDATE secrets SET wrapped = (${other}) WHERE name = 'rows'`);
     assert.throws(reopen, { code: 'bad-ciphertext' });
     tamper("DELETE FROM secrets WHERE name = 'rows'");
     assert.throws(reopen, /lacks a key of its own/);

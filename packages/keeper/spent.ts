@@ -16,13 +16,13 @@ export class Spent {
    * I3: each request of a key has a number of its own. Two requests under one number mean that the key
    * is in two places: it is suspended until the administrators certify it anew.
    * @param hash the request's, in hexadecimal.
-   * @param isApproved whether it comes again with the approval that it was awaiting.
+   * @param terms until when it could be used, milliseconds since 1970; whether it has the approval that it was awaiting.
    */
   spendSequence(
     officer: CertifiedKey,
     { sequence }: Request,
     hash: string,
-    { expires, isApproved }: { readonly expires: number; readonly isApproved: boolean },
+    terms: { readonly expires: number; readonly isApproved: boolean },
   ): 'sequence-reused' | 'replayed' | null {
     const { id } = officer.key;
     const row = this.#store.get(
@@ -35,13 +35,13 @@ export class Spent {
       this.#store.run('INSERT OR REPLACE INTO suspended VALUES (?, ?)', id, version);
       return 'sequence-reused';
     }
-    if (row !== undefined && !(row.awaiting === 1 && isApproved)) return 'replayed';
+    if (row !== undefined && !(row.awaiting === 1 && terms.isApproved)) return 'replayed';
     this.#store.run(
       'INSERT OR REPLACE INTO spent VALUES (?, ?, ?, 0, ?)',
       id,
       sequence,
       hash,
-      expires,
+      terms.expires,
     );
     return null;
   }
@@ -55,12 +55,13 @@ export class Spent {
     );
   }
 
+  /** Whether the key was found in two places, and not certified anew since. */
   isSuspended({ key, certificate }: CertifiedKey): boolean {
     const row = this.#store.get('SELECT version FROM suspended WHERE key = ?', key.id);
     return Number(row?.version ?? 0) >= certificate.version;
   }
 
-  /** False where it was spent before. */
+  /** False where it was spent before. @param expires until when it could be used, milliseconds since 1970 */
   spendHash(hash: string, expires: number): boolean {
     return this.#store.run('INSERT OR IGNORE INTO spent_hashes VALUES (?, ?)', hash, expires) === 1;
   }

@@ -45,6 +45,8 @@ export function documentHash(document: string): Uint8Array {
 
 /** Most subjects that one request names. */
 export const SUBJECTS_MAX = 1000;
+/** Secondary identifiers that a holding may have. */
+export const SECONDARY_MAX = 4;
 const keyText = text(128, /^(ed25519|p256):[A-Za-z0-9+/]+=*$/, 'a public key');
 const iri = text(
   200,
@@ -444,6 +446,9 @@ function checkDeclaration(found: Declaration): void {
     !primary[0].required
   ) {
     refuse('fields: expected exactly one primary identifier, required, of the declared type');
+  }
+  if (found.fields.filter((each) => each.identifier === 'secondary').length > SECONDARY_MAX) {
+    refuse(`fields: expected at most ${SECONDARY_MAX} secondary identifiers`);
   }
   for (const each of found.fields) {
     if (each.identifier === 'secondary' && each.type !== 'msisdn') {

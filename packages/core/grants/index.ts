@@ -24,6 +24,7 @@ export {
   readDocument,
   readDocumentOrNull,
   readPublicDocument,
+  SECONDARY_MAX,
   SUBJECTS_MAX,
   signingInput,
   writeDocument,

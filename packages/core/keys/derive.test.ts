@@ -165,6 +165,23 @@ describe('MacKey', () => {
   });
 });
 
+describe('names', () => {
+  it('in other parts never make the same message', () => {
+    const parts = fc.array(fc.uint8Array({ maxLength: 4 }), { maxLength: 5 });
+    fc.assert(
+      fc.property(parts, parts, (one, other) => {
+        const same = one.map(hex).join() === other.map(hex).join() && one.length === other.length;
+        assert.equal(encodeNames(...one).equals(encodeNames(...other)), same);
+      }),
+    );
+  });
+
+  it('over 65,535 bytes are refused', () => {
+    assert.throws(() => encodeNames(new Uint8Array(65_536)), RangeError);
+    assert.equal(encodeNames(new Uint8Array(65_535)).length, 65_537);
+  });
+});
+
 function flip(text: string): string {
   return hex(flipBit(fromHex(text)));
 }

@@ -34,11 +34,7 @@ export interface RecordName {
   readonly group: string;
 }
 
-/** The names as they enter both the key and the additional data of the ciphertext. */
-export function recordNames(name: RecordName): readonly string[] {
-  return [...versionNames(name), name.group];
-}
-
+/** The names as they enter both the key and the additional data of the ciphertext, before the group. */
 function versionNames(name: Omit<RecordName, 'group'>): readonly string[] {
   return [
     name.holding,
@@ -52,7 +48,13 @@ function versionNames(name: Omit<RecordName, 'group'>): readonly string[] {
 
 /** Additional authenticated data of a record's ciphertext. */
 export function recordAad(name: RecordName): Uint8Array {
-  return encodeNames('amanat/v1 record', ...recordNames(name));
+  return recordAads(name)(name.group);
+}
+
+/** {@link recordAad} for every group of one version: what they have in common is encoded once. */
+export function recordAads(version: Omit<RecordName, 'group'>): (group: string) => Uint8Array {
+  const names = encodeNames('amanat/v1 record', ...versionNames(version));
+  return (group) => Buffer.concat([names, encodeNames(group)]);
 }
 
 /**

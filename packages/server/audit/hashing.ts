@@ -32,8 +32,8 @@ export function addLeaves(counts: LeafCounts, more: LeafCounts): void {
 
 /**
  * The leaf hashes (RFC 6962, section 2.1) of a bundle's entries, side by side, and the entries behind the first `old`
- * counted; null for what is not `width` entries and nothing more. The same as `leafHash` of each, without copying any: the prefix stands, for
- * as long as it takes, where the second byte of the entry's length was.
+ * counted; null for what is not `width` entries and nothing more. The same as `leafHash` of each, without copying any:
+ * the prefix stands, for as long as it takes, where the second byte of the entry's length was.
  */
 export function bundleHashes(
   bundle: Uint8Array,

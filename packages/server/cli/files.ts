@@ -17,8 +17,19 @@ export async function readBytes(path: string, max = TEXT_BYTES_MAX): Promise<Buf
     return await readFile(path);
   } catch (cause) {
     if (cause instanceof CliError) throw cause;
-    throw new CliError('failed', `${path} cannot be read`, { cause, reason: codeOf(cause) });
+    throw unreadable(path, cause);
   }
+}
+
+/** Why a file that somebody named cannot be read. */
+export function unreadable(path: string, cause: unknown): CliError {
+  const reason = codeOf(cause);
+  const messages: Readonly<Record<string, string>> = {
+    ENOENT: `there is no file ${path}`,
+    EACCES: `${path} may not be read by this user`,
+    EISDIR: `${path} is a folder`,
+  };
+  return new CliError('failed', messages[reason] ?? `${path} cannot be read`, { cause, reason });
 }
 
 /** {@link readBytes} as UTF-8. */

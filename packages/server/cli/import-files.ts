@@ -9,7 +9,7 @@ import { deriveKey } from '@amanat/core/keys';
 import { encodeFrames } from '../custody/rows/rows.ts';
 import type { Api } from './client.ts';
 import { CliError } from './errors.ts';
-import { codeOf, readChunks } from './files.ts';
+import { readChunks, unreadable } from './files.ts';
 import { signDocument } from './keys.ts';
 import type { Random } from './requests.ts';
 
@@ -220,6 +220,6 @@ function statOf(path: string) {
   try {
     return statSync(path);
   } catch (cause) {
-    throw new CliError('failed', `${path} cannot be read`, { cause, reason: codeOf(cause) });
+    throw unreadable(path, cause);
   }
 }

@@ -26,7 +26,7 @@ export const LOG_OPTIONS: OptionSet = {
 
 /** An option of the commands that verify whole logs. */
 export const PROCESSES_OPTION: OptionSet = {
-  processes: { value: 'N', help: 'processes that hash a log in a folder (one a core)' },
+  processes: { value: 'N', help: 'processes that hash the log (one a core)' },
 };
 
 /** How many processes are to hash. @throws CliError 'wrong-usage' */

@@ -42,7 +42,7 @@ describe('a document of two administrators', () => {
     const nothing = join(folder, 'nothing.pem');
     writeFileSync(nothing, 'x', { mode: 0o600 });
     await assert.rejects(addSignatures(unsigned, [nothing]), /no ed25519 or p256/);
-    await assert.rejects(addSignatures(unsigned, [join(folder, 'absent')]), /cannot be read/);
+    await assert.rejects(addSignatures(unsigned, [join(folder, 'absent')]), /there is no file/);
   });
 
   it('carries a signature of each over the same text', async () => {

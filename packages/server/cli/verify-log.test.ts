@@ -247,8 +247,8 @@ describe('checking a whole log', () => {
       `${line}\n`,
       line.replace(/.=\n$/, '==\n'),
       // 43 digits may hold two bits more than 32 bytes.
-      line.replace(/A=\n$/, 'B=\n').replace(/U=\n$/, 'V=\n'),
-      line.replace('+', '-').replace(/A(?==\n)/, '-'),
+      line.replace(/U=\n$/, 'V=\n'),
+      line.replace(/Q(?=.*=\n$)/, '-'),
       line.replace('T09Z', 'T24Z'),
       line.replace('11-23', '02-30'),
       line.replace('person', 'persom'),
@@ -258,11 +258,13 @@ describe('checking a whole log', () => {
     for (const published of [SIZE, 2]) {
       rmSync(publicDirectory, { recursive: true });
       publish(published);
-      for (const bytes of malformed.filter((each) => !each.equals(good))) {
+      for (const bytes of malformed) {
+        assert.ok(!bytes.equals(good), bytes.toString());
         set.run(bytes, 5);
         const found = await placesOf();
         assert.ok(found.includes('leaf-malformed 5'), bytes.toString());
-        assert.equal(found.includes(`checkpoint-root ${SIZE}`), published === SIZE);
+        const isRootWrong = found.some((each) => each.startsWith('checkpoint-root '));
+        assert.equal(isRootWrong, published === SIZE);
       }
       set.run(good, 5);
     }

@@ -1,7 +1,5 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
-import { lengthPrefixed, utf8 } from '@amanat/core/bytes';
-import type { RecordName } from '@amanat/core/keys';
-import { recordAad, sealOnce, secretKey } from '@amanat/core/keys';
+import { recordAads, sealOnce, secretKey } from '@amanat/core/keys';
 import type { DrawnRow, RefusedRow } from '@amanat/keeper/client';
 import { FrameError, unpackDrawnRows } from '@amanat/keeper/client';
 import { encodeSealed } from './blob.ts';
@@ -13,10 +11,6 @@ import type { NewRecord } from './store.ts';
 const KEY_BYTES = 32;
 /** The keyed digest is cut to this: equal by chance with probability 2^-128. */
 const DIGEST_BYTES = 16;
-/** In additional data a name stands behind its length, a uint16. */
-const GROUP_LENGTH_BYTES = 2;
-/** Names of groups that are remembered, over all holdings. */
-const GROUPS_MAX = 10_000;
 /** Rows sealed before other requests of the gateway get a turn. */
 const ROWS_AT_ONCE = 64;
 
@@ -76,7 +70,7 @@ export async function sealRows(
 function sealRow(plan: ImportPlan, index: number, keyed: KeyedRow): SealedRow {
   const { digest } = keyed;
   const { subject, record, row, expiryMonth, nonce, keys } = keyed.drawn;
-  const common = commonAad({
+  const aadOf = recordAads({
     holding: plan.declaration.holding,
     expiryMonth,
     subject: subject.toString('hex'),
@@ -86,8 +80,7 @@ function sealRow(plan: ImportPlan, index: number, keyed: KeyedRow): SealedRow {
   });
   const ciphertexts = plan.layout.map((group, at) => {
     const key = secretKey(keys.subarray(at * KEY_BYTES, (at + 1) * KEY_BYTES));
-    const aad = Buffer.concat([common, groupAad(group)]);
-    return sealOnce(key, keyed.groups[at] as Uint8Array, aad);
+    return sealOnce(key, keyed.groups[at] as Uint8Array, aadOf(group));
   });
   const sealed = {
     subject,
@@ -98,23 +91,6 @@ function sealRow(plan: ImportPlan, index: number, keyed: KeyedRow): SealedRow {
     ciphertexts: encodeSealed({ nonce, ciphertexts }),
   };
   return { record: sealed, leafHash: storedRowHash(index, sealed) };
-}
-
-/** What the additional data of a row's groups begin with; {@link groupAad} ends them. Together they are recordAad. */
-function commonAad(name: Omit<RecordName, 'group'>): Uint8Array {
-  // The group is the last name: what an empty one adds is its length of two bytes.
-  return recordAad({ ...name, group: '' }).subarray(0, -GROUP_LENGTH_BYTES);
-}
-
-const groupAads = new Map<string, Uint8Array>();
-
-/** Groups are few, and the same for every row of a holding. */
-function groupAad(group: string): Uint8Array {
-  const known = groupAads.get(group);
-  if (known !== undefined) return known;
-  const made = lengthPrefixed(utf8(group));
-  if (groupAads.size < GROUPS_MAX) groupAads.set(group, made);
-  return made;
 }
 
 function unpackOrNull(attachment: Buffer, groupCount: number): readonly DrawnRow[] | null {

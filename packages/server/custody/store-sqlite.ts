@@ -345,7 +345,7 @@ export class SqliteCustodyStore implements CustodyStore {
 
   scanRecords(after: RecordCursor | null, max: number): ScannedRecords {
     const counts = new Map<number, number>();
-    const astray = new Map<number, number>();
+    const astray = new Set<number>();
     const rows = this.#scan(after, max);
     const named = this.#database.prepare(
       `SELECT 1 FROM custody_ciphertexts AS c JOIN custody_imports ON idx = c.import
@@ -356,7 +356,7 @@ export class SqliteCustodyStore implements CustodyStore {
       counts.set(index, (counts.get(index) ?? 0) + 1);
       const id = Number(row.ciphertexts);
       if (named.get(id, subject, record, index, number, holding) === undefined) {
-        astray.set(index, (astray.get(index) ?? 0) + 1);
+        astray.add(index);
       }
     }
     const last = rows.at(-1);

@@ -120,7 +120,8 @@ export type RecordCursor = readonly [
 /** Some records counted by import, and of them those that lead to no ciphertexts, to another's, or from another holding. */
 export interface ScannedRecords {
   readonly counts: ReadonlyMap<number, number>;
-  readonly astray: ReadonlyMap<number, number>;
+  /** Their imports. */
+  readonly astray: ReadonlySet<number>;
   readonly next: RecordCursor | null;
 }
 

@@ -156,7 +156,7 @@ async function scanIndex(store: CustodyStore) {
   do {
     const page = store.scanRecords(after, ROWS_AT_ONCE);
     for (const [index, count] of page.counts) counts.set(index, (counts.get(index) ?? 0) + count);
-    for (const index of page.astray.keys()) astray.add(index);
+    for (const index of page.astray) astray.add(index);
     after = page.next;
     await yieldToOthers();
   } while (after !== null);

@@ -1,4 +1,5 @@
 import type { Declaration, DeclaredField } from '@amanat/core/grants';
+import { SECONDARY_MAX } from '@amanat/core/grants';
 import type { Problem } from './checker.ts';
 import { Checker, join } from './checker.ts';
 import type { FieldType } from './declaration.ts';
@@ -207,6 +208,9 @@ function checkAsWhole(check: Checker, declaration: Declaration): void {
     if (field.identifier === 'secondary' && !secondaryTypes.includes(field.type)) {
       check.report(`${path}.identifier`, 'contradiction', `a type of ${secondaryTypes.join(', ')}`);
     }
+  }
+  if (fields.filter((field) => field.identifier === 'secondary').length > SECONDARY_MAX) {
+    check.report('fields', 'contradiction', `at most ${SECONDARY_MAX} secondary identifiers`);
   }
   for (const [index, name] of declaration.recordKey.entries()) {
     const field = byName.get(name);

@@ -95,7 +95,8 @@ export class Database {
 
 /**
  * Opens the store, or makes it; its folder must exist. The file is its owner's alone.
- * @throws StorageError 'store-newer' for a later layout, 'store-older' for an earlier one, 'store-not-ours' for another program's file, others as they fit
+ * @throws StorageError 'store-newer' for a later layout, 'store-older' for an earlier one, 'store-not-ours' for
+ *   another program's file, others as they fit
  */
 export function openDatabase(path: string): Database {
   return guard(() => {

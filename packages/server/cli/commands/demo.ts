@@ -60,6 +60,7 @@ async function show(call: Call, terms: DemoTerms, isOnce: boolean): Promise<Outc
   const { startDemo, verifyDemo } = await import('../../demo/demo.ts');
   const started = call.now();
   const { dir } = terms;
+  const isKept = call.arguments.text('dir') !== null;
   await using running = await startDemo(terms, call);
   const { url, result } = running;
   if (isOnce) {
@@ -79,7 +80,11 @@ async function show(call: Call, terms: DemoTerms, isOnce: boolean): Promise<Outc
     };
   }
   const seconds = (call.now() - started) / 1000;
-  const open = [...describe(result), ...whatToOpen(url, result, { seconds, dir }), result.banner];
+  const open = [
+    ...describe(result),
+    ...whatToOpen(url, result, { seconds, dir, isKept }),
+    result.banner,
+  ];
   if (call.json) {
     call.stdout.write(
       `${JSON.stringify({ ...summarise(result), url, codes: result.codes, seconds })}\n`,
@@ -127,7 +132,7 @@ function describe({ people, imports, lookUps }: DemoResult): string[] {
 function whatToOpen(
   url: string,
   { codes }: DemoResult,
-  { seconds, dir }: { seconds: number; dir: string },
+  { seconds, dir, isKept }: { seconds: number; dir: string; isKept: boolean },
 ): string[] {
   return [
     `Ready after ${seconds.toFixed(1)} s. Open:`,
@@ -139,7 +144,7 @@ function whatToOpen(
     '',
     `Everybody’s keys are in ${dir}/people, for amanat --dir ${dir} COMMAND.`,
     `Its witnesses are in ${dir}/witnesses, and run while it does, or amanat serve --dir ${dir}.`,
-    'Ctrl-C ends it.',
+    isKept ? 'Ctrl-C ends it.' : 'Ctrl-C ends it and deletes that folder; --dir DIR keeps one.',
   ];
 }
 
