@@ -291,6 +291,14 @@ const contradictions: readonly (readonly [
     'fields[1].identifier: contradiction',
   ],
   [
+    'more secondary identifiers than the keeper takes with a row',
+    (d) => {
+      const number = d.fields.find(({ identifier }) => identifier === 'secondary')!;
+      for (const name of ['two', 'three', 'four', 'five']) d.fields.push({ ...number, name });
+    },
+    'fields: contradiction',
+  ],
+  [
     'a record key of an undeclared field',
     (d) => {
       d.recordKey = ['serial'];
