@@ -225,6 +225,28 @@ test('verifying finds what was changed, lost, swapped or led astray, and by whic
       ['root-differs'],
       () => run('UPDATE custody_ciphertexts SET expiry_month = 1 WHERE id = ?', first.id),
     ],
+    // Each byte where it was, and the names otherwise divided.
+    [
+      ['root-differs'],
+      () => {
+        const parted = '(SELECT subject || record AS both FROM custody_ciphertexts WHERE id = ?)';
+        const set = `subject = CAST(substr(both, 1, 15) AS BLOB), record = CAST(substr(both, 16) AS BLOB)`;
+        run(
+          `UPDATE custody_ciphertexts SET ${set} FROM ${parted} WHERE id = ?`,
+          first.id,
+          first.id,
+        );
+      },
+    ],
+    [
+      ['index-differs'],
+      () => {
+        const columns = 'subject, record, import, row, expiry_month, digest, bytes';
+        const copy = `SELECT -5, ${columns} FROM custody_ciphertexts WHERE id = ?`;
+        run(`INSERT INTO custody_ciphertexts (id, ${columns}) ${copy}`, first.id);
+        run(point, -5, first.id, index);
+      },
+    ],
     ...['subject = zeroblob(16)', 'holding = 99'].map((set): [string[], () => void] => [
       ['index-differs'],
       () => run(`UPDATE custody_records SET ${set} WHERE ciphertexts = ?`, first.id),

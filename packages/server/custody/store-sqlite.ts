@@ -347,9 +347,11 @@ export class SqliteCustodyStore implements CustodyStore {
     const counts = new Map<number, number>();
     const astray = new Set<number>();
     const rows = this.#scan(after, max);
+    // None below 1, where no scan of the ciphertexts comes by.
     const named = this.#database.prepare(
       `SELECT 1 FROM custody_ciphertexts AS c JOIN custody_imports ON idx = c.import
-       WHERE id = ? AND subject = ? AND record = ? AND c.import = ? AND row = ? AND holding = ?`,
+       WHERE id = ? AND id > 0 AND subject = ? AND record = ? AND c.import = ? AND row = ?
+       AND holding = ?`,
     );
     for (const row of rows) {
       const [subject, holding, record, index, number] = cursorOf(row);

@@ -4,9 +4,10 @@ import type { ImportBegun, ImportEnded } from '@amanat/core/grants';
 import { CompactRange } from '@amanat/core/log';
 import type { LeafSource } from './ended.ts';
 import { publicEntries } from './ended.ts';
+import { CustodyError } from './errors.ts';
 import { storedRowHash } from './leaf.ts';
 import { planRow } from './rows/rows.ts';
-import type { CustodyStore, RecordCursor, StoredImport } from './store.ts';
+import type { CustodyStore, RecordCursor, ScannedCiphertexts, StoredImport } from './store.ts';
 
 /** Rows in memory at a time. */
 const ROWS_AT_ONCE = 500;
@@ -139,13 +140,23 @@ async function rebuildRanges(
     for (const stored of page) {
       if (!imports.has(stored.import)) continue;
       const range = ranges.get(stored.import) ?? CompactRange.empty();
-      range.append(storedRowHash(stored.import, stored));
+      range.append(hashOf(stored));
       ranges.set(stored.import, range);
     }
     const last = page.at(-1);
     if (last === undefined) return ranges;
     after = last.id;
     await yieldToOthers();
+  }
+}
+
+/** What has not the form of a row counts as one that is nobody's. */
+function hashOf(stored: ScannedCiphertexts): Uint8Array {
+  try {
+    return storedRowHash(stored.import, stored);
+  } catch (error) {
+    if (error instanceof CustodyError) return new Uint8Array(32);
+    throw error;
   }
 }
 

@@ -256,11 +256,19 @@ test('a large request is prepared and appended in chunks, in order', async () =>
   assert.deepEqual(parts.log.order, parts.keeper.prepared);
 });
 
-test('closing waits for what was taken, and takes no more', async () => {
-  const parts = fakeParts();
-  const asks = await started(parts);
-  const asked = asks.ask(request());
-  await asks.close();
-  assert.equal(entriesOf(await asked).length, 1);
-  await assert.rejects(asks.ask(request()), { code: 'stopping' });
-});
+for (const count of [1, 7, 700]) {
+  test(`closing waits for what was taken, and takes no more: ${count}`, async () => {
+    const parts = fakeParts();
+    const asks = await started(parts);
+    let answered = 0;
+    const ask = () => asks.ask(request()).then(() => answered++);
+    const asked = Array.from({ length: count }, ask);
+    // Too few to set out while the others are under way.
+    await sleep(1);
+    asked.push(ask());
+    await asks.close();
+    assert.equal(answered, count + 1);
+    await Promise.all(asked);
+    await assert.rejects(asks.ask(request()), { code: 'stopping' });
+  });
+}

@@ -114,6 +114,10 @@ export class Asks {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
     await this.#running;
+    while (this.#queue.length > 0) {
+      this.#wake();
+      await this.#running;
+    }
     await this.#turn;
     await Promise.all(this.#appending);
   }
@@ -149,9 +153,12 @@ export class Asks {
     }
   }
 
-  /** A few asks cost both processes nearly as much as many do: they wait for more, or until what is under way is done. */
+  /**
+   * A few asks cost both processes nearly as much as many do: they wait for more, or until what is under way is done.
+   * At the end no more come.
+   */
   #maySetOut(): boolean {
-    return this.#queue.length > this.#underWay * WORTH_A_BATCH;
+    return this.#queue.length > (this.#closed ? 0 : this.#underWay * WORTH_A_BATCH);
   }
 
   /** Sends a batch on its way. Ends as soon as the next one may set out: one is ahead of the batch being prepared. */
