@@ -191,8 +191,8 @@ test('verifying finds what was changed, lost, swapped or led astray, and by whic
   const { import: index } = await bench.import(HOLDING, { 'a.csv': simFile(3001, 3010) });
   assert.deepEqual(await bench.custody.verifyImports(bench.log), []);
   const rows = bench.database
-    .prepare('SELECT id, bytes FROM custody_ciphertexts WHERE import = ? ORDER BY id')
-    .all(index) as { id: number; bytes: Uint8Array }[];
+    .prepare('SELECT * FROM custody_ciphertexts WHERE import = ? ORDER BY id')
+    .all(index) as ({ id: number } & Record<'subject' | 'record' | 'bytes', Uint8Array>)[];
   const [first, second] = rows;
   assert.ok(first !== undefined && second !== undefined);
   const flipped = Uint8Array.from(first.bytes);
@@ -229,13 +229,9 @@ test('verifying finds what was changed, lost, swapped or led astray, and by whic
     [
       ['root-differs'],
       () => {
-        const parted = '(SELECT subject || record AS both FROM custody_ciphertexts WHERE id = ?)';
-        const set = `subject = CAST(substr(both, 1, 15) AS BLOB), record = CAST(substr(both, 16) AS BLOB)`;
-        run(
-          `UPDATE custody_ciphertexts SET ${set} FROM ${parted} WHERE id = ?`,
-          first.id,
-          first.id,
-        );
+        const both = Buffer.concat([first.subject, first.record]);
+        const set = 'UPDATE custody_ciphertexts SET subject = ?, record = ? WHERE id = ?';
+        run(set, both.subarray(0, 15), both.subarray(15), first.id);
       },
     ],
     [
