@@ -43,7 +43,13 @@ import {
   openSignatures,
   openSignaturesAsync,
 } from '../packages/core/log/cosignature.ts';
-import { encodePersonalLeaf, encodePublicLeaf, parseLeaf } from '../packages/core/log/entry.ts';
+import type { Leaf } from '../packages/core/log/entry.ts';
+import {
+  encodePersonalLeaf,
+  encodePublicLeaf,
+  parseLeaf,
+  parseLeafOrNull,
+} from '../packages/core/log/entry.ts';
 import { CompactRange, leafHash } from '../packages/core/log/merkle.ts';
 import type { NoteSignature } from '../packages/core/log/note.ts';
 import {
@@ -163,6 +169,10 @@ const HEAD = {
   time: NOW,
 };
 
+function encodeLeaf(leaf: Leaf): Uint8Array {
+  return leaf.kind === 'person' ? encodePersonalLeaf(leaf) : encodePublicLeaf(leaf);
+}
+
 /** core/log: every form is strict, and what is read is written as it was. */
 function logParsers(): readonly FuzzedParser[] {
   const leaves = vectors<{ readonly leaf: string }>('leaves')
@@ -212,7 +222,14 @@ function logParsers(): readonly FuzzedParser[] {
       inputs: bytesLike(...leaves),
       parse: parseLeaf,
       throws: core('bad-entry'),
-      write: (leaf) => (leaf.kind === 'person' ? encodePersonalLeaf(leaf) : encodePublicLeaf(leaf)),
+      write: encodeLeaf,
+    }),
+    parser({
+      ...log('parseLeafOrNull', 'entry'),
+      inputs: bytesLike(...leaves),
+      parse: parseLeafOrNull,
+      refusal: (leaf) => (leaf === null ? 'no leaf' : null),
+      write: (leaf) => (leaf === null ? null : encodeLeaf(leaf)),
     }),
     parser({
       ...log('parseVerifierKey', 'note'),

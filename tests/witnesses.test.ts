@@ -17,6 +17,7 @@ import {
 import { packLeaves, splitPrepared } from '@amanat/keeper/client';
 import { plainConsistency, plainLeaf, plainRoot } from '../packages/core/log/_tree.ts';
 import { readLogKey, signCheckpoint } from '../packages/server/log/key.ts';
+import { createSqliteLogStore } from '../packages/server/log/store-sqlite.ts';
 import { WitnessClient } from '../packages/server/log/witness-client.ts';
 import { openDatabaseForReading } from '../packages/server/storage/sqlite.ts';
 import { amanat } from './_cli.ts';
@@ -320,7 +321,7 @@ test('a gateway that takes cosignatures from a private fork gets no key', async 
   await served.stop();
   await instance.startKeeper();
   await instance.startGateway();
-  const { log, keeper } = instance.gateway;
+  const { database, log, keeper } = instance.gateway;
   const key = readLogKey(instance.paths.log, ORIGIN);
   const request = instance.request('officer', [cnicOf(1)]);
   const { document, signatures, selectors } = request;
@@ -339,7 +340,7 @@ test('a gateway that takes cosignatures from a private fork gets no key', async 
   assert.ok(prepared !== undefined && 'leaf' in prepared);
 
   // Two trees of one size: with her entry, for the keeper, and without it, for the witnesses and everybody.
-  const before = [...log.leaves(0, log.size)].map(plainLeaf);
+  const before = createSqliteLogStore(database).leaves(0, log.size).map(plainLeaf);
   const size = before.length + 1;
   const fork = (leaf: Uint8Array) => {
     const leaves = [...before, plainLeaf(leaf)];

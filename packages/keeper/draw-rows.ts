@@ -1,4 +1,5 @@
 import { SECONDARY_MAX } from '@amanat/core/grants';
+import { RECORD_KEY_BYTES, RECORD_NONCE_BYTES } from '@amanat/core/keys';
 import { date } from '@amanat/core/shape';
 import { FrameError } from './frame.ts';
 import type { DrawnRow, DrawRow, Identifier } from './protocol.ts';
@@ -13,9 +14,7 @@ const ROW_BYTES_MAX =
 
 const ID_BYTES = 16;
 const MONTH_BYTES = 7;
-const NONCE_BYTES = 16;
-const KEY_BYTES = 32;
-const DRAWN_BYTES = 4 + 1 + 2 * ID_BYTES + HASH_BYTES + MONTH_BYTES + NONCE_BYTES;
+const DRAWN_BYTES = 4 + 1 + 2 * ID_BYTES + HASH_BYTES + MONTH_BYTES + RECORD_NONCE_BYTES;
 
 /**
  * Rows as `draw` is asked with them. They cross the socket as bytes: as JSON they take as long as their keys. Each is
@@ -102,7 +101,7 @@ export class DrawnRowsWriter {
   #at = 0;
 
   constructor(rows: number, groups: number) {
-    this.#bytes = Buffer.alloc(rows * (DRAWN_BYTES + groups * KEY_BYTES));
+    this.#bytes = Buffer.alloc(rows * (DRAWN_BYTES + groups * RECORD_KEY_BYTES));
   }
 
   /** Begins a row. */
@@ -135,7 +134,7 @@ export class DrawnRowsWriter {
  * @throws FrameError unless it is whole rows of so many groups
  */
 export function unpackDrawnRows(packed: Buffer, groups: number): readonly DrawnRow[] {
-  const rowBytes = DRAWN_BYTES + groups * KEY_BYTES;
+  const rowBytes = DRAWN_BYTES + groups * RECORD_KEY_BYTES;
   if (packed.length % rowBytes !== 0) throw new FrameError('drawn rows are cut short');
   const rows: DrawnRow[] = [];
   for (let start = 0; start < packed.length; start += rowBytes) {
@@ -153,8 +152,8 @@ export function unpackDrawnRows(packed: Buffer, groups: number): readonly DrawnR
       record: take(ID_BYTES),
       digest: take(HASH_BYTES),
       expiryMonth: take(MONTH_BYTES).toString('latin1'),
-      nonce: take(NONCE_BYTES),
-      keys: take(groups * KEY_BYTES),
+      nonce: take(RECORD_NONCE_BYTES),
+      keys: take(groups * RECORD_KEY_BYTES),
     });
   }
   return rows;

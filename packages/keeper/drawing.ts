@@ -1,6 +1,6 @@
 import type { Declaration, Register } from '@amanat/core/grants';
 import type { MacKey } from '@amanat/core/keys';
-import { recordKeys } from '@amanat/core/keys';
+import { RECORD_NONCE_BYTES, recordKeys } from '@amanat/core/keys';
 import { DrawnRowsWriter } from './draw-rows.ts';
 import type { KeyRing } from './key-ring.ts';
 import { keyedDigest, keyedId } from './key-ring.ts';
@@ -11,7 +11,6 @@ import type { KeeperStore } from './store.ts';
 import type { Subjects } from './subjects.ts';
 import { isNormalised } from './subjects.ts';
 
-const NONCE_BYTES = 16;
 /** A day of grace, because an event's day is told by the clock of the place where it happened. */
 const GRACE_MS = 86_400_000;
 
@@ -74,7 +73,7 @@ export class Drawing {
         row: row.row,
       });
       // One for the version: its groups differ by their names, so that each key still encrypts once.
-      const nonce = this.#deps.ring.random(NONCE_BYTES);
+      const nonce = this.#deps.ring.random(RECORD_NONCE_BYTES);
       drawn.add({ ...found, row: row.row, nonce });
       for (const group of groups) drawn.addKey(keyOf(group, nonce));
     }

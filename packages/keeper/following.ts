@@ -4,7 +4,7 @@ import type { DocumentOf, Register, Signed } from '@amanat/core/grants';
 import { readDocumentOrNull, signedLeaf } from '@amanat/core/grants';
 import type { PublicKey } from '@amanat/core/keys';
 import { deriveRecordKey, parsePublicKey, verify } from '@amanat/core/keys';
-import type { Leaf, NoteKey } from '@amanat/core/log';
+import type { NoteKey } from '@amanat/core/log';
 import {
   CompactRange,
   chainStart,
@@ -12,7 +12,7 @@ import {
   nextChainHash,
   openNote,
   parseCheckpoint,
-  parseLeaf,
+  parseLeafOrNull,
   parseVerifierKey,
 } from '@amanat/core/log';
 
@@ -193,7 +193,7 @@ export class Following {
   }
 
   #checkGenesis(leaf: Buffer): void {
-    const parsed = parseOrNull(leaf);
+    const parsed = parseLeafOrNull(leaf);
     const isPinned =
       parsed?.kind === 'public' &&
       parsed.document === this.#deps.genesis &&
@@ -247,7 +247,7 @@ export class Following {
   }
 
   #takePublic(index: number, bytes: Buffer, now: number): void {
-    const leaf = parseOrNull(bytes);
+    const leaf = parseLeafOrNull(bytes);
     // A leaf that no reader knows, or that is about nobody known, stays in the tree and means nothing.
     if (leaf?.kind !== 'public') return;
     // Only the first leaf can be the genesis: it alone was compared with the pinned document.
@@ -307,21 +307,12 @@ function validOf<const T extends 'broken-glass' | 'witnesses'>(
   now: number,
 ): DocumentOf<T>[] {
   return kept.flatMap(({ leaf }) => {
-    const parsed = isPublicLeaf(leaf) ? parseOrNull(leaf) : null;
+    const parsed = isPublicLeaf(leaf) ? parseLeafOrNull(leaf) : null;
     if (parsed?.kind !== 'public') return [];
     const signed = signedLeaf(parsed);
     const document = readDocumentOrNull(signed.document, type);
     return document !== null && register.check(signed, now) === null ? [document] : [];
   });
-}
-
-function parseOrNull(bytes: Buffer): Leaf | null {
-  try {
-    return parseLeaf(bytes);
-  } catch (error) {
-    if (error instanceof CoreError) return null;
-    throw error;
-  }
 }
 
 function readRange(store: KeeperStore): CompactRange {

@@ -1,5 +1,9 @@
 import { encodeNames, MacKey } from './mac.ts';
 
+/** Bytes of a record key, and of the nonce that is drawn for each version of a record. */
+export const RECORD_KEY_BYTES = 32;
+export const RECORD_NONCE_BYTES = 16;
+
 const OUTPUT_BITS = Uint8Array.of(0, 0, 1, 0);
 
 /**

@@ -7,7 +7,15 @@ export {
   verifyNoteSignature,
 } from './cosign.ts';
 export type { RecordName } from './derive.ts';
-export { deriveKey, deriveRecordKey, recordAad, recordAads, recordKeys } from './derive.ts';
+export {
+  deriveKey,
+  deriveRecordKey,
+  RECORD_KEY_BYTES,
+  RECORD_NONCE_BYTES,
+  recordAad,
+  recordAads,
+  recordKeys,
+} from './derive.ts';
 export type { Exporter, Sealed, SealingKey } from './hpke.ts';
 export { generateSealingKey, importSealingKey, openSealed, sealTo } from './hpke.ts';
 export { encodeNames, MacKey } from './mac.ts';

@@ -91,6 +91,16 @@ export function parseLeaf(bytes: Uint8Array): Leaf {
   return { kind: 'person', hour, commitment: decoded };
 }
 
+/** As {@link parseLeaf}; null where the bytes are no leaf. */
+export function parseLeafOrNull(bytes: Uint8Array): Leaf | null {
+  try {
+    return parseLeaf(bytes);
+  } catch (error) {
+    if (error instanceof CoreError) return null;
+    throw error;
+  }
+}
+
 function parsePublic(text: string): Leaf {
   if (!text.endsWith('\n')) throw new CoreError('bad-entry', 'leaf ends without a newline');
   const [document, ...lines] = text.slice(0, -1).split('\n', MAX_LEAF_SIGNATURES + 2);

@@ -19,6 +19,7 @@ export {
   encodePublicLeaf,
   MAX_LEAF_SIGNATURES,
   parseLeaf,
+  parseLeafOrNull,
 } from './entry.ts';
 export type { ConsistencyClaim, InclusionClaim } from './merkle.ts';
 export {

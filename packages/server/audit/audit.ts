@@ -26,7 +26,7 @@ export { parsePrefix } from './http.ts';
 export { mirrorLog } from './mirror.ts';
 export { answerTasks, verifyFolder, verifyStored } from './processes.ts';
 export type { LeavesSeen, StoredCode } from './stored.ts';
-export { leafOrNull, StoredLog, verifyStoredPart } from './stored.ts';
+export { StoredLog, verifyStoredPart } from './stored.ts';
 
 /** Where a log is: behind an HTTP address, or in a folder. */
 export type LogPlace = { readonly prefix: URL } | { readonly directory: string };

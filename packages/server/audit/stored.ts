@@ -1,6 +1,5 @@
-import { CoreError } from '@amanat/core/errors';
-import type { Leaf, ResourcePosition } from '@amanat/core/log';
-import { parseLeaf, TILE_WIDTH, tilePath } from '@amanat/core/log';
+import type { ResourcePosition } from '@amanat/core/log';
+import { parseLeafOrNull, TILE_WIDTH, tilePath } from '@amanat/core/log';
 import type { LogStore } from '../log/log.ts';
 import { AuditError } from './errors.ts';
 import { begins, PERSONAL_BYTES } from './hashing.ts';
@@ -141,7 +140,7 @@ export class StoredLog implements LogSource {
     // Parsing takes longer than hashing.
     const hasHour = this.#parsed.length > 0 && begins(bytes, start, end, this.#parsed);
     if (hasHour && endsWithCommitment(bytes, start, end)) return 'personal';
-    const leaf = leafOrNull(bytes.subarray(start, end));
+    const leaf = parseLeafOrNull(bytes.subarray(start, end));
     if (leaf?.kind !== 'person') return leaf === null ? null : 'public';
     this.#parsed = bytes.slice(start, start + COMMITMENT_START);
     const hour = Date.parse(leaf.hour.replace('Z', ':00:00Z'));
@@ -151,16 +150,6 @@ export class StoredLog implements LogSource {
 
   #find(code: StoredCode, at: string | number): void {
     if (this.#seen.findings.length < FINDINGS_MAX) this.#seen.findings.push({ code, at });
-  }
-}
-
-/** A leaf; null for what is none. */
-export function leafOrNull(bytes: Uint8Array): Leaf | null {
-  try {
-    return parseLeaf(bytes);
-  } catch (error) {
-    if (error instanceof CoreError) return null;
-    throw error;
   }
 }
 

@@ -5,10 +5,16 @@ import type { EntryRefusal } from '@amanat/core/grants';
 import { Register, readDocument } from '@amanat/core/grants';
 import { verifyNoteSignature } from '@amanat/core/keys';
 import type { Checkpoint, CosignerKey, NoteKey } from '@amanat/core/log';
-import { openCosignatures, parseCosignerKey, parseVerifierKey, TILE_WIDTH } from '@amanat/core/log';
+import {
+  openCosignatures,
+  parseCosignerKey,
+  parseLeafOrNull,
+  parseVerifierKey,
+  TILE_WIDTH,
+} from '@amanat/core/log';
 import type { WitnessKeys } from '@amanat/core/verify';
 import type { Finding, LeavesSeen, SignedCheckpoint, StoredCode } from '../audit/audit.ts';
-import { AuditError, leafOrNull, readCheckpoint, StoredLog, verifyStored } from '../audit/audit.ts';
+import { AuditError, readCheckpoint, StoredLog, verifyStored } from '../audit/audit.ts';
 import type { LogStore } from '../log/log.ts';
 import { decodeSigned } from '../log/log.ts';
 
@@ -207,7 +213,7 @@ class LogCheck {
     if (this.#isFull) return;
     for (const index of store.unprepared(this.#size)) {
       const [leaf] = store.leaves(index, index + 1);
-      const isPersonal = leaf !== undefined && leafOrNull(leaf)?.kind === 'person';
+      const isPersonal = leaf !== undefined && parseLeafOrNull(leaf)?.kind === 'person';
       if (isPersonal) this.#report('leaf-without-entry', index);
       if (this.#isFull) return;
     }

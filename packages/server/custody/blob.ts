@@ -1,10 +1,12 @@
+import { RECORD_NONCE_BYTES } from '@amanat/core/keys';
 import { CustodyError } from './errors.ts';
 
-/** Bytes of the nonce that the keeper drew for a version. */
-const NONCE_BYTES = 16;
 const LENGTH_BYTES = 4;
 
-/** What one version of a record holds: the keeper's nonce, from which its keys are derived, and a ciphertext with its tag for each group. */
+/**
+ * What one version of a record holds: the keeper's nonce, from which its keys are derived, and for each group a
+ * ciphertext with its tag.
+ */
 export interface SealedVersion {
   readonly nonce: Uint8Array;
   /** In the order of the import's layout. */
@@ -13,11 +15,11 @@ export interface SealedVersion {
 
 /** Writes nonce (16) ‖ for each group, uint32 length, big endian ‖ ciphertext. */
 export function encodeSealed({ nonce, ciphertexts }: SealedVersion): Buffer {
-  let size = NONCE_BYTES;
+  let size = RECORD_NONCE_BYTES;
   for (const ciphertext of ciphertexts) size += LENGTH_BYTES + ciphertext.length;
   const bytes = Buffer.allocUnsafe(size);
   bytes.set(nonce, 0);
-  let at = NONCE_BYTES;
+  let at = RECORD_NONCE_BYTES;
   for (const ciphertext of ciphertexts) {
     at = bytes.writeUInt32BE(ciphertext.length, at);
     bytes.set(ciphertext, at);
@@ -31,10 +33,10 @@ export function encodeSealed({ nonce, ciphertexts }: SealedVersion): Buffer {
  * @throws CustodyError 'store-damaged' unless the bytes are a nonce and exactly that many groups.
  */
 export function decodeSealed(bytes: Uint8Array, count: number): SealedVersion {
-  if (bytes.length < NONCE_BYTES) throw new CustodyError('store-damaged');
+  if (bytes.length < RECORD_NONCE_BYTES) throw new CustodyError('store-damaged');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const ciphertexts: Uint8Array[] = [];
-  let at = NONCE_BYTES;
+  let at = RECORD_NONCE_BYTES;
   for (let i = 0; i < count; i++) {
     const start = at + LENGTH_BYTES;
     if (start > bytes.length) throw new CustodyError('store-damaged');
@@ -44,5 +46,5 @@ export function decodeSealed(bytes: Uint8Array, count: number): SealedVersion {
     at = end;
   }
   if (at !== bytes.length) throw new CustodyError('store-damaged');
-  return { nonce: bytes.subarray(0, NONCE_BYTES), ciphertexts };
+  return { nonce: bytes.subarray(0, RECORD_NONCE_BYTES), ciphertexts };
 }

@@ -85,7 +85,7 @@ export class Custody {
           expiryMonth,
           groups: asked.map(({ group, ciphertext }) => ({
             group,
-            nonce: hex(nonce),
+            nonce,
             sha256: sha256(ciphertext),
           })),
         },
@@ -108,7 +108,7 @@ export class Custody {
       const found: Uint8Array[] = [];
       for (const { group, nonce: named, sha256: expected } of read.groups) {
         const ciphertext = sealed.get(group);
-        if (ciphertext === undefined || hex(nonce) !== named) return null;
+        if (ciphertext === undefined || nonce !== named) return null;
         if (sha256(ciphertext) !== expected) return null;
         found.push(ciphertext);
       }
@@ -158,12 +158,13 @@ export class Custody {
     return verifyImports(this.#store, log);
   }
 
+  /** A version's nonce, in hexadecimal, and its ciphertexts by group. */
   #sealedGroups(index: number, bytes: Uint8Array) {
     const layout = this.#store.layoutOf(index);
     if (layout === null) throw new CustodyError('store-damaged');
     const { nonce, ciphertexts } = decodeSealed(bytes, layout.length);
     const sealed = new Map(layout.map((group, at) => [group, ciphertexts[at] as Uint8Array]));
-    return { nonce, sealed };
+    return { nonce: hex(nonce), sealed };
   }
 }
 

@@ -1,5 +1,5 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
-import { recordAads, sealOnce, secretKey } from '@amanat/core/keys';
+import { RECORD_KEY_BYTES, recordAads, sealOnce, secretKey } from '@amanat/core/keys';
 import type { DrawnRow, RefusedRow } from '@amanat/keeper/client';
 import { FrameError, unpackDrawnRows } from '@amanat/keeper/client';
 import { encodeSealed } from './blob.ts';
@@ -8,7 +8,6 @@ import { storedRowHash } from './leaf.ts';
 import type { ImportPlan } from './plan.ts';
 import type { NewRecord } from './store.ts';
 
-const KEY_BYTES = 32;
 /** The keyed digest is cut to this: equal by chance with probability 2^-128. */
 const DIGEST_BYTES = 16;
 /** Rows sealed before other requests of the gateway get a turn. */
@@ -42,8 +41,8 @@ export function readDrawn(
   if (!Array.isArray(refused)) throw malformed();
   const isRefused = new Set(refused.map((each: Partial<RefusedRow> | null) => each?.row));
   const given = asked.filter(({ row }) => !isRefused.has(row));
-  const drawn = unpackOrNull(attachment, groupCount);
-  if (drawn?.length !== given.length || asked.length - given.length !== refused.length) {
+  const drawn = unpackDrawn(attachment, groupCount);
+  if (drawn.length !== given.length || asked.length - given.length !== refused.length) {
     throw malformed();
   }
   return given.map(({ row, groups }, at) => {
@@ -79,7 +78,7 @@ function sealRow(plan: ImportPlan, index: number, keyed: KeyedRow): SealedRow {
     row,
   });
   const ciphertexts = plan.layout.map((group, at) => {
-    const key = secretKey(keys.subarray(at * KEY_BYTES, (at + 1) * KEY_BYTES));
+    const key = secretKey(keys.subarray(at * RECORD_KEY_BYTES, (at + 1) * RECORD_KEY_BYTES));
     return sealOnce(key, keyed.groups[at] as Uint8Array, aadOf(group));
   });
   const sealed = {
@@ -93,12 +92,11 @@ function sealRow(plan: ImportPlan, index: number, keyed: KeyedRow): SealedRow {
   return { record: sealed, leafHash: storedRowHash(index, sealed) };
 }
 
-function unpackOrNull(attachment: Buffer, groupCount: number): readonly DrawnRow[] | null {
+function unpackDrawn(attachment: Buffer, groupCount: number): readonly DrawnRow[] {
   try {
     return unpackDrawnRows(attachment, groupCount);
   } catch (error) {
-    if (error instanceof FrameError) return null;
-    throw error;
+    throw error instanceof FrameError ? malformed() : error;
   }
 }
 

@@ -26,6 +26,8 @@ const VERSIONS_MAX = 10_000;
 const LEADS_TO =
   'id = ciphertexts AND (c.subject, c.record, c.import, c.row) = (r.subject, r.record, r.import, r.row)';
 const IS_OWN = 'id = ? AND subject = ? AND record = ? AND import = ? AND row = ?';
+/** What of a row of records {@link ownOf} needs. */
+const PLACE = 'subject, record, import, row, ciphertexts';
 
 /** Custody's tables in the gateway's SQLite file. */
 export class SqliteCustodyStore implements CustodyStore {
@@ -137,14 +139,15 @@ export class SqliteCustodyStore implements CustodyStore {
     const id = this.#holdings.get(holding);
     if (id === undefined) return names.map(() => null);
     const latest = this.#database.prepare(
-      `SELECT subject, record, import, row, ciphertexts FROM custody_records
+      `SELECT ${PLACE} FROM custody_records
        WHERE subject = ? AND holding = ? AND record = ? ORDER BY import DESC, row DESC LIMIT 1`,
     );
     const seen = (row: Cells) => row.import === index || this.#ended.has(Number(row.import));
     return names.map(({ subject, record }) => {
       let row: Cells | undefined = latest.get(subject, id, record);
       if (row !== undefined && !seen(row)) row = this.#versions(subject, id, record).find(seen);
-      return row === undefined ? null : this.#digest(row);
+      const stored = row && this.#stored(row, 'digest');
+      return stored === undefined ? null : (stored.digest as Uint8Array);
     });
   }
 
@@ -228,7 +231,7 @@ export class SqliteCustodyStore implements CustodyStore {
     let last = '';
     const rows = this.#database
       .prepare(
-        `SELECT subject, record, import, row, ciphertexts FROM custody_records
+        `SELECT ${PLACE} FROM custody_records
          WHERE subject = ? AND holding = ? ORDER BY record, import DESC, row DESC`,
       )
       .iterate(subject, id);
@@ -237,7 +240,7 @@ export class SqliteCustodyStore implements CustodyStore {
       const record = hex(row.record as Uint8Array);
       if (record === last || !this.#ended.has(Number(row.import))) continue;
       last = record;
-      const stored = this.#stored(row);
+      const stored = this.#stored(row, 'expiry_month, bytes');
       found.push({
         record,
         import: Number(row.import),
@@ -253,7 +256,7 @@ export class SqliteCustodyStore implements CustodyStore {
     if (!this.#ended.has(version.import)) return null;
     const row = this.#database
       .prepare(
-        `SELECT subject, record, import, row, ciphertexts FROM custody_records
+        `SELECT ${PLACE} FROM custody_records
          WHERE subject = ? AND holding = ? AND record = ? AND import = ? AND row = ?`,
       )
       .get(
@@ -263,7 +266,7 @@ export class SqliteCustodyStore implements CustodyStore {
         version.import,
         version.row,
       );
-    const stored = row === undefined ? undefined : this.#stored(row);
+    const stored = row && this.#stored(row, 'expiry_month, bytes');
     return stored?.expiry_month === monthNumber(version.expiryMonth)
       ? (stored.bytes as Uint8Array)
       : null;
@@ -376,44 +379,30 @@ export class SqliteCustodyStore implements CustodyStore {
     );
     const last = this.#database.prepare('SELECT max(id) AS id FROM custody_ciphertexts').get();
     const first = Number(last?.id ?? 0) + 1;
-    for (const [
-      at,
-      { subject, record, row, expiryMonth, digest, ciphertexts },
-    ] of records.entries()) {
-      const month = monthNumber(expiryMonth);
+    for (const [at, each] of records.entries()) {
+      const { subject, record, row, digest, ciphertexts } = each;
+      const month = monthNumber(each.expiryMonth);
       insertCiphertexts.run(first + at, subject, record, index, row, month, digest, ciphertexts);
     }
     // In the index's own order, so that each of its pages is looked for and changed once.
-    const places = records.map(({ subject, record, row }, at) => ({
-      subject,
-      record,
-      row,
-      id: first + at,
-    }));
-    places.sort((a, b) => a.subject.compare(b.subject));
-    for (const { subject, record, row, id } of places) {
-      insertRecord.run(subject, holding, record, index, row, id);
+    const places = records.map((record, at) => ({ record, id: first + at }));
+    places.sort((a, b) => a.record.subject.compare(b.record.subject));
+    for (const { record, id } of places) {
+      insertRecord.run(record.subject, holding, record.record, index, record.row, id);
     }
   }
 
   /** What a row of records leads to, if that is indeed its own. */
-  #stored(row: Cells): Cells | undefined {
+  #stored(row: Cells, columns: 'digest' | 'expiry_month, bytes'): Cells | undefined {
     return this.#database
-      .prepare(`SELECT expiry_month, bytes FROM custody_ciphertexts WHERE ${IS_OWN}`)
+      .prepare(`SELECT ${columns} FROM custody_ciphertexts WHERE ${IS_OWN}`)
       .get(...ownOf(row));
-  }
-
-  #digest(row: Cells): Uint8Array | null {
-    const found = this.#database
-      .prepare(`SELECT digest FROM custody_ciphertexts WHERE ${IS_OWN}`)
-      .get(...ownOf(row));
-    return found === undefined ? null : (found.digest as Uint8Array);
   }
 
   #versions(subject: Buffer, holding: number, record: Buffer): readonly Cells[] {
     return this.#database
       .prepare(
-        `SELECT subject, record, import, row, ciphertexts FROM custody_records
+        `SELECT ${PLACE} FROM custody_records
          WHERE subject = ? AND holding = ? AND record = ?
          ORDER BY import DESC, row DESC LIMIT ${VERSIONS_MAX}`,
       )

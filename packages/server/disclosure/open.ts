@@ -1,11 +1,10 @@
+import { RECORD_KEY_BYTES } from '@amanat/core/keys';
 import type { RecordRead } from '@amanat/core/statement';
 import type { LookUp } from '@amanat/keeper/client';
 import type { FoundRecord, OpenedGroup } from '../custody/custody.ts';
 import type { Carried } from './carried.ts';
 import { countGroups } from './carried.ts';
 import type { GivenUp, Records } from './find.ts';
-
-const KEY_BYTES = 32;
 
 /** A line for the operator. Its facts are names, codes and counts: never about a person. */
 export type Warn = (event: string, facts: Readonly<Record<string, string | number>>) => void;
@@ -43,11 +42,11 @@ export function openEntered(
     const groups = countGroups(carried);
     const entered = { lookUp, index, number, records: [], givenUp: found.givenUp };
     if (groups === 0) return entered;
-    if (keys?.length !== groups * KEY_BYTES) return { ...entered, givenUp: 'not-released' };
+    if (keys?.length !== groups * RECORD_KEY_BYTES) return { ...entered, givenUp: 'not-released' };
     let at = 0;
     const nextKey = () => {
-      at += KEY_BYTES;
-      return keys.subarray(at - KEY_BYTES, at);
+      at += RECORD_KEY_BYTES;
+      return keys.subarray(at - RECORD_KEY_BYTES, at);
     };
     const opened = found.records.map((record) => {
       const { read } = record;

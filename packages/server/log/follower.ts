@@ -1,3 +1,4 @@
+import { RECORD_KEY_BYTES } from '@amanat/core/keys';
 import type { CompactRange } from '@amanat/core/log';
 import type { KeeperPort, KeeperStatus, Released } from '@amanat/keeper/client';
 import { KeeperUnavailable, packLeaves } from '@amanat/keeper/client';
@@ -9,7 +10,6 @@ import type { LogStore } from './store.ts';
 
 /** How long the keeper may take to answer before it counts as lost. */
 const KEEPER_TIMEOUT_MS = 20_000;
-const RECORD_KEY_BYTES = 32;
 
 /** Has the keeper follow the log, under checkpoints that it signs for it. */
 export class Follower {

@@ -26,7 +26,6 @@ import { StoredTree } from './stored-tree.ts';
 const IN_FLIGHT_MAX = 2;
 /** How soon the store learns how far the keeper has followed, where no batch tells it. */
 const NOTE_MS = 1_000;
-const PAGE_LEAVES = 1_024;
 
 export type { LogReason } from './errors.ts';
 export { LogUnavailable, waitsFor } from './errors.ts';
@@ -195,13 +194,6 @@ export class Log {
   /** A subject's entries from her number `first` on, at most `max`. */
   entriesOf(subject: string, first: number, max: number): LedgerEntry[] {
     return this.#deps.store.entriesOf(subject, first, max);
-  }
-
-  /** The bytes of leaves `from` up to but without `to`, read page by page. */
-  *leaves(from: number, to: number): Generator<Uint8Array> {
-    for (let at = from; at < to; at += PAGE_LEAVES) {
-      yield* this.#deps.store.leaves(at, Math.min(to, at + PAGE_LEAVES));
-    }
   }
 
   /** The entries about organisations from index `from` on, in order, as far as the keeper has followed. */

@@ -49,18 +49,21 @@ export const demo: Command = {
         : call.arguments.integer('port', { min: 0, max: 65_535, otherwise: DEFAULT_PORT });
     const terms = { dir, people, port, seed: call.arguments.text('seed') ?? SEED };
     try {
-      return await show(call, terms, isOnce);
+      return await show(call, terms, { isOnce, isKept: given !== null });
     } finally {
       if (given === null) rmSync(dir, { recursive: true, force: true });
     }
   },
 };
 
-async function show(call: Call, terms: DemoTerms, isOnce: boolean): Promise<Outcome> {
+async function show(
+  call: Call,
+  terms: DemoTerms,
+  { isOnce, isKept }: { readonly isOnce: boolean; readonly isKept: boolean },
+): Promise<Outcome> {
   const { startDemo, verifyDemo } = await import('../../demo/demo.ts');
   const started = call.now();
   const { dir } = terms;
-  const isKept = call.arguments.text('dir') !== null;
   await using running = await startDemo(terms, call);
   const { url, result } = running;
   if (isOnce) {

@@ -27,8 +27,9 @@ export const verify: Command = {
   usage: '[--keys FILE] [--processes N]',
   about:
     'Checks the whole log from its leaves: the tree’s root against the signed checkpoint, every published tile and ' +
-    'bundle; that each leaf about a person has its sealed statement; every public entry’s signatures, in order; the cosignatures of the witnesses that these entries appoint; and the root of each import against the ciphertexts in the ' +
-    'store, so that a changed, lost or swapped record shows. It opens nothing and needs no key, and may run beside a ' +
+    'bundle; that each leaf about a person has its sealed statement; every public entry’s signatures, in order; the ' +
+    'cosignatures of the witnesses that these entries appoint; and the root of each import against the ciphertexts in ' +
+    'the store, so that a changed, lost or swapped record shows. It opens nothing and needs no key, and may run beside a ' +
     'gateway. Exits with 1 where anything differs.',
   example: 'amanat verify --dir ./amanat-data --keys published-keys.json',
   options: {
