@@ -48,14 +48,15 @@ import { dumpOf, Specimen } from './_specimen.ts';
  * Everything that is kept is tampered with, piece by piece: whatever is changed is noticed by somebody, or is shown to
  * change nothing, or stands among the limits that docs/reliability.md names. Nothing else is let by.
  */
-const SLOW = process.env.SLOW === '1';
+/** Of which parts each byte is flipped, not a sample of them: `EACH_BYTE=store,keeper,log,proof`. */
+const EACH_BYTE: readonly string[] = (process.env.EACH_BYTE ?? '').split(',').filter(Boolean);
 const SEED = 20261125;
 const STORE_FLIPS = 500;
 const KEEPER_FLIPS = 300;
 /** In each of the log's files. */
 const LOG_FLIPS = 60;
 const PROOF_FLIPS = 300;
-/** Of a long row that was chosen, every so-and-so-many-th byte; with SLOW=1 each. */
+/** Of a long row that was chosen, every so-and-so-many-th byte. */
 const STEP = 8;
 
 /** Who notices; or that nothing is changed by it; or that it is a limit. In the order of the document's columns. */
@@ -91,7 +92,6 @@ const STORE_LIMITS: readonly string[] = [
   'custody_imports.token_hash',
   'log_state.',
   'public_leaves.time',
-  'schema.',
 ];
 /** What of a saved proof nobody signed: which look-ups were never answered, who is protected, which chain is a number's. */
 const PROOF_LIMITS: readonly string[] = ['unsigned'];
@@ -146,12 +146,17 @@ function count(kind: string, column: Column): void {
   tally.set(kind, row);
 }
 
-/** So many places among `length`, spread evenly, so that every page has its share; with SLOW=1 every one. */
-function* placesIn(length: number, wanted: number): Generator<{ at: number; mask: number }> {
+/** So many places of a part, spread evenly, so that every page has its share; or every one. */
+function* placesIn(
+  part: 'store' | 'keeper' | 'log' | 'proof',
+  length: number,
+  wanted: number,
+): Generator<{ at: number; mask: number }> {
   const chance = chances(SEED);
-  for (let nth = 0; nth < (SLOW ? length : wanted); nth++) {
-    const span = SLOW ? 1 : length / wanted;
-    const at = Math.min(length - 1, Math.floor((nth + (SLOW ? 0 : chance())) * span));
+  const isEach = EACH_BYTE.includes(part);
+  const count = isEach ? length : Math.min(length, wanted);
+  for (let nth = 0; nth < count; nth++) {
+    const at = isEach ? nth : Math.floor(((nth + chance()) * length) / count);
     yield { at, mask: 1 << Math.floor(chance() * 8) };
   }
 }
@@ -209,7 +214,7 @@ async function judge(part: 'store' | 'keeper', isQuick = false): Promise<Judged>
 test('a byte of the store is flipped', async () => {
   const kind = 'a byte of the store';
   let nth = 0;
-  for (const { at, mask } of placesIn(specimen.now.store.length, STORE_FLIPS)) {
+  for (const { at, mask } of placesIn('store', specimen.now.store.length, STORE_FLIPS)) {
     specimen.putFlipped('store', at, mask);
     // What is the same is verified all the same, now and then.
     note(kind, await judge('store', nth++ % 8 !== 0), STORE_LIMITS);
@@ -234,7 +239,7 @@ test('bytes of a leaf, of a ciphertext and of a sealed statement in the store ar
     const bytes = specimen.read('store', sql)?.bytes as Uint8Array;
     const from = store.indexOf(bytes);
     assert.ok(from > 0, kind);
-    for (let at = 0; at < bytes.length; at += SLOW ? 1 : step) {
+    for (let at = 0; at < bytes.length; at += step) {
       specimen.putFlipped('store', from + at, 1);
       note(kind, await judge('store'), NONE);
     }
@@ -242,7 +247,7 @@ test('bytes of a leaf, of a ciphertext and of a sealed statement in the store ar
 });
 
 test('a byte of keeper.db is flipped', async () => {
-  for (const { at, mask } of placesIn(specimen.now.keeper.length, KEEPER_FLIPS)) {
+  for (const { at, mask } of placesIn('keeper', specimen.now.keeper.length, KEEPER_FLIPS)) {
     specimen.putFlipped('keeper', at, mask);
     note('a byte of keeper.db', await judge('keeper'), NONE);
   }
@@ -288,7 +293,7 @@ test('a byte of the log’s files is flipped', async () => {
     const bytes = specimen.now.public.get(file) as Buffer;
     const path = join(specimen.paths.public, file);
     // The shortest are flipped whole.
-    for (const { at, mask } of placesIn(bytes.length, Math.min(bytes.length, LOG_FLIPS))) {
+    for (const { at, mask } of placesIn('log', bytes.length, LOG_FLIPS)) {
       const spoiled = Buffer.from(bytes);
       spoiled[at] = (spoiled[at] ?? 0) ^ mask;
       writeFileSync(path, spoiled);
@@ -309,7 +314,7 @@ test('a byte of a saved proof is flipped', async () => {
   const bytes = Buffer.from(proof);
   const told = await toldBy(proof);
   assert.ok(told?.verified);
-  for (const { at, mask } of placesIn(bytes.length, PROOF_FLIPS)) {
+  for (const { at, mask } of placesIn('proof', bytes.length, PROOF_FLIPS)) {
     const spoiled = Buffer.from(bytes);
     spoiled[at] = (spoiled[at] ?? 0) ^ mask;
     const found = await toldBy(spoiled.toString());
@@ -447,6 +452,16 @@ test('rows of the store are changed', async () => {
       'how far the keeper followed set back',
       'limit',
       ["UPDATE log_state SET value = 1 WHERE name = 'followed'"],
+    ],
+    [
+      'a trigger added to the schema of the store',
+      'verify',
+      ['CREATE TRIGGER t AFTER INSERT ON entries BEGIN DELETE FROM entries; END'],
+    ],
+    [
+      'a table of the store named otherwise',
+      'verify',
+      ['ALTER TABLE entries RENAME TO was', 'ALTER TABLE was RENAME TO Entries'],
     ],
   ];
   await tryCases('rows of the store', 'store', cases);
@@ -973,7 +988,7 @@ test('nothing is let by in silence, and docs/reliability.md counts what was trie
     written.map((row) => cells(row)[1]),
     own.map(([, kind]) => kind),
   );
-  if (SLOW) return;
+  if (EACH_BYTE.length > 0) return;
   for (const [at, row] of written.map(cells).entries()) {
     // An instance's keys are drawn anew in each run: of a sample only its size is always the same.
     const compared = isSample(row[1] ?? '') ? 3 : row.length;

@@ -5,8 +5,11 @@ import type { Genesis } from '@amanat/core/grants';
 import { readDocument, writeDocument } from '@amanat/core/grants';
 import { createKeeper } from '@amanat/keeper/client';
 import { instancePaths } from '../config/paths.ts';
+import { SqliteCustodyStore } from '../custody/store-sqlite.ts';
+import type { LogStore } from '../log/log.ts';
 import { createLogKey, encodeSigned } from '../log/log.ts';
 import { createSqliteLogStore } from '../log/store-sqlite.ts';
+import type { Database } from '../storage/sqlite.ts';
 import { openDatabase } from '../storage/sqlite.ts';
 import { CliError } from './errors.ts';
 import { codeOf, writePrivate } from './files.ts';
@@ -82,11 +85,16 @@ function enterGenesis(path: string, document: string, now: number): void {
   if (bytes === null) throw new Error('genesis is no leaf');
   const database = openDatabase(path);
   try {
-    const store = createSqliteLogStore(database);
-    store.append(0, [{ bytes, entry: null, publicTime: now }], [], 0);
+    createStore(database).append(0, [{ bytes, entry: null, publicTime: now }], [], 0);
   } finally {
     database.close();
   }
+}
+
+/** Makes the tables of every part of the store. */
+export function createStore(database: Database): LogStore {
+  new SqliteCustodyStore(database);
+  return createSqliteLogStore(database);
 }
 
 function requireEmpty(dir: string): void {

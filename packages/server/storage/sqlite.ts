@@ -3,7 +3,9 @@ import type { StatementSync } from 'node:sqlite';
 import { DatabaseSync } from 'node:sqlite';
 import { StorageError, toStorageError } from './errors.ts';
 
-/** The layout that this code writes. A store of another one is refused, never guessed at. */
+/**
+ * The layout that this code writes, to the letter of its SQL. A store of another one is refused, never guessed at.
+ */
 export const SCHEMA_VERSION = 2;
 
 /** `Aman`: tells our store from any other SQLite file. */
@@ -72,6 +74,12 @@ export class Database {
     return found.length === 1 && found[0] === 'ok' ? [] : found;
   }
 
+  /** All that is made of tables, indexes and triggers, as text: the same of every store of one layout. */
+  schema(): string {
+    const sql = 'SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name';
+    return JSON.stringify(guard(() => this.#sqlite.prepare(sql).all()));
+  }
+
   /** Moves the WAL into the file, so that a copy of the file alone is whole. */
   checkpoint(): void {
     guard(() => this.#sqlite.exec('PRAGMA wal_checkpoint(TRUNCATE)'));
@@ -130,6 +138,11 @@ export function openDatabaseForReading(path: string): Database {
     }
     return new Database(path, sqlite);
   });
+}
+
+/** An empty store that is gone when it is closed. */
+export function openDatabaseInMemory(): Database {
+  return new Database(':memory:', new DatabaseSync(':memory:'));
 }
 
 function configure(sqlite: DatabaseSync): void {

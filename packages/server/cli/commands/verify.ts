@@ -4,8 +4,11 @@ import type { ImportProblem } from '../../custody/custody.ts';
 import { verifyImports } from '../../custody/custody.ts';
 import { SqliteCustodyStore } from '../../custody/store-sqlite.ts';
 import { createSqliteLogStore } from '../../log/store-sqlite.ts';
-import { openDatabaseForReading } from '../../storage/sqlite.ts';
+import { StorageError } from '../../storage/errors.ts';
+import type { Database } from '../../storage/sqlite.ts';
+import { openDatabaseForReading, openDatabaseInMemory } from '../../storage/sqlite.ts';
 import type { Call, Command } from '../command.ts';
+import { createStore } from '../create-instance.ts';
 import { readKeys } from '../history-words.ts';
 import { requireInstance } from '../instance.ts';
 import { PROCESSES_OPTION, processesOf } from '../log-place.ts';
@@ -76,6 +79,7 @@ export async function verifyInstance(
   const paths = instancePaths(call.dir);
   const database = openDatabaseForReading(paths.database);
   try {
+    requireSchema(database);
     const store = createSqliteLogStore(database);
     const progress = call.progress('checking the log', 'leaves');
     const log = await verifyLog({
@@ -98,6 +102,18 @@ export async function verifyInstance(
   } finally {
     database.close();
   }
+}
+
+/** Whatever is read of a store of another schema means nothing. @throws StorageError 'store-damaged' */
+function requireSchema(database: Database): void {
+  const asMade = openDatabaseInMemory();
+  try {
+    createStore(asMade);
+    if (database.schema() === asMade.schema()) return;
+  } finally {
+    asMade.close();
+  }
+  throw new StorageError('store-damaged', 'the store’s tables are not those that it was made with');
 }
 
 function describeWitnesses({ published, witnesses }: LogVerification): string {
