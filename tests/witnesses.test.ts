@@ -182,6 +182,11 @@ test('without the quorum reads stop and say why, and go on by themselves once on
   });
   assert.equal(refused.status, 503);
   assert.equal(refused.json.code, 'not-witnessed', refused.text);
+  const file = join(instance.dir, 'more.csv');
+  writeFileSync(file, simsCsv([PEOPLE + 1]));
+  const importMore = () =>
+    served.import(instance.key('telecom-importer'), 'sim-registrations', [file]);
+  await assert.rejects(importMore(), { reason: 'not-witnessed' });
   const { status, json } = await served.get('/v1/health');
   assert.equal(status, 503);
   assert.equal(json.log, 'not-witnessed');
@@ -191,6 +196,7 @@ test('without the quorum reads stop and say why, and go on by themselves once on
   await one.start();
   await served.well();
   await read();
+  assert.equal((await importMore()).stored, 1);
   await until(async () => ((await published()).size > size ? true : null));
 });
 

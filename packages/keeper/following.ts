@@ -221,10 +221,8 @@ export class Following {
     // Voided with an earlier sibling just now: this leaf is inert, and the look-up open again.
     if (lookUp.prepare === null) return null;
     const { number: last, chain } = subjects.chain(subject);
-    if (number !== last + 1) {
-      lookUps.void(lookUp);
-      return null;
-    }
+    // Whatever would come out of turn was voided with what it came before; a number is never skipped, nor given twice.
+    if (number !== last + 1) throw new Error('a number out of turn');
     subjects.setChain(subject, number, nextChainHash(chain ?? chainStart(subject), index, hash));
     lookUps.enter(lookUp);
     this.#deps.personal.takeEffect(lookUp, kind, now);

@@ -146,9 +146,9 @@ export class Register {
     return inForce(this.#grants, time)?.document ?? null;
   }
 
-  /** Who has to cosign checkpoints at `time`; null until witnesses are appointed. */
-  witnessing(time: number): Witnessing | null {
-    return this.#witnesses.findLast(({ from }) => from <= time) ?? null;
+  /** Who has to cosign checkpoints at `time`, by the entries before `size`; null until witnesses are appointed. */
+  witnessing(time: number, size = Number.POSITIVE_INFINITY): Witnessing | null {
+    return this.#witnesses.findLast(({ from, index }) => from <= time && index < size) ?? null;
   }
 
   /** Who has to at `time`, and then each that follows by the entries so far; nobody until witnesses are appointed. */

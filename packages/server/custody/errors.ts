@@ -149,10 +149,20 @@ export const meanings: Readonly<Record<CustodyErrorCode, Meaning>> = {
 
 /** What it means to an importer that the log or the store cannot be written. */
 export const unavailable = {
+  busy: {
+    status: 503,
+    title: 'more is being entered than is taken at a time; what was taken is kept',
+    remedy: 'begin again with the same file in a moment: it goes on where it stopped',
+  },
   'log-unavailable': {
     status: 503,
     title: 'the log takes no entries just now; what was taken is kept',
     remedy: 'begin again with the same file once health is well: it goes on where it stopped',
+  },
+  'not-witnessed': {
+    status: 503,
+    title: 'too few witnesses cosign the log; what was taken is kept',
+    remedy: 'begin again with the same file once they do: it goes on where it stopped',
   },
   'store-unavailable': {
     status: 503,

@@ -169,15 +169,12 @@ function answerError(reply: FastifyReply, error: unknown): FastifyReply {
   if (error instanceof CustodyError) {
     return sendProblem(reply, error.code, meanings[error.code], error.message);
   }
-  const isLogClosed = error instanceof LogUnavailable;
-  // The log that is closed because of the keeper says so.
-  const isForKeeper = isLogClosed && waitsFor[error.code] === 'keeper-unavailable';
-  if (error instanceof KeeperUnavailable || isForKeeper) {
+  // The log that is closed because of another says so.
+  const waits = error instanceof LogUnavailable ? waitsFor[error.code] : null;
+  if (error instanceof KeeperUnavailable || waits === 'keeper-unavailable') {
     return sendProblem(reply, 'keeper-unavailable', meanings['keeper-unavailable']);
   }
-  if (isLogClosed) {
-    return sendProblem(reply, 'log-unavailable', unavailable['log-unavailable']);
-  }
+  if (waits !== null) return sendProblem(reply, waits, unavailable[waits]);
   if (error instanceof StorageError) {
     return sendProblem(reply, 'store-unavailable', unavailable['store-unavailable']);
   }

@@ -12,6 +12,8 @@ export class FakeKeeper implements KeeperPort {
   origin = 'log.test.example';
   /** Thrown by every question while it is set. */
   failure: Error | null = null;
+  /** No question is looked at before. */
+  held: Promise<unknown> = Promise.resolve();
   /** Answers, and takes no checkpoint. */
   refusesCheckpoints = false;
   /** Takes no checkpoint with a cosignature from before, milliseconds since 1970; a real one, from before its start. */
@@ -45,6 +47,7 @@ export class FakeKeeper implements KeeperPort {
     attachment: Uint8Array = new Uint8Array(),
   ): Promise<Answered<N>> {
     const turn = this.#turn.then(async () => {
+      await this.held;
       if (this.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, this.delayMs));
       if (this.failure !== null) throw this.failure;
       const answered = name === 'commit' ? this.#commit(body as never, attachment) : this.#status();

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Register, Witnessing } from '@amanat/core/grants';
+import type { Witnessing } from '@amanat/core/grants';
 import { consistencyProof } from '@amanat/core/log';
 import type { Head } from './publisher.ts';
 import { Quorum } from './quorum.ts';
 import type { LogStore } from './store.ts';
+import type { StoredTree } from './stored-tree.ts';
 import { storeTiles } from './tree.ts';
 import type { CheckpointToCosign } from './witness-client.ts';
 
@@ -12,7 +13,7 @@ const EARLY_MS_MAX = 2_000;
 
 export interface CosigningDeps {
   readonly store: LogStore;
-  readonly register: Register;
+  readonly tree: StoredTree;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -41,7 +42,7 @@ export class Cosigning {
       // What is cosigned too early, a keeper that has just started would not count.
       const early = this.#countsAt - performance.now();
       if (early > 0) await sleep(Math.min(early, EARLY_MS_MAX));
-      const isBroken = this.#deps.register.brokenUntil(this.#deps.now()) !== null;
+      const isBroken = this.#deps.tree.register.brokenUntil(this.#deps.now()) !== null;
       const checkpoint = await this.#quorum.cosign(this.toCosign(head), witnessing, isBroken);
       return { ...head, checkpoint };
     });

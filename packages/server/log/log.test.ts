@@ -212,14 +212,17 @@ test('keys that come after an answer was lost are given to nobody', async (t) =>
 });
 
 test('everything in flight when the keeper goes is refused, in whatever batch', async (t) => {
-  const { log, keeper } = await openLog(t, { keeper: new FakeKeeper(5) });
+  const { log, keeper } = await openLog(t);
   await log.ready();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  keeper.held = promise;
   const first = log.append([leaf(1, { wanted: true })]);
   await new Promise(setImmediate);
   const second = log.append([leaf(2, { wanted: true })]);
   await new Promise(setImmediate);
   const third = log.append([leaf(3, { wanted: true })]);
   keeper.failure = new KeeperUnavailable('gone');
+  resolve();
   const settled = await Promise.allSettled([first, second, third]);
   assert.deepEqual(
     settled.map((each) => each.status),

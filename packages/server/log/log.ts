@@ -57,8 +57,6 @@ export interface LogDeps {
  * `Mending` opens it.
  */
 export class Log {
-  /** What the log's public entries say, up to the last one stored. */
-  readonly register: Register;
   readonly #deps: LogDeps;
   readonly #tree: StoredTree;
   readonly #publisher: Publisher;
@@ -82,9 +80,8 @@ export class Log {
     const { store, now } = deps;
     this.#deps = deps;
     this.#tree = new StoredTree(store);
-    this.register = this.#tree.register;
     this.#follower = new Follower(deps.keeper, deps.key);
-    this.#cosigning = new Cosigning({ store, register: this.register, now });
+    this.#cosigning = new Cosigning({ store, tree: this.#tree, now });
     this.#publisher = new Publisher({
       store,
       directory: deps.publicDirectory,
@@ -112,6 +109,11 @@ export class Log {
       onFailure: (where, error) => deps.onFailure?.(where, error),
     });
     this.#mending.start();
+  }
+
+  /** What the log's public entries say, up to the last one stored. Not to be kept: it may be another one next time. */
+  get register(): Register {
+    return this.#tree.register;
   }
 
   /** Why the log takes no entries; null where it does. */

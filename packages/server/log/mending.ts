@@ -106,11 +106,13 @@ export class Mending {
       if (status.size < store.followed()) return 'keeper-older-than-log';
       cosigning.countIn(status.cosignaturesFrom - status.time);
       const { range } = tree;
-      const witnessing = tree.register.witnessing(this.#deps.now());
+      // By what the keeper has followed to: of what is stored beyond it knows nothing yet.
+      const witnessing = tree.register.witnessing(this.#deps.now(), status.size);
       const head = await cosigning.cosign(follower.sign(range), witnessing);
       await follower.catchUp(store, status.size, head);
       // Also where there is nothing to follow: by the keeper's clock, witnesses' cosignatures may be too old.
       if (witnessing !== null && status.size === head.size) await follower.commit(head, [], []);
+      tree.retake(status.size, this.#deps.now());
       this.#deps.onFollowed(head);
       // The glass was broken meanwhile: the keeper is to learn of it.
       if (tree.range !== range) return 'not-witnessed';

@@ -107,7 +107,13 @@ async function serveWitness(
 
 async function openLog(
   t: TestContext,
-  { appoint = true, inPublic = [] as readonly number[], publishSeconds = 600 } = {},
+  {
+    appoint = true,
+    inPublic = [] as readonly number[],
+    publishSeconds = 600,
+    activationSeconds = 0,
+    now = Date.now,
+  } = {},
 ): Promise<Bench> {
   const directory = mkdtempSync(join(tmpdir(), 'amanat-quorum-'));
   const key = createLogKey(directory, ORIGIN);
@@ -129,7 +135,7 @@ async function openLog(
       publicWitnesses: witnesses
         .filter((_, at) => inPublic.includes(at))
         .map((each) => ({ key: formatVerifierKey(each.key.public), url: each.url })),
-      now: Date.now,
+      now,
       onChange: (reason) => reasons.push(reason),
     });
   const log = openOn(database);
@@ -148,7 +154,7 @@ async function openLog(
     keeperSealingKey: `${'A'.repeat(87)}=`,
     administrators: administrators.map((each) => each.public.text),
     registrar: administrators[0].public.text,
-    activationSeconds: 0,
+    activationSeconds,
     time: Date.now(),
   });
   if (appoint) await enter(log, appointment(witnesses));
@@ -307,6 +313,41 @@ test('a witness that comes back stands where it stood, and is led on from there'
   }
   await log.append([leaf()]);
   assert.ok((await published()).includes('witness.example/0'));
+});
+
+test('whom a document appoints has to cosign once the keeper has waited for it, however long it was away', async (t) => {
+  let ahead = 0;
+  const options = { appoint: false, activationSeconds: 60, now: () => Date.now() + ahead };
+  const { log, keeper, witnesses } = await openLog(t, options);
+  const [one, two] = witnesses as [Served, Served];
+  const appointed = (witness: Served, version: number) => ({
+    ...appointment([witness]),
+    version,
+    quorum: 1,
+    faulty: 0,
+    breakGlass: null,
+  });
+  const askedFor = async () => {
+    const before = [one.asked, two.asked];
+    await log.append([leaf()]);
+    return [one, two].map(({ asked }, at) => asked - (before[at] as number));
+  };
+  await enter(log, appointed(one, 1));
+  ahead += 60_000;
+  assert.deepEqual(await askedFor(), [1, 0]);
+  keeper.failure = new KeeperUnavailable('gone');
+  await assert.rejects(enter(log, appointed(two, 2)), KeeperUnavailable);
+  // It is stored; by when, it would be in force.
+  ahead += 3_600_000;
+  keeper.failure = null;
+  const { asked } = two;
+  await log.ready();
+  assert.equal(two.asked, asked);
+  assert.deepEqual(await askedFor(), [1, 0]);
+  ahead += 59_000;
+  assert.deepEqual(await askedFor(), [1, 0]);
+  ahead += 1_000;
+  assert.deepEqual(await askedFor(), [0, 1]);
 });
 
 test('administrators break the glass while the log stands still, and a smaller quorum does', async (t) => {

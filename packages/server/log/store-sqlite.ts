@@ -62,6 +62,7 @@ export function createSqliteLogStore(database: Database): LogStore {
   const readPublic = database.prepare(
     'SELECT idx, bytes, time FROM public_leaves JOIN leaves USING (idx) WHERE idx >= ? ORDER BY idx',
   );
+  const retakePublic = database.prepare('UPDATE public_leaves SET time = ? WHERE idx >= ?');
   const readEntries = database.prepare(
     'SELECT number, idx, body FROM entries JOIN bodies USING (idx) WHERE subject = ? AND number >= ? ORDER BY number LIMIT ?',
   );
@@ -109,6 +110,8 @@ export function createSqliteLogStore(database: Database): LogStore {
         yield { index: Number(row.idx), bytes, time: Number(row.time) };
       }
     },
+
+    retakePublic: (from, time) => database.transaction(() => retakePublic.run(time, from)),
 
     *unprepared(size) {
       // A bit for each leaf. To look for each one's body would be to read most of the store: only that of a leaf that no

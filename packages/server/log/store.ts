@@ -64,6 +64,8 @@ export interface LogStore {
   publicLeaves(
     from: number,
   ): Iterable<{ readonly index: number; readonly bytes: Uint8Array; readonly time: number }>;
+  /** Says that the entries about organisations from index `from` on were taken at `time`. */
+  retakePublic(from: number, time: number): void;
   /** Where, of the first `size`, leaves stand that are not public, are no subject's, and have no sealed body. In order. */
   unprepared(size: number): Iterable<number>;
   /** A subject's entries from her number `first` on, at most `max`. */

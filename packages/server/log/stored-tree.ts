@@ -17,8 +17,7 @@ export interface Stored {
 
 /** Everything stored: its tree, and what its public entries say. */
 export class StoredTree {
-  /** What the public entries say, up to the last one stored. */
-  readonly register = new Register();
+  #register = new Register();
   readonly #store: LogStore;
   /** Replaced only once a batch is durable. */
   #range = CompactRange.empty();
@@ -29,6 +28,11 @@ export class StoredTree {
   constructor(store: LogStore) {
     this.#store = store;
     this.#readRegister();
+  }
+
+  /** What the public entries say, up to the last one stored. Another one after {@link retake}. */
+  get register(): Register {
+    return this.#register;
   }
 
   get range(): CompactRange {
@@ -63,11 +67,24 @@ export class StoredTree {
     this.#store.append(from, toStore, nodes, followed);
     this.#range = range;
     // Who must cosign it is said by what stands before it.
-    const witnessing = this.register.witnessing(time);
+    const witnessing = this.#register.witnessing(time);
     for (const [offset, leaf] of leaves.entries()) {
       if (leaf.entry === undefined) this.#applyPublic(from + offset, leaf.bytes, time);
     }
     return { leaves, from, range, witnessing };
+  }
+
+  /**
+   * The keeper has taken the entries from `from` on only now: from now on runs, as with the keeper, what has to wait for
+   * its activation.
+   */
+  retake(from: number, time: number): void {
+    const [first] = this.#store.publicLeaves(from);
+    if (first === undefined) return;
+    this.#store.retakePublic(from, time);
+    this.#register = new Register();
+    this.#registered = 0;
+    this.#readRegister();
   }
 
   /** Takes in the public entries that are stored and not yet in the register. */
@@ -82,6 +99,6 @@ export class StoredTree {
     this.#registered = index + 1;
     const signed = decodeSigned(bytes);
     // A refusal changes nothing: the entry is in the tree, and inert.
-    if (signed !== null) this.register.apply(index, signed, time);
+    if (signed !== null) this.#register.apply(index, signed, time);
   }
 }

@@ -78,31 +78,32 @@ export interface People {
 
 /** Makes the part. */
 export function createPeople({ log }: { readonly log: PeopleLog }): People {
-  const { register } = log;
   return {
     enter: (signed) => enter(log, signed),
-    agencies: () => register.agencies(log.now()),
+    agencies: () => log.register.agencies(log.now()),
     agency: (id) => {
-      const latestVersion = register.latestVersion('agency', id);
-      return latestVersion === 0 ? null : { agency: register.agency(id, log.now()), latestVersion };
+      const latestVersion = log.register.latestVersion('agency', id);
+      return latestVersion === 0
+        ? null
+        : { agency: log.register.agency(id, log.now()), latestVersion };
     },
     key: (id) => {
-      const found = register.key(id, log.now());
+      const found = log.register.key(id, log.now());
       if (found === 'unknown-key') return null;
-      const latestVersion = register.latestVersion('certificate', id);
+      const latestVersion = log.register.latestVersion('certificate', id);
       return typeof found === 'string'
         ? { key: id, version: null, latestVersion, state: found }
         : { key: id, version: found.certificate.version, latestVersion, state: 'in-force' };
     },
     grants: () => ({
-      grants: register.grants(log.now()),
-      latestVersion: register.latestVersion('grants', ''),
+      grants: log.register.grants(log.now()),
+      latestVersion: log.register.latestVersion('grants', ''),
     }),
     witnesses: () => ({
-      witnesses: register.witnessing(log.now())?.document ?? null,
-      latestVersion: register.latestVersion('witnesses', ''),
+      witnesses: log.register.witnessing(log.now())?.document ?? null,
+      latestVersion: log.register.latestVersion('witnesses', ''),
     }),
-    explain: (ask) => explain(register, ask, ask.time ?? log.now()),
+    explain: (ask) => explain(log.register, ask, ask.time ?? log.now()),
   };
 }
 
