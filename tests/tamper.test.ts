@@ -53,6 +53,9 @@ const EACH_BYTE: readonly string[] = (process.env.EACH_BYTE ?? '').split(',').fi
 const SEED = 20261125;
 const STORE_FLIPS = 500;
 const KEEPER_FLIPS = 300;
+/** Of SQLite's file format: the page size, and a page that holds rows. */
+const PAGE_BYTES = 4096;
+const TABLE_LEAF = 13;
 /** In each of the log's files. */
 const LOG_FLIPS = 60;
 const PROOF_FLIPS = 300;
@@ -244,6 +247,20 @@ test('bytes of a leaf, of a ciphertext and of a sealed statement in the store ar
       note(kind, await judge('store'), NONE);
     }
   }
+});
+
+test('the last row of a table is made its first: no scan goes on for ever', async () => {
+  const { store } = specimen.now;
+  const sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'custody_ciphertexts'";
+  const page = (Number(specimen.read('store', sql)?.rootpage) - 1) * PAGE_BYTES;
+  assert.equal(store[page], TABLE_LEAF);
+  const cells = store.readUInt16BE(page + 3);
+  const last = page + store.readUInt16BE(page + 8 + 2 * (cells - 1));
+  // A length of two bytes, and the row's id.
+  const at = last + 2;
+  assert.equal(store[at], cells);
+  specimen.putFlipped('store', at, cells);
+  note('the last row of a table made its first', await judge('store'), NONE);
 });
 
 test('a byte of keeper.db is flipped', async () => {

@@ -1,5 +1,5 @@
 import { CompactRange } from '@amanat/core/log';
-import type { ImportState, StoredImport } from './store.ts';
+import type { ImportState, RecordCursor, StoredImport } from './store.ts';
 
 const HASH_BYTES = 32;
 
@@ -104,7 +104,7 @@ function cut(hashes: Uint8Array): Uint8Array[] {
 }
 
 /** The place of a row of `custody_records`. */
-export function cursorOf(row: Cells): [Uint8Array, number, Uint8Array, number, number] {
+export function cursorOf(row: Cells): RecordCursor {
   return [
     row.subject as Uint8Array,
     Number(row.holding),
@@ -112,6 +112,17 @@ export function cursorOf(row: Cells): [Uint8Array, number, Uint8Array, number, n
     Number(row.import),
     Number(row.row),
   ];
+}
+
+/** Which of two places comes first in `custody_records`. */
+export function compareCursors(one: RecordCursor, other: RecordCursor): number {
+  return (
+    Buffer.compare(one[0], other[0]) ||
+    one[1] - other[1] ||
+    Buffer.compare(one[2], other[2]) ||
+    one[3] - other[3] ||
+    one[4] - other[4]
+  );
 }
 
 /** Months since year 0, so that months compare as numbers. */

@@ -1,8 +1,9 @@
 import { fromHex, hex } from '@amanat/core/bytes';
+import { StorageError } from '../storage/errors.ts';
 import type { Database } from '../storage/sqlite.ts';
 import { CustodyError } from './errors.ts';
 import type { Cells } from './schema-sqlite.ts';
-import { cursorOf, importOf, monthNumber, monthText, SCHEMA } from './schema-sqlite.ts';
+import { compareCursors, cursorOf, importOf, monthNumber, monthText, SCHEMA } from './schema-sqlite.ts';
 import type {
   CustodyStore,
   Held,
@@ -328,7 +329,7 @@ export class SqliteCustodyStore implements CustodyStore {
   }
 
   scanCiphertexts(after: number, max: number): readonly ScannedCiphertexts[] {
-    return this.#database
+    const found = this.#database
       .prepare(
         `SELECT id, subject, record, import, row, expiry_month, digest, bytes
          FROM custody_ciphertexts WHERE id > ? ORDER BY id LIMIT ?`,
@@ -344,6 +345,8 @@ export class SqliteCustodyStore implements CustodyStore {
         digest: bufferOf(row.digest),
         ciphertexts: bufferOf(row.bytes),
       }));
+    requireAhead((found.at(-1)?.id ?? Number.POSITIVE_INFINITY) > after);
+    return found;
   }
 
   scanRecords(after: RecordCursor | null, max: number): ScannedRecords {
@@ -412,14 +415,18 @@ export class SqliteCustodyStore implements CustodyStore {
   #scan(after: RecordCursor | null, max: number): readonly Cells[] {
     const columns = 'subject, holding, record, import, row, ciphertexts';
     const order = 'ORDER BY subject, holding, record, import, row LIMIT ?';
-    return after === null
-      ? this.#database.prepare(`SELECT ${columns} FROM custody_records ${order}`).all(max)
-      : this.#database
-          .prepare(
-            `SELECT ${columns} FROM custody_records
-             WHERE (subject, holding, record, import, row) > (?, ?, ?, ?, ?) ${order}`,
-          )
-          .all(...after, max);
+    if (after === null) {
+      return this.#database.prepare(`SELECT ${columns} FROM custody_records ${order}`).all(max);
+    }
+    const found = this.#database
+      .prepare(
+        `SELECT ${columns} FROM custody_records
+         WHERE (subject, holding, record, import, row) > (?, ?, ?, ?, ?) ${order}`,
+      )
+      .all(...after, max);
+    const last = found.at(-1);
+    requireAhead(last === undefined || compareCursors(cursorOf(last), after) > 0);
+    return found;
   }
 
   #announce(documentHash: Uint8Array): void {
@@ -444,6 +451,11 @@ export class SqliteCustodyStore implements CustodyStore {
   #import(row: Cells): StoredImport {
     return importOf(row, this.#names.get(Number(row.holding)) ?? '');
   }
+}
+
+/** Of a damaged table SQLite may give a page again and again: a scan of it would never end. */
+function requireAhead(isAhead: boolean): void {
+  if (!isAhead) throw new StorageError('store-damaged', 'the store is damaged');
 }
 
 function ownOf(row: Cells): [number, Uint8Array, Uint8Array, number, number] {
