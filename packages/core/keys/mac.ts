@@ -5,9 +5,12 @@ const DIGEST_BYTES = 32;
 const INNER_PAD = 0x36;
 const OUTER_PAD = 0x5c;
 
-// Messages are short; these two spare most digests every allocation but the result's.
+// Messages are short; these spare most of them every allocation but the result's.
 const innerScratch = Buffer.alloc(8192);
 const outerScratch = Buffer.alloc(BLOCK_BYTES + DIGEST_BYTES);
+const namesScratch = Buffer.alloc(8192);
+/** Of one UTF-16 unit. */
+const UTF8_BYTES_MAX = 3;
 
 /**
  * A key for HMAC-SHA-256 (RFC 2104, FIPS 198-1), its two padded blocks made once. Built on one-shot
@@ -47,21 +50,18 @@ export class MacKey {
 
 /** Length-prefixed parts, strings as UTF-8: how every list of names is made into a message. */
 export function encodeNames(...parts: readonly (string | Uint8Array)[]): Buffer {
-  let length = 0;
-  for (const part of parts) length += 2 + byteLength(part);
-  const message = Buffer.allocUnsafe(length);
+  let most = 0;
+  for (const part of parts) most += 2 + UTF8_BYTES_MAX * part.length;
+  // What a string takes is known once it is written: to count it before costs as much again.
+  const message = most <= namesScratch.length ? namesScratch : Buffer.alloc(most);
   let at = 0;
   for (const part of parts) {
-    at = message.writeUInt16BE(byteLength(part), at);
-    if (typeof part === 'string') at += message.write(part, at);
-    else {
-      message.set(part, at);
-      at += part.length;
-    }
+    const start = at + 2;
+    let length = part.length;
+    if (typeof part === 'string') length = message.write(part, start);
+    else message.set(part, start);
+    message.writeUInt16BE(length, at);
+    at = start + length;
   }
-  return message;
-}
-
-function byteLength(part: string | Uint8Array): number {
-  return typeof part === 'string' ? Buffer.byteLength(part) : part.length;
+  return Buffer.from(message.subarray(0, at));
 }

@@ -53,7 +53,7 @@ test('an import with rows taken does not go on under another mapping', async () 
 
 test('when the keeper is killed the upload stops with what was taken, and goes on when it is back', async () => {
   const salt = hex(Buffer.alloc(32, 3));
-  const upload = await framed({ 'a.csv': simFile(10_001, 16_000) });
+  const upload = await framed({ 'a.csv': simFile(100_001, 112_000) });
   const begun = await bench.begin(HOLDING, upload, { salt });
   async function* killing() {
     let sent = 0;
@@ -71,12 +71,12 @@ test('when the keeper is killed the upload stops with what was taken, and goes o
   });
   const taken = imports.status(begun.import);
   assert.equal(taken.state, 'open');
-  assert.ok(taken.rows > 0 && taken.rows < 6000);
+  assert.ok(taken.rows > 0 && taken.rows < 12_000);
   await bench.startKeeper();
   await bench.log.ready();
   const again = await bench.begin(HOLDING, upload, { salt });
   const ended = await bench.upload(again, upload);
-  assert.deepEqual([again.import, ended.rows, ended.stored], [begun.import, 6000, 6000]);
+  assert.deepEqual([again.import, ended.rows, ended.stored], [begun.import, 12_000, 12_000]);
 });
 
 test('rejections that were listed and not counted before a power cut are not listed twice', async () => {

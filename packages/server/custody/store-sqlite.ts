@@ -3,7 +3,14 @@ import { StorageError } from '../storage/errors.ts';
 import type { Database } from '../storage/sqlite.ts';
 import { CustodyError } from './errors.ts';
 import type { Cells } from './schema-sqlite.ts';
-import { compareCursors, cursorOf, importOf, monthNumber, monthText, SCHEMA } from './schema-sqlite.ts';
+import {
+  compareCursors,
+  cursorOf,
+  importOf,
+  monthNumber,
+  monthText,
+  SCHEMA,
+} from './schema-sqlite.ts';
 import type {
   CustodyStore,
   Held,

@@ -12,6 +12,10 @@ import type { KeyedRow } from './seal.ts';
 import { readDrawn, sealRows } from './seal.ts';
 import type { CustodyStore, ImportProgress, StoredImport } from './store.ts';
 
+/** Batches that the keeper is asked about beside the one that is written next: neither of us then waits for the other. */
+const AHEAD_MAX = 3;
+/** What all of them may hold, in bytes; of larger ones, images say, one is ahead. */
+const AHEAD_BYTES_MAX = 8 * 1024 * 1024;
 const CHAIN_DOMAIN = 'amanat/import-chain/v1\0';
 
 /** What one run of an upload works with. */
@@ -38,6 +42,8 @@ interface AskedRow {
 interface Batch {
   readonly rows: readonly AskedRow[];
   readonly rejected: readonly (RejectedRow & { readonly row: number })[];
+  /** Of the plaintext. */
+  readonly bytes: number;
   /** Row and chain after the last of them. */
   readonly lastRow: number;
   readonly chain: string;
@@ -46,8 +52,8 @@ interface Batch {
 
 /**
  * Takes an upload's rows to where they are durable. While one batch is sealed and written, the keeper draws keys
- * for the next; there are never more than these two. Rows that an earlier run of the same import dealt with are
- * passed over, once it is clear that they are the same.
+ * for the next few. Rows that an earlier run of the same import dealt with are passed over, once it is clear that
+ * they are the same.
  */
 export class Upload {
   readonly #deps: UploadDeps;
@@ -56,7 +62,8 @@ export class Upload {
   /** Row and chain of the last row read. */
   #row = 0;
   #chain: string;
-  #waiting: Batch | null = null;
+  /** Asked about and not yet written, in order. */
+  readonly #waiting: Batch[] = [];
 
   constructor(deps: UploadDeps, found: StoredImport) {
     this.#deps = deps;
@@ -80,19 +87,14 @@ export class Upload {
     for await (const read of batches) {
       const next = this.#next(read, first, file > 1 ? `${file}:` : '');
       if (next === null) continue;
-      // Whatever becomes of it, it is not to be written twice, nor the next without it.
-      const earlier = this.#waiting;
-      this.#waiting = null;
-      if (earlier !== null) await this.#write(earlier);
-      this.#waiting = next;
+      this.#waiting.push(next);
+      while (this.#isFarAhead()) await this.#writeFirst();
     }
   }
 
   /** Writes what is under way, so that no key is drawn in vain. @throws CustodyError */
   async flush(): Promise<void> {
-    const last = this.#waiting;
-    this.#waiting = null;
-    if (last !== null) await this.#write(last);
+    while (this.#waiting.length > 0) await this.#writeFirst();
   }
 
   /** Ends an upload that was read to its end. @throws CustodyError */
@@ -107,6 +109,7 @@ export class Upload {
     const rows: AskedRow[] = [];
     const draws: DrawRow[] = [];
     const rejected: (RejectedRow & { readonly row: number })[] = [];
+    let bytes = 0;
     // Rows and rejections each come in order: merged, they count without a gap.
     let at = 0;
     const rejectBefore = (row: number) => {
@@ -128,6 +131,7 @@ export class Upload {
       if (number === null) continue;
       rows.push({ row: number, line: linePrefix + line, groups: encoded.groups });
       draws.push(draw);
+      for (const group of encoded.groups) bytes += group.length;
     }
     rejectBefore(Number.POSITIVE_INFINITY);
     if (rows.length + rejected.length === 0) return null;
@@ -141,7 +145,7 @@ export class Upload {
           );
     // Another batch may fail before this one is looked at.
     drawn.catch(() => {});
-    return { rows, rejected, lastRow: this.#row, chain: this.#chain, drawn };
+    return { rows, rejected, bytes, lastRow: this.#row, chain: this.#chain, drawn };
   }
 
   /** Counts a row. Gives its number, or null where an earlier run dealt with it. */
@@ -152,6 +156,25 @@ export class Upload {
     if (this.#row > this.#import.rowLimit) throw new CustodyError('row-limit');
     if (this.#row === rowsDone && this.#chain !== chain) throw new CustodyError('different-file');
     return this.#row > rowsDone ? this.#row : null;
+  }
+
+  #isFarAhead(): boolean {
+    const { length } = this.#waiting;
+    const bytes = this.#waiting.reduce((sum, batch) => sum + batch.bytes, 0);
+    return length > AHEAD_MAX || (length > 1 && bytes > AHEAD_BYTES_MAX);
+  }
+
+  async #writeFirst(): Promise<void> {
+    const [first] = this.#waiting;
+    if (first === undefined) return;
+    try {
+      await this.#write(first);
+      this.#waiting.shift();
+    } catch (error) {
+      // It is not to be written twice, nor any other without it.
+      this.#waiting.length = 0;
+      throw error;
+    }
   }
 
   /** One batch: compared, sealed, and written in one transaction with how far the import then is. */

@@ -12,7 +12,7 @@ import type { RawRow } from './splitter.ts';
 import { ROW_BYTES_MAX, ROW_LINES_MAX, RowSplitter } from './splitter.ts';
 
 /** How many rows a batch holds, taken and rejected together, unless told otherwise. */
-const BATCH_ROWS_DEFAULT = 1024;
+const BATCH_ROWS_DEFAULT = 512;
 
 /** How a file of rows is to be read. */
 export interface CsvOptions {
