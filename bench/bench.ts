@@ -9,6 +9,7 @@ import { readDocument } from '@amanat/core/grants';
 import type { SignedRequest } from '../packages/server/cli/requests.ts';
 import type { Gateway } from '../packages/server/gateway.ts';
 import { startGateway } from '../packages/server/gateway.ts';
+import { measureFloors } from './floors.ts';
 import { BenchInstance, memoryOf } from './instance.ts';
 import type { LoadResult } from './load.ts';
 
@@ -43,6 +44,7 @@ export async function runBench({ quick, signal, say }: BenchOptions): Promise<Be
     machine: `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, Node.js ${process.version}`,
   };
   try {
+    Object.assign(figures, measureFloors(instance.dir));
     signal.throwIfAborted();
     say('serving; importing…');
     const server = await instance.serve();
