@@ -277,6 +277,13 @@ describe('versions', () => {
     assert.equal(register.agency('police', before), null);
     assert.equal(register.declaration('sims', before), null);
     assert.equal(register.declarations(before).size, 0);
+    assert.deepEqual(
+      register
+        .declarationsToCome(before)
+        .map(({ declaration, from }) => [declaration.holding, from]),
+      [['sims', IN_FORCE]],
+    );
+    assert.deepEqual(register.declarationsToCome(IN_FORCE), []);
     assert.deepEqual(register.agencies(before), []);
     assert.equal(register.grants(before), null);
     assert.equal(register.key(officer.public.id, before), 'not-yet-active');

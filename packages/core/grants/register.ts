@@ -172,6 +172,16 @@ export class Register {
     return found;
   }
 
+  /** Versions of declarations that are not in force at `time`, with when they will be, in milliseconds. */
+  declarationsToCome(
+    time: number,
+  ): readonly { readonly declaration: Declaration; readonly from: number }[] {
+    return [...this.#declarations.values()]
+      .flat()
+      .filter(({ from }) => from > time)
+      .map(({ document, from }) => ({ declaration: document, from }));
+  }
+
   /** One holding's declaration in force at `time`. */
   declaration(holding: string, time: number): Declaration | null {
     return inForce(this.#declarations.get(holding) ?? [], time)?.document ?? null;

@@ -51,11 +51,28 @@ export async function holdingRoutes(
     '/v1/holdings',
     {
       schema: {
-        summary: 'The holdings whose declarations are in force',
-        response: { 200: Type.Object({ holdings: Type.Array(declaration), ...witnessedSchema }) },
+        summary: 'The holdings whose declarations are in force, and what is declared and will be',
+        response: {
+          200: Type.Object({
+            holdings: Type.Array(declaration),
+            upcoming: Type.Array(
+              Type.Object({
+                declaration,
+                from: Type.Integer({ description: 'In milliseconds since 1970.' }),
+              }),
+            ),
+            ...witnessedSchema,
+          }),
+        },
       },
     },
-    async () => ({ holdings: [...log.register.declarations(log.now()).values()] }),
+    async () => {
+      const now = log.now();
+      return {
+        holdings: [...log.register.declarations(now).values()],
+        upcoming: log.register.declarationsToCome(now),
+      };
+    },
   );
 
   app.get(

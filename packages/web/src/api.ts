@@ -42,7 +42,7 @@ export interface Field {
   readonly group: string;
 }
 
-/** One of GET /v1/holdings: the declaration in force. */
+/** A holding's declaration. */
 export interface Holding {
   readonly holding: string;
   readonly title: Title;
@@ -55,6 +55,16 @@ export interface Holding {
   /** `YYYY-MM-DD` */
   readonly reviewDate: string;
   readonly fields: readonly Field[];
+}
+
+/** GET /v1/holdings: the declarations in force, and those that will be. */
+export interface Holdings {
+  readonly holdings: readonly Holding[];
+  readonly upcoming: readonly {
+    readonly declaration: Holding;
+    /** Milliseconds since 1970. */
+    readonly from: number;
+  }[];
 }
 
 /** What the gateway says is held; no proof goes with it. */
@@ -90,9 +100,8 @@ export async function fetchAgencies(): Promise<readonly Agency[]> {
   return agencies;
 }
 
-export async function fetchHoldings(): Promise<readonly Holding[]> {
-  const { holdings } = (await fetchJson('/v1/holdings')) as { holdings: readonly Holding[] };
-  return holdings;
+export async function fetchHoldings(): Promise<Holdings> {
+  return (await fetchJson('/v1/holdings')) as Holdings;
 }
 
 /** Sends a sealed asking. What comes back is hostile until it is verified. */

@@ -1,8 +1,9 @@
-import type { Agency, Contact, Field, Holding, Language, Title } from './api.ts';
+import type { Agency, Contact, Field, Holding, Holdings, Language, Title } from './api.ts';
 
 /** Names and contacts by their ids. What is not listed any more is shown by its id. */
 export interface Directory {
   readonly holdings: readonly Holding[];
+  readonly upcoming: Holdings['upcoming'];
   holding(id: string): Holding | null;
   holdingTitle(id: string, language: Language): string;
   agencyName(id: string, language: Language): string;
@@ -16,7 +17,7 @@ export interface Directory {
 /** Looks names up in what the API lists. */
 export function createDirectory(
   agencies: readonly Agency[],
-  holdings: readonly Holding[],
+  { holdings, upcoming }: Holdings,
 ): Directory {
   const agencyOf = new Map(agencies.map((each) => [each.agency, each]));
   const holdingOf = new Map(holdings.map((each) => [each.holding, each]));
@@ -25,6 +26,7 @@ export function createDirectory(
     title?.[language] ?? id;
   return {
     holdings,
+    upcoming,
     holding: (id) => holdingOf.get(id) ?? null,
     holdingTitle: (id, language) => named(holdingOf.get(id)?.title, id, language),
     agencyName: (id, language) => named(agencyOf.get(id)?.name, id, language),

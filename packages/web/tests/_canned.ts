@@ -1,5 +1,5 @@
 import type { Planned, Simulation } from '../../core/verify/_simulation.ts';
-import type { Agency, Field, Held, Holding } from '../src/api.ts';
+import type { Agency, Field, Held, Holding, Holdings } from '../src/api.ts';
 
 const DPV = 'https://w3id.org/dpv#';
 const LAW = 'https://w3id.org/dpv/sector/law#';
@@ -54,6 +54,11 @@ export const holdings: readonly Holding[] = [
     'crossed_at',
   ),
 ];
+
+/** The travel history again, as it will be declared. */
+export const upcoming: Holdings['upcoming'] = holdings
+  .slice(1)
+  .map((declaration) => ({ declaration, from: Date.UTC(2099, 0, 1, 7) }));
 
 export const held: Readonly<Record<string, readonly Held[]>> = {
   'demo-telecom': [

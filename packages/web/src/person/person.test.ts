@@ -131,7 +131,7 @@ test('held lists that are malformed are left out, whatever came', () => {
 });
 
 test('what is not listed is shown by its id', () => {
-  const directory = createDirectory([], []);
+  const directory = createDirectory([], { holdings: [], upcoming: [] });
   assert.equal(directory.agencyName('x', 'ur'), 'x');
   assert.deepEqual(directory.fieldTitles('x', ['g'], 'en'), ['g']);
 });

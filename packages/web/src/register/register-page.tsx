@@ -12,9 +12,17 @@ export function RegisterPage({ directory }: { readonly directory: Directory }) {
     <>
       <h1>{t('register.title')}</h1>
       <p className="lead">{t('register.lead')}</p>
-      {directory.holdings.length === 0 && <p>{t('register.none')}</p>}
+      {directory.holdings.length + directory.upcoming.length === 0 && <p>{t('register.none')}</p>}
       {directory.holdings.map((holding) => (
-        <HoldingEntry key={holding.holding} holding={holding} directory={directory} />
+        <HoldingEntry key={holding.holding} holding={holding} from={null} directory={directory} />
+      ))}
+      {directory.upcoming.map(({ declaration, from }) => (
+        <HoldingEntry
+          key={`${declaration.holding} ${from}`}
+          holding={declaration}
+          from={from}
+          directory={directory}
+        />
       ))}
     </>
   );
@@ -22,18 +30,27 @@ export function RegisterPage({ directory }: { readonly directory: Directory }) {
 
 function HoldingEntry({
   holding,
+  from,
   directory,
 }: {
   readonly holding: Holding;
+  /** When it will be in force; null where it is. */
+  readonly from: number | null;
   readonly directory: Directory;
 }) {
   const { t, format, language, term } = useWords();
   const { controller, purposes, legalBases, recipients, eventDate, fields } = holding;
-  const from = fields.find((field) => field.name === eventDate)?.title[language];
+  const counted = fields.find((field) => field.name === eventDate)?.title[language];
+  const id = from === null ? holding.holding : `${holding.holding}-${from}`;
   const reviewed = Date.parse(`${holding.reviewDate}T12:00:00`);
   return (
-    <article aria-labelledby={holding.holding} className="holding">
-      <h2 id={holding.holding}>{holding.title[language]}</h2>
+    <article aria-labelledby={id} className="holding">
+      <h2 id={id}>{holding.title[language]}</h2>
+      {from !== null && (
+        <p>
+          <strong>{t('register.upcoming', { time: format.dateTime(from) })}</strong>
+        </p>
+      )}
       <dl>
         <div>
           <dt>{t('register.answers')}</dt>
@@ -69,7 +86,7 @@ function HoldingEntry({
           <dd>
             {t('register.keptFrom', {
               time: monthsText(holding.retentionMonths, t, format),
-              from: from ?? t('register.fromImport'),
+              from: counted ?? t('register.fromImport'),
             })}
           </dd>
         </div>

@@ -260,6 +260,7 @@ export const words = {
     title: 'Register of records',
     lead: 'Every kind of record that is kept here, and the rules for it. What does not stand here may not be kept, and may not be read.',
     none: 'Nothing is declared yet.',
+    upcoming: 'Declared, and not yet in force: from {{time}}.',
     answers: 'Who answers for it',
     why: 'What it may be used for',
     basis: 'On what legal basis',
