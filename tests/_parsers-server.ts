@@ -327,7 +327,7 @@ function custodyParsers(scratch: Scratch): readonly FuzzedParser[] {
     }),
     parser({
       ...custody('readDrawn', 'seal'),
-      inputs: jsonLike([{ row: 2, refused: 'bad-date' }]),
+      inputs: jsonLike([{ row: 2, refused: 'date-ahead' }]),
       parse: (refused) =>
         readDrawn(
           [

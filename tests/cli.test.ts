@@ -225,6 +225,10 @@ describe('amanat, by its command line', () => {
     const first = await ok('import sim-registrations sims.csv --as importer.pem --map map.yaml');
     assert.deepEqual([first.rows, first.stored, first.rejected], [4, 3, 1]);
     assert.equal(readFileSync(String(first.rejects), 'utf8'), list);
+    assert.deepEqual(
+      [judged.reasons, first.reasons],
+      [{ 'no-such-date': 1 }, { 'no-such-date': 1 }],
+    );
     const second = await ok('import sim-registrations sims.csv --as importer.pem --map map.yaml');
     assert.deepEqual([second.stored, second.unchanged], [0, 3]);
   });

@@ -100,7 +100,7 @@ export class Drawing {
       return 'bad-identifier';
     }
     const from = row.eventDate ?? today.day;
-    if (from > today.last) return 'bad-date';
+    if (from > today.last) return 'date-ahead';
     const expiryMonth = addMonths(from, declaration.retentionMonths);
     if (expiryMonth < today.month) return 'retention-over';
     const subject = subjects.ofPrimary(controller, row.primary);

@@ -697,7 +697,7 @@ describe('identifiers and bindings', () => {
     assert.deepEqual(drawn, []);
     assert.deepEqual(refused, [
       { row: 1, refused: 'bad-identifier' },
-      { row: 2, refused: 'bad-date' },
+      { row: 2, refused: 'date-ahead' },
       { row: 3, refused: 'retention-over' },
     ]);
   });

@@ -36,7 +36,7 @@ export interface DrawRow {
   readonly eventDate: string | null;
 }
 
-export type DrawRefusal = 'bound-to-another' | 'retention-over' | 'bad-identifier' | 'bad-date';
+export type DrawRefusal = 'bound-to-another' | 'retention-over' | 'bad-identifier' | 'date-ahead';
 
 /** A drawn row. */
 export interface DrawnRow {

@@ -180,7 +180,7 @@ test('an answer of the keeper that is not in its form stores nothing', async () 
   const upload = await framed({ 'a.csv': simFile(100, 103) });
   const lies: ((drawn: Buffer, half: number) => [Buffer, object[]])[] = [
     (drawn) => [drawn.subarray(1), []],
-    (drawn) => [drawn, [{ row: 1, refused: 'bad-date' }]],
+    (drawn) => [drawn, [{ row: 1, refused: 'date-ahead' }]],
     (drawn, half) => [drawn.subarray(half), []],
     (drawn, half) => [Buffer.concat([drawn.subarray(half), drawn.subarray(0, half)]), []],
   ];
@@ -258,7 +258,7 @@ test('a crossing whose retention is over, or that lies ahead, is rejected by the
     'utf8',
   );
   assert.match(list, /^3,crossed_at,retention-over$/m);
-  assert.match(list, /^4,crossed_at,bad-date$/m);
+  assert.match(list, /^4,crossed_at,date-ahead$/m);
 });
 
 test('the same file twice changes nothing, and a changed row becomes a version', async () => {

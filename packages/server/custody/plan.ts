@@ -82,7 +82,7 @@ export function columnOf(plan: ImportPlan, refused: DrawRefusal): string | null 
       return plan.primary.name;
     case 'bound-to-another':
       return plan.secondary[0]?.name ?? null;
-    case 'bad-date':
+    case 'date-ahead':
     case 'retention-over':
       return plan.eventDate?.name ?? null;
   }

@@ -2,9 +2,22 @@ import { closeSync, fdatasyncSync, fsyncSync, ftruncateSync, openSync, writeSync
 import { dirname, join } from 'node:path';
 import type { DrawRefusal } from '@amanat/keeper/client';
 import type { RejectCode } from './rows/rows.ts';
+import { rejectAdvice } from './rows/rows.ts';
 
 /** The file's heading, written with the first rejection. */
 export const REJECT_HEADING = 'line,column,reason\n';
+
+/** Why a row was not taken: by its form, or by what only the keeper knows. */
+export type RejectReason = RejectCode | DrawRefusal;
+
+/** What each reason says to whoever mends the file. */
+export const reasonAdvice: Readonly<Record<RejectReason, string>> = {
+  ...rejectAdvice,
+  'bound-to-another': 'the number is another person’s already',
+  'retention-over': 'what the declaration allows to be kept from this date on is over',
+  'bad-identifier': 'the keeper does not take the identifier in this form',
+  'date-ahead': 'the date is later than tomorrow by the keeper’s clock',
+};
 
 /** A row that was not taken: where, and why. Never a value of it. */
 export interface RejectedRow {
@@ -12,7 +25,7 @@ export interface RejectedRow {
   readonly line: string;
   /** A declared field's name; null for the row as a whole. */
   readonly column: string | null;
-  readonly reason: RejectCode | DrawRefusal;
+  readonly reason: RejectReason;
 }
 
 /** Where an import's rejected rows are listed. */

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { readDrawn } from './seal.ts';
 
 const ASKED = [1, 2].map((row) => ({ row, groups: [] }));
-const REFUSED = [{ row: 2, refused: 'bad-date' as const }];
+const REFUSED = [{ row: 2, refused: 'date-ahead' as const }];
 
 /** What the keeper gives for a row of one group; all but its number is zero. */
 function drawnRow(row: number): Buffer {
@@ -20,9 +20,9 @@ test('an answer of the keeper that has not the form agreed is refused as a whole
     [null],
     ['2'],
     [...REFUSED, ...REFUSED],
-    [{ row: 3, refused: 'bad-date' }],
-    [{ row: 1, refused: 'bad-date' }],
-    [...REFUSED, { row: 1, refused: 'bad-date' }],
+    [{ row: 3, refused: 'date-ahead' }],
+    [{ row: 1, refused: 'date-ahead' }],
+    [...REFUSED, { row: 1, refused: 'date-ahead' }],
   ]) {
     const read = () => readDrawn(ASKED, refused as never, drawnRow(1), 1);
     assert.throws(read, { name: 'CustodyError', code: 'keeper-refused' }, JSON.stringify(refused));

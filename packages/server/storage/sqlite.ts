@@ -141,7 +141,7 @@ export function openDatabaseForReading(path: string): Database {
 }
 
 /** An empty store that is gone when it is closed. */
-export function openDatabaseInMemory(): Database {
+export function databaseInMemory(): Database {
   return new Database(':memory:', new DatabaseSync(':memory:'));
 }
 

@@ -15,6 +15,7 @@ import { importFiles, listFiles } from '../import-files.ts';
 import { openApi } from '../instance.ts';
 import { readSigningKey } from '../keys.ts';
 import { format } from '../progress.ts';
+import { countReasons, describeReasons } from '../reject-reasons.ts';
 import { readYamlFile } from '../yaml-file.ts';
 
 /** `amanat import`: files of records, under a declared holding. */
@@ -82,15 +83,17 @@ export const importRecords: Command = {
       summary.rejected === 0
         ? null
         : join(instancePaths(call.dir).imports, `${summary.import}.rejects.csv`);
+    const reasons = rejects === null ? {} : await countReasons(rejects);
     const rate = Math.round(summary.rows / Math.max(summary.seconds, 0.001));
     return {
-      json: { ...summary, rowsPerSecond: rate, rejects },
+      json: { ...summary, rowsPerSecond: rate, rejects, reasons },
       lines: [
         `${summary.resumed ? 'Went on with' : 'Made'} import ${summary.import} of ${holding}: ` +
           `${format(summary.rows)} rows in ${summary.seconds.toFixed(1)} s (${format(rate)} a second).`,
         `  stored     ${format(summary.stored)}`,
         `  unchanged  ${format(summary.unchanged)}`,
         `  rejected   ${format(summary.rejected)}${rejects === null ? '' : `, listed in ${rejects}`}`,
+        ...describeReasons(reasons),
         `  root       ${summary.root}`,
       ],
     };
@@ -124,7 +127,7 @@ async function judge(call: Call, terms: Judged): Promise<Outcome> {
       `  rows       ${format(found.rows)}`,
       `  fit        ${format(found.accepted)}`,
       `  rejected   ${format(found.rejected)}, listed in ${rejects}`,
-      ...Object.entries(found.reasons).map(([reason, count]) => `    ${reason}  ${format(count)}`),
+      ...describeReasons(found.reasons),
     ],
   };
 }

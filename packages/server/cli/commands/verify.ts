@@ -6,7 +6,7 @@ import { SqliteCustodyStore } from '../../custody/store-sqlite.ts';
 import { createSqliteLogStore } from '../../log/store-sqlite.ts';
 import { StorageError } from '../../storage/errors.ts';
 import type { Database } from '../../storage/sqlite.ts';
-import { openDatabaseForReading, openDatabaseInMemory } from '../../storage/sqlite.ts';
+import { databaseInMemory, openDatabaseForReading } from '../../storage/sqlite.ts';
 import type { Call, Command } from '../command.ts';
 import { createStore } from '../create-instance.ts';
 import { readKeys } from '../history-words.ts';
@@ -106,7 +106,7 @@ export async function verifyInstance(
 
 /** Whatever is read of a store of another schema means nothing. @throws StorageError 'store-damaged' */
 function requireSchema(database: Database): void {
-  const asMade = openDatabaseInMemory();
+  const asMade = databaseInMemory();
   try {
     createStore(asMade);
     if (database.schema() === asMade.schema()) return;

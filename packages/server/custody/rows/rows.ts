@@ -1,5 +1,6 @@
 /** From an upload's bytes to validated rows, and from rows to what is stored: the door of this folder. */
 export type { RejectCode, Rejection, RowBatch, RowValue, Totals } from './codes.ts';
+export { rejectAdvice } from './codes.ts';
 export { readCsv } from './csv.ts';
 export type { EncodedRow, RowPlan } from './digest.ts';
 export { encodeRow, planRow } from './digest.ts';
