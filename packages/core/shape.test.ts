@@ -10,6 +10,8 @@ import {
   hexText,
   integer,
   list,
+  monthNumber,
+  monthText,
   nullable,
   object,
   oneOf,
@@ -162,6 +164,17 @@ describe('readers', () => {
         }
       }),
       { numRuns: 500 },
+    );
+  });
+});
+
+describe('months', () => {
+  it('are counted on over the end of a year, and read back as they were', () => {
+    assert.equal(monthText(monthNumber('2026-11-26') + 2), '2027-01');
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 119_999 }), (month) => {
+        assert.equal(monthNumber(monthText(month)), month);
+      }),
     );
   });
 });

@@ -137,3 +137,14 @@ export function object<S extends { readonly [name: string]: Reader<unknown> }>(
     return out as { readonly [K in keyof S]: Read<S[K]> };
   };
 }
+
+/** Months since year 0 of what begins with `YYYY-MM`, so that months compare, and are counted on, as numbers. */
+export function monthNumber(month: string): number {
+  return Number(month.slice(0, 4)) * 12 + Number(month.slice(5, 7)) - 1;
+}
+
+/** `YYYY-MM` of {@link monthNumber}. */
+export function monthText(month: number): string {
+  const year = String(Math.floor(month / 12)).padStart(4, '0');
+  return `${year}-${String((month % 12) + 1).padStart(2, '0')}`;
+}

@@ -1,6 +1,7 @@
 import type { Declaration, Register } from '@amanat/core/grants';
 import type { MacKey } from '@amanat/core/keys';
 import { RECORD_NONCE_BYTES, recordKeys } from '@amanat/core/keys';
+import { monthNumber, monthText } from '@amanat/core/shape';
 import { DrawnRowsWriter } from './draw-rows.ts';
 import type { KeyRing } from './key-ring.ts';
 import { keyedDigest, keyedId } from './key-ring.ts';
@@ -101,7 +102,7 @@ export class Drawing {
     }
     const from = row.eventDate ?? today.day;
     if (from > today.last) return 'date-ahead';
-    const expiryMonth = addMonths(from, declaration.retentionMonths);
+    const expiryMonth = monthText(monthNumber(from) + declaration.retentionMonths);
     if (expiryMonth < today.month) return 'retention-over';
     const subject = subjects.ofPrimary(controller, row.primary);
     // All or none: a row that is refused binds nothing.
@@ -137,11 +138,4 @@ interface Today {
 
 function dayOf(time: number): string {
   return new Date(time).toISOString().slice(0, 10);
-}
-
-/** The month so many months after a day's. By numbers alone: every row of an import asks. */
-function addMonths(day: string, months: number): string {
-  const count = Number(day.slice(0, 4)) * 12 + Number(day.slice(5, 7)) - 1 + months;
-  const year = String(Math.floor(count / 12)).padStart(4, '0');
-  return `${year}-${String((count % 12) + 1).padStart(2, '0')}`;
 }

@@ -124,14 +124,3 @@ export function compareCursors(one: RecordCursor, other: RecordCursor): number {
     one[4] - other[4]
   );
 }
-
-/** Months since year 0, so that months compare as numbers. */
-export function monthNumber(month: string): number {
-  return Number(month.slice(0, 4)) * 12 + Number(month.slice(5, 7)) - 1;
-}
-
-/** `YYYY-MM` of {@link monthNumber}. */
-export function monthText(month: number): string {
-  const year = String(Math.floor(month / 12)).padStart(4, '0');
-  return `${year}-${String((month % 12) + 1).padStart(2, '0')}`;
-}

@@ -1,16 +1,10 @@
 import { fromHex, hex } from '@amanat/core/bytes';
+import { monthNumber, monthText } from '@amanat/core/shape';
 import { StorageError } from '../storage/errors.ts';
 import type { Database } from '../storage/sqlite.ts';
 import { CustodyError } from './errors.ts';
 import type { Cells } from './schema-sqlite.ts';
-import {
-  compareCursors,
-  cursorOf,
-  importOf,
-  monthNumber,
-  monthText,
-  SCHEMA,
-} from './schema-sqlite.ts';
+import { compareCursors, cursorOf, importOf, SCHEMA } from './schema-sqlite.ts';
 import type {
   CustodyStore,
   Held,
