@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Witnessing } from '@amanat/core/grants';
 import { consistencyProof } from '@amanat/core/log';
-import type { Head } from './publisher.ts';
+import type { TreeHead } from './publisher.ts';
 import { Quorum } from './quorum.ts';
 import type { LogStore } from './store.ts';
 import type { StoredTree } from './stored-tree.ts';
@@ -36,7 +36,7 @@ export class Cosigning {
   }
 
   /** The head with the cosignatures that it takes. @throws NotWitnessed */
-  cosign(head: Head, witnessing: Witnessing | null): Promise<Head> {
+  cosign(head: TreeHead, witnessing: Witnessing | null): Promise<TreeHead> {
     const turn = this.#turn.then(async () => {
       if (witnessing === null) return head;
       // What is cosigned too early, a keeper that has just started would not count.
@@ -51,7 +51,7 @@ export class Cosigning {
   }
 
   /** A head for witnesses. Each proof is made once, because most of them stand at the same size. */
-  toCosign({ size, checkpoint: note }: Head): CheckpointToCosign {
+  toCosign({ size, checkpoint: note }: TreeHead): CheckpointToCosign {
     const made = new Map<number, Promise<Uint8Array[]>>();
     const reader = storeTiles(this.#deps.store, size);
     const proofFrom = (from: number) => {

@@ -4,7 +4,7 @@ import type { KeeperPort, KeeperStatus, Released } from '@amanat/keeper/client';
 import { KeeperUnavailable, packLeaves } from '@amanat/keeper/client';
 import type { LogKey } from './key.ts';
 import { signCheckpoint } from './key.ts';
-import type { Head } from './publisher.ts';
+import type { TreeHead } from './publisher.ts';
 import { BATCH_BYTES_MAX, BATCH_LEAVES_MAX } from './queue.ts';
 import type { LogStore } from './store.ts';
 
@@ -22,7 +22,7 @@ export class Follower {
   }
 
   /** The tree's head, signed. */
-  sign(range: CompactRange): Head {
+  sign(range: CompactRange): TreeHead {
     const { size } = range;
     return { size, checkpoint: signCheckpoint(this.#key, { size, root: range.root() }) };
   }
@@ -38,7 +38,7 @@ export class Follower {
    * @throws what its client throws; KeeperUnavailable where no answer comes in time
    */
   async commit(
-    head: Head,
+    head: TreeHead,
     leaves: readonly Uint8Array[],
     wanted: readonly number[],
   ): Promise<ReadonlyMap<number, Buffer>> {
@@ -50,7 +50,7 @@ export class Follower {
   }
 
   /** Has the keeper follow from `from`, where it stands, to `head`, in parts, with nothing released. */
-  async catchUp(store: LogStore, from: number, head: Head): Promise<void> {
+  async catchUp(store: LogStore, from: number, head: TreeHead): Promise<void> {
     let at = from;
     while (at < head.size) {
       const page = store.leaves(at, Math.min(head.size, at + BATCH_LEAVES_MAX));

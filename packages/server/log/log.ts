@@ -12,7 +12,7 @@ import { Follower } from './follower.ts';
 import type { LogKey } from './key.ts';
 import { Mending } from './mending.ts';
 import { PublicWitnesses } from './public-witnesses.ts';
-import type { Head } from './publisher.ts';
+import type { TreeHead } from './publisher.ts';
 import { Publisher } from './publisher.ts';
 import type { Appended, NewLeaf, Waiting } from './queue.ts';
 import { BatchQueue } from './queue.ts';
@@ -68,7 +68,7 @@ export class Log {
   readonly #inFlight = new Set<Promise<void>>();
   readonly #openListeners = new Set<(status: KeeperStatus) => void>();
   /** The last tree that the keeper has followed to. */
-  #head: Head | null = null;
+  #head: TreeHead | null = null;
   #reason: LogReason | null = 'starting';
   /** Raised when the keeper is lost: answers to what was sent before are not believed. */
   #epoch = 0;
@@ -331,7 +331,7 @@ export class Log {
     }
   }
 
-  #advance(head: Head): void {
+  #advance(head: TreeHead): void {
     this.#head = head;
     this.#publisher.offer(head);
     // The next batch carries it to the store; where none comes soon, it goes by itself.

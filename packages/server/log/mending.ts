@@ -4,7 +4,7 @@ import { toStorageError } from '../storage/errors.ts';
 import type { Cosigning } from './cosigning.ts';
 import type { LogFailure, LogReason } from './errors.ts';
 import type { Follower } from './follower.ts';
-import type { Head } from './publisher.ts';
+import type { TreeHead } from './publisher.ts';
 import { NotWitnessed } from './quorum.ts';
 import type { LogStore } from './store.ts';
 import type { StoredTree } from './stored-tree.ts';
@@ -27,7 +27,7 @@ export interface MendingDeps {
   /** Leaves that the keeper was last known to have followed to. */
   readonly followed: () => number;
   /** Told of each tree that the keeper has followed to. */
-  readonly onFollowed: (head: Head) => void;
+  readonly onFollowed: (head: TreeHead) => void;
   /** Told what each try finds: why the log stays closed, or at last what the keeper says of itself. */
   readonly onFound: (found: KeeperStatus | LogReason) => void;
   readonly onFailure: LogFailure;

@@ -26,7 +26,7 @@ const CHECKPOINT = 'checkpoint';
 const CONCURRENT_WRITES_MAX = 8;
 
 /** A tree that the keeper has followed to, and the checkpoint that says so. */
-export interface Head {
+export interface TreeHead {
   readonly size: number;
   readonly checkpoint: string;
 }
@@ -39,7 +39,7 @@ export interface PublisherDeps {
   /** At most this often; 0: at once. Intervals keep arrival times from linking entries. */
   readonly intervalSeconds: number;
   /** Told of each tree whose files are there. */
-  readonly onPublished: (head: Head) => void;
+  readonly onPublished: (head: TreeHead) => void;
   /** Told when a publication fails; the next one makes up for it. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -50,9 +50,9 @@ export interface PublisherDeps {
  */
 export class Publisher {
   readonly #deps: PublisherDeps;
-  #head: Head | null = null;
+  #head: TreeHead | null = null;
   /** The tree whose files are all there. */
-  #published: Head | null = null;
+  #published: TreeHead | null = null;
   #running: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
   /** Folders with new names that are not synced yet. */
@@ -64,7 +64,7 @@ export class Publisher {
   }
 
   /** Tells of a newer tree, which is published when its time comes. */
-  offer(head: Head): void {
+  offer(head: TreeHead): void {
     this.#head = head;
     if (this.#closed) return;
     if (this.#deps.intervalSeconds === 0) {
@@ -85,7 +85,7 @@ export class Publisher {
    * before any was offered.
    * @throws whatever the file system throws
    */
-  async flush(): Promise<Head | null> {
+  async flush(): Promise<TreeHead | null> {
     const wanted = this.#head;
     // The run under way may have begun with an older tree: at most one more is needed.
     while (wanted !== null && this.#publishedSize < wanted.size) await this.#publishNext();
@@ -159,7 +159,7 @@ export class Publisher {
     this.#deps.onPublished(head);
   }
 
-  async #publishCheckpoint(head: Head): Promise<void> {
+  async #publishCheckpoint(head: TreeHead): Promise<void> {
     await writeWhole(join(this.#deps.directory, CHECKPOINT), Buffer.from(head.checkpoint));
     await syncFolder(this.#deps.directory);
     this.#published = head;
