@@ -21,6 +21,11 @@ export class KeeperClock {
     this.#latest = Number(row?.value ?? 0);
   }
 
+  /** The latest that it has been. */
+  get latest(): number {
+    return this.#latest;
+  }
+
   /** Milliseconds since 1970. @throws Refusal 'clock-behind' */
   now(): number {
     const wall = this.#wall();

@@ -151,7 +151,8 @@ export class Keeper {
       const sealing = await importSealingKey(fromBase64(keeperSealingKey), pkcs8);
       pkcs8.fill(0);
       const clock = new KeeperClock(store, options.wall);
-      const startedMs = options.wall();
+      // The machine's clock may have been put back: what was cosigned before is older than the start all the same.
+      const startedMs = Math.max(options.wall(), clock.latest);
       return new Keeper({ store, clock, ring, register, sealing, genesis, startedMs });
     } catch (error) {
       store.close();

@@ -36,6 +36,9 @@ export interface DrawRow {
   readonly eventDate: string | null;
 }
 
+/** How far a cosignature's time may be from the keeper's clock, in milliseconds. */
+export const COSIGNED_MS_MAX = 60_000;
+
 export type DrawRefusal = 'bound-to-another' | 'retention-over' | 'bad-identifier' | 'date-ahead';
 
 /** A drawn row. */

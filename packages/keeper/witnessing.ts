@@ -3,11 +3,9 @@ import type { Register } from '@amanat/core/grants';
 import { verifyNoteSignature } from '@amanat/core/keys';
 import type { Cosignature, CosignerKey } from '@amanat/core/log';
 import { openCosignatures } from '@amanat/core/log';
+import { COSIGNED_MS_MAX } from './protocol.ts';
 import { Refusal } from './refusal.ts';
 import type { KeeperStore } from './store.ts';
-
-/** How far a cosignature's time may be from the keeper's clock. */
-const FRESH_MS_MAX = 60_000;
 
 /**
  * Who has cosigned a checkpoint: nobody is asked to yet, the quorum has, or as few as the broken glass asks for, and
@@ -58,7 +56,7 @@ export class Witnessing {
     const fresh = open(note, witnessing.keys).filter(
       ({ timeSeconds }) =>
         timeSeconds * 1000 >= this.cosignaturesFrom &&
-        Math.abs(timeSeconds * 1000 - now) <= FRESH_MS_MAX,
+        Math.abs(timeSeconds * 1000 - now) <= COSIGNED_MS_MAX,
     );
     if (fresh.length >= quorum) return { by: 'quorum' };
     if (breakGlass !== null && brokenUntil > now && fresh.length >= breakGlass.quorum) {
@@ -70,10 +68,13 @@ export class Witnessing {
     );
   }
 
-  /** Takes one release for a checkpoint so cosigned; false where none is left. In the caller's transaction. */
+  /**
+   * Takes one release for a checkpoint so cosigned; false where none is left: what was covered and the log does not
+   * count yet is among them, so that whoever keeps the count back has no more. In the caller's transaction.
+   */
   takeRelease(cosigned: Cosigned): boolean {
     if (cosigned.by !== 'broken-glass') return true;
-    if (this.#released >= cosigned.releasesMax) return false;
+    if (this.#released + this.#uncounted >= cosigned.releasesMax) return false;
     this.#count(this.#released + 1, this.#uncounted);
     return true;
   }
@@ -84,11 +85,13 @@ export class Witnessing {
     this.#count(0, this.#uncounted + this.#released);
   }
 
-  /** The log counts so many of what was covered. In the caller's transaction. */
+  /**
+   * The log counts so many of what was covered. Nobody signs the count: one of more than there is to count means
+   * nothing. In the caller's transaction.
+   */
   counted(releases: number): void {
-    if (this.#uncounted > 0) {
-      this.#count(this.#released, Math.max(0, this.#uncounted - releases));
-    }
+    if (releases > this.#uncounted) return;
+    this.#count(this.#released, this.#uncounted - releases);
   }
 
   #count(released: number, uncounted: number): void {

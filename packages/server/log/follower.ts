@@ -1,11 +1,12 @@
 import { RECORD_KEY_BYTES } from '@amanat/core/keys';
 import type { CompactRange } from '@amanat/core/log';
 import type { KeeperPort, KeeperStatus, Released } from '@amanat/keeper/client';
-import { KeeperUnavailable, packLeaves } from '@amanat/keeper/client';
+import { KeeperRefused, KeeperUnavailable, packLeaves } from '@amanat/keeper/client';
 import type { LogKey } from './key.ts';
 import { signCheckpoint } from './key.ts';
 import type { TreeHead } from './publisher.ts';
 import { BATCH_BYTES_MAX, BATCH_LEAVES_MAX } from './queue.ts';
+import { NotWitnessed } from './quorum.ts';
 import type { LogStore } from './store.ts';
 
 /** How long the keeper may take to answer before it counts as lost. */
@@ -35,7 +36,8 @@ export class Follower {
 
   /**
    * Has the keeper take in leaves up to `head`; gives the keys released for the look-ups wanted, by look-up.
-   * @throws what its client throws; KeeperUnavailable where no answer comes in time
+   * @throws NotWitnessed where it counts too few cosignatures; what its client throws; KeeperUnavailable where no answer
+   *   comes in time
    */
   async commit(
     head: TreeHead,
@@ -44,7 +46,11 @@ export class Follower {
   ): Promise<ReadonlyMap<number, Buffer>> {
     const body = { checkpoint: head.checkpoint, leaves: leaves.length, wanted };
     const asked = this.#keeper.ask('commit', body, packLeaves(leaves));
-    const { answer, attachment } = await inTime(asked);
+    const { answer, attachment } = await inTime(asked).catch((cause: unknown) => {
+      // The keeper's own count of cosignatures, whatever we counted.
+      const isCount = cause instanceof KeeperRefused && cause.code === 'not-witnessed';
+      throw isCount ? new NotWitnessed({ keeper: 'refuses' }, { cause }) : cause;
+    });
     if (answer.size !== head.size) throw new Error('the keeper stands at another size');
     return readReleased(answer.released, attachment);
   }

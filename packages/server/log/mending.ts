@@ -104,15 +104,18 @@ export class Mending {
         return 'keeper-of-another-log';
       // Put back from an old copy it has forgotten people's entries: their histories would be short of them.
       if (status.size < store.followed()) return 'keeper-older-than-log';
-      cosigning.countIn(status.cosignaturesFrom - status.time);
+      cosigning.follow(status);
       const { range } = tree;
+      // Before the keeper takes them: of whether it did, a lost answer tells nothing.
+      if (status.size < tree.range.size) tree.retake(status.size, this.#deps.now());
+      else tree.readRetaken();
       // By what the keeper has followed to: of what is stored beyond it knows nothing yet.
       const witnessing = tree.register.witnessing(this.#deps.now(), status.size);
       const head = await cosigning.cosign(follower.sign(range), witnessing);
       await follower.catchUp(store, status.size, head);
       // Also where there is nothing to follow: by the keeper's clock, witnesses' cosignatures may be too old.
       if (witnessing !== null && status.size === head.size) await follower.commit(head, [], []);
-      tree.retake(status.size, this.#deps.now());
+      tree.readRetaken();
       this.#deps.onFollowed(head);
       // The glass was broken meanwhile: the keeper is to learn of it.
       if (tree.range !== range) return 'not-witnessed';

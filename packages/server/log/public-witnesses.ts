@@ -4,7 +4,7 @@ import type { PublicWitness } from '../config/config.ts';
 import type { CheckpointToCosign } from './witness-client.ts';
 import { NotCosigned, WitnessClient } from './witness-client.ts';
 
-/** How long a published checkpoint waits after the one before it was handed on. */
+/** Between one request to a witness and the next. */
 const INTERVAL_MS = 1_000;
 
 export interface PublicWitnessesDeps {
@@ -28,7 +28,7 @@ export class PublicWitnesses {
   constructor(deps: PublicWitnessesDeps) {
     this.#deps = deps;
     this.#clients = deps.witnesses.map(
-      ({ key, url }) => new WitnessClient(parseCosignerKey(key), url),
+      ({ key, url }) => new WitnessClient(parseCosignerKey(key), url, { intervalMs: INTERVAL_MS }),
     );
   }
 

@@ -11,8 +11,8 @@ export class NotWitnessed extends Error {
   /** What each witness failed with, by the name of its key. */
   readonly failures: Readonly<Record<string, string>>;
 
-  constructor(failures: Readonly<Record<string, string>>) {
-    super('too few witnesses cosigned');
+  constructor(failures: Readonly<Record<string, string>>, options?: ErrorOptions) {
+    super('too few witnesses cosigned', options);
     this.failures = failures;
   }
 
@@ -22,6 +22,13 @@ export class NotWitnessed extends Error {
       ? 'older-than-witnesses'
       : 'not-witnessed';
   }
+}
+
+export interface CosigningTerms {
+  /** Whether the smaller quorum does. */
+  readonly isBroken: boolean;
+  /** Whether the keeper counts a cosignature of this time, in seconds since 1970. */
+  readonly counts: (timeSeconds: number) => boolean;
 }
 
 /** Gathers cosignatures of the witnesses that the log names, from all of them at once. */
@@ -36,10 +43,14 @@ export class Quorum {
   async cosign(
     checkpoint: CheckpointToCosign,
     witnessing: Witnessing,
-    isBroken: boolean,
+    { isBroken, counts }: CosigningTerms,
   ): Promise<string> {
     const { quorum, breakGlass } = witnessing.document;
-    const asked = this.#clientsOf(witnessing).map(async (client) => client.cosign(checkpoint));
+    const asked = this.#clientsOf(witnessing).map(async (client) => {
+      const cosignature = await client.cosign(checkpoint);
+      if (!counts(cosignature.timeSeconds)) throw new NotCosigned('wrong-time');
+      return cosignature;
+    });
     const found = await firstOf(asked, quorum);
     const enough = isBroken && breakGlass !== null ? breakGlass.quorum : quorum;
     if (found.length < enough) throw new NotWitnessed(await failuresOf(witnessing, asked));

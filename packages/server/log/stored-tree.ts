@@ -23,6 +23,8 @@ export class StoredTree {
   #range = CompactRange.empty();
   /** Leaves that the register has seen. */
   #registered = 0;
+  /** Whether times are stored that the register does not have. */
+  #isRetaken = false;
 
   /** The register is that of the store from here on; the tree is, once it is {@link read}. */
   constructor(store: LogStore) {
@@ -30,7 +32,7 @@ export class StoredTree {
     this.#readRegister();
   }
 
-  /** What the public entries say, up to the last one stored. Another one after {@link retake}. */
+  /** What the public entries say, up to the last one stored. Another one after {@link readRetaken}. */
   get register(): Register {
     return this.#register;
   }
@@ -75,13 +77,20 @@ export class StoredTree {
   }
 
   /**
-   * The keeper has taken the entries from `from` on only now: from now on runs, as with the keeper, what has to wait for
-   * its activation.
+   * The keeper takes the entries from `from` on only now: from now on runs, as with the keeper, what has to wait for its
+   * activation. Durable at once; the register follows with {@link readRetaken}.
    */
   retake(from: number, time: number): void {
     const [first] = this.#store.publicLeaves(from);
     if (first === undefined) return;
     this.#store.retakePublic(from, time);
+    this.#isRetaken = true;
+  }
+
+  /** The keeper has taken what was {@link retake}n: the register is built anew, by the times that are stored. */
+  readRetaken(): void {
+    if (!this.#isRetaken) return;
+    this.#isRetaken = false;
     this.#register = new Register();
     this.#registered = 0;
     this.#readRegister();

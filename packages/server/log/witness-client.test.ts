@@ -27,7 +27,11 @@ interface Bench {
   now: number;
 }
 
-async function serve(t: TestContext, kind: Kind = 'ed25519'): Promise<Bench> {
+async function serve(
+  t: TestContext,
+  kind: Kind = 'ed25519',
+  intervalMs: number | null = null,
+): Promise<Bench> {
   const listener: RequestListener = async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
@@ -39,7 +43,10 @@ async function serve(t: TestContext, kind: Kind = 'ed25519'): Promise<Bench> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };
   const key = generateCosigningKey(kind, NAME);
-  const client = new WitnessClient(key.public, `http://127.0.0.1:${port}/`, () => bench.now);
+  const client = new WitnessClient(key.public, `http://127.0.0.1:${port}/`, {
+    // What is spaced is so by a clock that runs.
+    ...(intervalMs === null ? { now: () => bench.now } : { intervalMs }),
+  });
   const bench: Bench = { key, client, asked: [], answer: (response) => response.end(), now: 0 };
   t.after(() => {
     client.close();
@@ -304,5 +311,26 @@ describe('a client of a witness', () => {
     bench.now += LONG_MS;
     bench.answer = (response) => response.end(line(bench.key, textOf(7)));
     await bench.client.cosign(checkpointOf(7));
+  });
+
+  it('one that may be asked so often is asked no oftener, whatever it answers', async (t) => {
+    const intervalMs = 150;
+    const times: number[] = [];
+    const bench = await serve(t, 'ed25519', intervalMs);
+    bench.answer = (response, body) => {
+      times.push(performance.now());
+      if (oldSize(body) === 'old 0')
+        response.writeHead(409, { 'content-type': 'text/x.tlog.size' });
+      response.end(oldSize(body) === 'old 0' ? '3\n' : line(bench.key, textOf(7)));
+    };
+    await bench.client.cosign(checkpointOf(7));
+    await bench.client.cosign(checkpointOf(7));
+    assert.equal(times.length, 3);
+    const gaps = times.slice(1).map((time, at) => time - (times[at] as number));
+    // A request may take longer on its way than the next.
+    assert.ok(
+      gaps.every((gap) => gap > intervalMs / 2),
+      `${gaps}`,
+    );
   });
 });

@@ -1,5 +1,6 @@
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { base64, fromUtf8 } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
 import { verifyNoteSignature } from '@amanat/core/keys';
@@ -23,7 +24,15 @@ export interface CheckpointToCosign {
 }
 
 /** Why a witness gave no cosignature. */
-export type WitnessFailure = 'unreachable' | 'refuses' | 'lies' | 'ahead' | 'resting' | 'overtaken';
+export type WitnessFailure =
+  | 'unreachable'
+  | 'refuses'
+  | 'lies'
+  | 'ahead'
+  | 'resting'
+  | 'overtaken'
+  /** Its clock is not the keeper's: the keeper would not count what it signed. */
+  | 'wrong-time';
 
 /** A checkpoint was not cosigned by this witness. */
 export class NotCosigned extends Error {
@@ -34,6 +43,11 @@ export class NotCosigned extends Error {
     super(`witness gave no cosignature: ${code}`, options);
     this.code = code;
   }
+}
+
+export interface WitnessClientOptions {
+  readonly intervalMs?: number;
+  readonly now?: () => number;
 }
 
 interface Pending {
@@ -57,9 +71,19 @@ export class WitnessClient {
   #next: Pending | null = null;
   #restsUntil = 0;
   #restMs = REST_MS_MIN;
+  readonly #intervalMs: number;
+  #asksFrom = 0;
 
-  /** @param now milliseconds, by a clock that never goes back. */
-  constructor(key: CosignerKey, url: string, now: () => number = () => performance.now()) {
+  /**
+   * @param intervalMs between one request and the next
+   * @param now milliseconds, by a clock that never goes back.
+   */
+  constructor(
+    key: CosignerKey,
+    url: string,
+    { intervalMs = 0, now = () => performance.now() }: WitnessClientOptions = {},
+  ) {
+    this.#intervalMs = intervalMs;
     this.#key = key;
     this.#url = new URL(`${url.replace(/\/$/, '')}/add-checkpoint`);
     const options = { keepAlive: true, maxSockets: 1 };
@@ -114,6 +138,9 @@ export class WitnessClient {
     // The second time from where the witness says it stands.
     for (const isLast of [false, true]) {
       if (this.#size > checkpoint.size) throw new NotCosigned('ahead');
+      const early = this.#asksFrom - this.#now();
+      if (early > 0) await sleep(early, undefined, { ref: false });
+      this.#asksFrom = this.#now() + this.#intervalMs;
       const { status, body } = await this.#post(await addCheckpointBody(checkpoint, this.#size));
       if (status === 200) {
         const cosignature = this.#open(checkpoint.note, body);
