@@ -15,7 +15,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { keyId } from '@amanat/core/keys';
+import { InstanceLock } from '../packages/server/config/lock.ts';
+import { instancePaths } from '../packages/server/config/paths.ts';
 import { amanat, startAmanat } from './_cli.ts';
 
 const CNIC = '09999-0000001-2';
@@ -175,11 +178,20 @@ describe('amanat, by its command line', () => {
     other.close();
   });
 
-  it('refuses a document that one administrator signed twice, or somebody else', async () => {
+  it('waits for a gateway that starts, which holds the folder before it answers', async () => {
+    const held = new InstanceLock(instancePaths(dir).lock);
+    const listed = ok('holding list');
+    // Longer than a command waits for the folder itself.
+    await sleep(9_000);
+    held.release();
     server = await startAmanat(['serve', '--dir', dir, '--port', '0'], {
       cwd,
       ready: /Serving http/,
     });
+    assert.deepEqual((await listed).holdings, []);
+  });
+
+  it('refuses a document that one administrator signed twice, or somebody else', async () => {
     const twice = await refused('holding declare holding.yaml --as admin-a.pem --as admin-a.pem');
     assert.equal(twice.reason, 'not-two-administrators');
     await ok('holding declare holding.yaml --as admin-a.pem --out half.json');
