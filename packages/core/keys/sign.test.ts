@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, generateKeyPairSync, sign as signRaw } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { base64, fromBase64, fromHex, hex, utf8 } from '../bytes.ts';
@@ -114,6 +115,42 @@ describe('malformed public keys are refused', () => {
       ),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('public key vectors', () => {
+  const { valid, invalid } = JSON.parse(
+    readFileSync(new URL('../../../vectors/keys.json', import.meta.url), 'utf8'),
+  ) as {
+    readonly valid: {
+      readonly publicKeys: readonly {
+        readonly name: string;
+        readonly text: string;
+        readonly kind: KeyKind;
+        readonly key: string;
+        readonly id: string;
+      }[];
+    };
+    readonly invalid: {
+      readonly publicKeys: readonly { readonly name: string; readonly text: string }[];
+    };
+  };
+
+  it('that are invalid are refused', () => {
+    assert.ok(invalid.publicKeys.length > 60);
+    for (const { name, text } of invalid.publicKeys) {
+      assert.throws(() => parsePublicKey(text), badKey, name);
+    }
+  });
+
+  it('that are valid come out, with their id', () => {
+    assert.ok(valid.publicKeys.length >= 5);
+    for (const { name, text, kind, key, id } of valid.publicKeys) {
+      const { object, ...parsed } = parsePublicKey(text);
+      assert.deepEqual(parsed, { kind, text, id }, name);
+      const der = object.export({ format: 'der', type: 'spki' });
+      assert.equal(hex(der.subarray(-key.length / 2)), key, name);
+    }
   });
 });
 

@@ -209,6 +209,22 @@ describe('note vectors', () => {
   });
 });
 
+describe('verifier key vectors', () => {
+  const { invalid } = readVectors<{
+    readonly invalid: {
+      readonly verifierKeys: readonly { readonly name: string; readonly text: string }[];
+    };
+  }>('keys');
+
+  it('that are invalid are refused, as a log’s and as a cosigner’s', () => {
+    assert.ok(invalid.verifierKeys.length > 40);
+    for (const { name, text } of invalid.verifierKeys) {
+      assert.throws(() => parseVerifierKey(text), { code: 'bad-key' }, name);
+      assert.throws(() => parseCosignerKey(text), { code: 'bad-key' }, name);
+    }
+  });
+});
+
 describe('checkpoint vectors', () => {
   interface Valid {
     readonly name: string;
