@@ -2,12 +2,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { base64, utf8 } from '../packages/core/bytes.ts';
+import type { Json } from '../packages/core/canonical.ts';
 import { canonicalText } from '../packages/core/canonical.ts';
 import { exportSigningKey, generateSigningKey } from '../packages/core/keys/sign.ts';
 import { encodePublicLeaf } from '../packages/core/log/entry.ts';
 import { formatVerifierKey } from '../packages/core/log/note.ts';
 import { parsePolicy } from '../packages/core/log/policy.ts';
 import { encodeEntryBundle, TILE_WIDTH } from '../packages/core/log/tile.ts';
+import { Appointed, noticesOf, readAppointed } from '../packages/server/audit/appointed.ts';
 import {
   openCheckpoint,
   readCheckpoint,
@@ -648,13 +650,27 @@ function auditParsers(scratch: Scratch): readonly FuzzedParser[] {
   const near = textLike(...notes);
   const isAuditError = (error: Error) => error instanceof AuditError;
   const state = {
-    format: 'amanat-audit/v1',
+    format: 'amanat-audit/v2',
     key: formatVerifierKey(log),
     checkpoint: notes[1],
     hashes: range.hashes().map(base64),
     leaves: { personal: 1, public: 2, unknown: 0 },
     changed: NOW,
+    appointed: { genesis: null, latestHour: NOW, brokenUntil: 0, appointments: [] },
   };
+  const textOf = (type: string) => documents.find((each) => each.type === type)?.document ?? '{}';
+  const times = { takenAfter: NOW, firstHour: NOW, takenBy: null };
+  const appointed = {
+    genesis: textOf('genesis'),
+    latestHour: NOW,
+    brokenUntil: 0,
+    appointments: [{ document: textOf('witnesses'), ...times }],
+  };
+  const leavesOfNote = encodeEntryBundle([
+    encodePublicLeaf({ document: textOf('genesis'), signatures: [] }),
+    utf8(`amanat/v1 person 2026-11-23T09Z ${'A'.repeat(43)}=\n`),
+    encodePublicLeaf({ document: textOf('witnesses'), signatures: [] }),
+  ]);
   const bundle = encodeEntryBundle(
     Array.from({ length: TILE_WIDTH }, (_, i) => utf8(`leaf ${i % 2}`)),
   );
@@ -663,6 +679,21 @@ function auditParsers(scratch: Scratch): readonly FuzzedParser[] {
     legalBases: ['https://w3id.org/dpv#LegalObligation'],
   };
   return [
+    parser({
+      ...audit('readAppointed', 'appointed'),
+      inputs: jsonLike(appointed),
+      parse: (value) => Appointed.from(readAppointed(value as Json, '')).keep(),
+      throws: core('bad-document', 'bad-key'),
+    }),
+    parser({
+      ...audit('noticesOf', 'appointed'),
+      inputs: bytesLike(leavesOfNote),
+      parse: (bytes) => {
+        const found = new Appointed();
+        found.take(noticesOf(bytes, { first: 0, old: 0 }), { origin: log.name, now: NOW });
+        return found.keep();
+      },
+    }),
     parser({
       ...audit('openCheckpoint', 'checkpoint'),
       inputs: near,

@@ -1,5 +1,6 @@
 import type { Checkpoint, NoteKey, Policy } from '@amanat/core/log';
 import { CompactRange } from '@amanat/core/log';
+import { Appointed } from './appointed.ts';
 import type { SignedCheckpoint, Witnessing } from './checkpoint.ts';
 import { contradiction, readCheckpoint, readWitnessing } from './checkpoint.ts';
 import type { Finding } from './errors.ts';
@@ -15,7 +16,7 @@ import { CHECKPOINT, folderFiles, sourceOf } from './source.ts';
 import type { AuditState } from './state.ts';
 import { keepEvidence, loadState, saveState } from './state.ts';
 import type { TreeVerification } from './tree.ts';
-import { verifyTree } from './tree.ts';
+import { isExtension, isFork, verifyTree } from './tree.ts';
 
 export type { SignedCheckpoint } from './checkpoint.ts';
 export { readCheckpoint } from './checkpoint.ts';
@@ -37,7 +38,7 @@ export interface AuditTerms {
   readonly key: NoteKey;
   /** The file in which the audit remembers; null: everything is verified, and nothing remembered. */
   readonly statePath: string | null;
-  /** Who has to have cosigned the checkpoint; null: nobody. */
+  /** Who has to have cosigned the checkpoint; null: those that the log's own public entries appoint, where they do. */
   readonly policy: Policy | null;
   /** How old the checkpoint may be; null: of any age. */
   readonly maxAgeSeconds: number | null;
@@ -110,10 +111,16 @@ class Audit {
       this.findings.push(wrong);
       return this.#keepEvidence(offered);
     }
-    const { range, counts, findings } = await this.#verify(source, offered);
-    this.findings.push(...findings);
-    if (range === null) return this.#keepEvidence(offered);
-    await this.#remember(offered, range, counts);
+    const found = await this.#verify(source, offered);
+    this.findings.push(...found.findings);
+    const isOld =
+      found.range === null || !this.#readsAnew || (await this.#extendsOld(source, offered));
+    if (found.range === null || !isOld) return this.#keepEvidence(offered);
+    const appointed = this.#readAppointed(found.notices);
+    if (policy === null && !appointed.isCosigned(offered.note, this.#terms.now())) {
+      this.findings.push({ code: 'missing-cosignatures', at: CHECKPOINT });
+    }
+    await this.#remember(offered, found.range, { fresh: found.counts, appointed });
   }
 
   report(): AuditReport {
@@ -129,7 +136,8 @@ class Audit {
 
   #verify(source: LogSource, checkpoint: Checkpoint): Promise<TreeVerification> {
     const { place, processes, signal, onLeaves } = this.#terms;
-    const from = this.#state?.range ?? CompactRange.empty();
+    const known = this.#readsAnew ? null : this.#state;
+    const from = known?.range ?? CompactRange.empty();
     const tell = (leaves: number) => onLeaves(leaves, checkpoint.size);
     const terms = { from, signal, onLeaves: tell };
     if ('directory' in place) {
@@ -139,11 +147,40 @@ class Audit {
     return verifyTree({ ...terms, source, checkpoint, runners });
   }
 
-  async #remember(checkpoint: SignedCheckpoint, range: CompactRange, fresh: LeafCounts) {
+  /**
+   * Whether the remembered leaves are read once more: the state is from before it was remembered whom they appoint, and
+   * some of them are public.
+   */
+  get #readsAnew(): boolean {
+    return this.#state?.appointed === null && this.#state.counts.public > 0;
+  }
+
+  /** Where all was read anew, the tree must still begin with the remembered one. */
+  async #extendsOld(source: LogSource, offered: SignedCheckpoint): Promise<boolean> {
+    const old = this.#state?.range ?? CompactRange.empty();
+    if (await isExtension(source, old, offered)) return true;
+    const isForked = await isFork(source, old, offered);
+    this.findings.push({ code: isForked ? 'fork' : 'root-differs', at: null });
+    return false;
+  }
+
+  #readAppointed(notices: TreeVerification['notices']): Appointed {
+    const { key, now } = this.#terms;
+    const kept = this.#state?.appointed ?? null;
+    const appointed = kept === null ? new Appointed() : Appointed.from(kept);
+    appointed.take(notices, { origin: key.name, now: now() });
+    return appointed;
+  }
+
+  async #remember(
+    checkpoint: SignedCheckpoint,
+    range: CompactRange,
+    { fresh, appointed }: { readonly fresh: LeafCounts; readonly appointed: Appointed },
+  ): Promise<void> {
     const { statePath, key, now, maxAgeSeconds } = this.#terms;
     const old = this.#state;
     const counts = noLeaves();
-    if (old !== null) addLeaves(counts, old.counts);
+    if (old !== null && !this.#readsAnew) addLeaves(counts, old.counts);
     addLeaves(counts, fresh);
     this.#counts = counts;
     const isChanged = old === null || old.checkpoint.size !== checkpoint.size;
@@ -152,7 +189,8 @@ class Audit {
     if (maxAgeSeconds !== null && now() - time > maxAgeSeconds * 1000) {
       this.findings.push({ code: 'stale', at: CHECKPOINT });
     }
-    if (statePath !== null) await saveState(statePath, key, { checkpoint, range, counts, changed });
+    const state = { checkpoint, range, counts, changed, appointed: appointed.keep() };
+    if (statePath !== null) await saveState(statePath, key, state);
   }
 
   async #keepEvidence(offered: SignedCheckpoint): Promise<void> {

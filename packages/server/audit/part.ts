@@ -1,6 +1,8 @@
 import { equal } from '@amanat/core/bytes';
 import type { ResourcePosition } from '@amanat/core/log';
 import { CompactRange, HASH_LENGTH, TILE_WIDTH, tilePath, tileWidth } from '@amanat/core/log';
+import type { Notice } from './appointed.ts';
+import { addNotices, noticesOf } from './appointed.ts';
 import type { Finding } from './errors.ts';
 import type { LeafCounts } from './hashing.ts';
 import { addLeaves, bundleHashes, noLeaves, tileRoot } from './hashing.ts';
@@ -39,6 +41,7 @@ export interface PartResult {
   /** Whether the remembered leaves of the first tile are still there. */
   readonly extendsOld: boolean;
   readonly counts: LeafCounts;
+  readonly notices: readonly Notice[];
   readonly findings: readonly Finding[];
 }
 
@@ -56,6 +59,7 @@ interface CheckedLeaves {
   readonly fromBundle: Uint8Array | null;
   readonly fromTile: Uint8Array | null;
   readonly counts: LeafCounts;
+  readonly notices: readonly Notice[];
 }
 
 /**
@@ -73,11 +77,13 @@ export async function verifyPart(source: LogSource, task: PartTask): Promise<Par
   const above = await readAbove(source, task, findings);
   const roots: Uint8Array[] = [];
   const counts = noLeaves();
+  const notices: Notice[] = [];
   let extendsOld = true;
   let ends: readonly Uint8Array[] = [];
   let doubtful: PartResult['doubtful'] = null;
   for (const each of leaves) {
     addLeaves(counts, each.counts);
+    addNotices(notices, each.notices);
     const isFull = each.width === TILE_WIDTH;
     const slot = (each.index - first) * HASH_LENGTH;
     const parent = isFull && above !== null ? above.subarray(slot, slot + HASH_LENGTH) : null;
@@ -116,6 +122,7 @@ export async function verifyPart(source: LogSource, task: PartTask): Promise<Par
     doubtful,
     extendsOld,
     counts,
+    notices,
     findings,
   };
 }
@@ -153,6 +160,7 @@ async function checkLeaves(
   const bundle = await source.read(bundleAt);
   const hashed = bundle === null ? null : bundleHashes(bundle, { width, old });
   if (hashed === null) findings.push(lacking(bundle, bundleAt, 'bundle-differs'));
+  const isWhole = bundle !== null && hashed !== null;
   const fromTile = await readTile(source, { level: 0, index, width }, findings);
   return {
     index,
@@ -160,6 +168,7 @@ async function checkLeaves(
     fromBundle: hashed?.hashes ?? null,
     fromTile,
     counts: hashed?.counts ?? noLeaves(),
+    notices: isWhole ? noticesOf(bundle, { first: index * TILE_WIDTH, old }) : [],
   };
 }
 

@@ -5,8 +5,10 @@ import type { Json } from '@amanat/core/canonical';
 import { CoreError } from '@amanat/core/errors';
 import type { NoteKey } from '@amanat/core/log';
 import { CompactRange, formatVerifierKey, HASH_LENGTH, MAX_NOTE_LENGTH } from '@amanat/core/log';
-import { integer, list, object, oneOf, text, time } from '@amanat/core/shape';
+import { integer, list, nullable, object, oneOf, text, time } from '@amanat/core/shape';
 import { syncFolder, writeWhole } from '../storage/files.ts';
+import type { KeptAppointed } from './appointed.ts';
+import { Appointed, readAppointed } from './appointed.ts';
 import type { SignedCheckpoint } from './checkpoint.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { AuditError } from './errors.ts';
@@ -16,13 +18,18 @@ import type { LeafCounts } from './hashing.ts';
 const HASHES_MAX = 53;
 const KEY_LENGTH_MAX = 512;
 
-const readState = object({
-  format: oneOf('amanat-audit/v1'),
+const members = {
   key: text(KEY_LENGTH_MAX),
   checkpoint: text(MAX_NOTE_LENGTH),
   hashes: list(text(4 * Math.ceil(HASH_LENGTH / 3)), 0, HASHES_MAX),
   leaves: object({ personal: integer(0), public: integer(0), unknown: integer(0) }),
   changed: time,
+};
+const readV1 = object({ format: oneOf('amanat-audit/v1'), ...members });
+const readV2 = object({
+  format: oneOf('amanat-audit/v2'),
+  ...members,
+  appointed: nullable(readAppointed),
 });
 
 /** What an audit remembers of a log: the last tree that it has verified, leaf by leaf. */
@@ -32,7 +39,16 @@ export interface AuditState {
   readonly counts: Readonly<LeafCounts>;
   /** When this tree was first seen, in milliseconds since 1970. */
   readonly changed: number;
+  /** Who has to cosign, by its public entries; null in a state from before this was remembered. */
+  readonly appointed: KeptAppointed | null;
 }
+
+function readState(value: Json): AuditStateText {
+  const isV1 = (value as { format?: unknown } | null)?.format === 'amanat-audit/v1';
+  return isV1 ? { ...readV1(value, ''), appointed: null } : readV2(value, '');
+}
+
+type AuditStateText = Omit<ReturnType<typeof readV2>, 'format'>;
 
 /**
  * What was remembered of the log; null where nothing was. The tree in it must be the one that its checkpoint signs.
@@ -42,14 +58,17 @@ export async function loadState(path: string, key: NoteKey): Promise<AuditState 
   const written = await readIfThere(path);
   if (written === null) return null;
   try {
-    const state = readState(JSON.parse(written) as Json, '');
+    const state = readState(JSON.parse(written) as Json);
     if (state.key !== formatVerifierKey(key)) {
       throw new AuditError('bad-state', null, 'the state is of a log with another key');
     }
     const checkpoint = openCheckpoint(state.checkpoint, key);
     const range = CompactRange.from(checkpoint.size, state.hashes.map(fromBase64));
     if (equal(range.root(), checkpoint.root)) {
-      return { checkpoint, range, counts: state.leaves, changed: state.changed };
+      const { leaves: counts, changed, appointed } = state;
+      // What it remembers must be what it can go on from.
+      if (appointed !== null) Appointed.from(appointed);
+      return { checkpoint, range, counts, changed, appointed };
     }
   } catch (cause) {
     if (!(cause instanceof CoreError || cause instanceof SyntaxError)) throw cause;
@@ -69,14 +88,15 @@ async function readIfThere(path: string): Promise<string | null> {
 
 /** Remembers a verified tree, durably. @throws whatever the file system throws */
 export async function saveState(path: string, key: NoteKey, state: AuditState): Promise<void> {
-  const { checkpoint, range, counts, changed } = state;
+  const { checkpoint, range, counts, changed, appointed } = state;
   const written = {
-    format: 'amanat-audit/v1',
+    format: 'amanat-audit/v2',
     key: formatVerifierKey(key),
     checkpoint: checkpoint.note,
     hashes: range.hashes().map(base64),
     leaves: counts,
     changed,
+    appointed,
   };
   await writeDurably(path, `${JSON.stringify(written, null, 2)}\n`);
 }

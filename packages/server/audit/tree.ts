@@ -10,6 +10,7 @@ import {
   tileWidth,
   verifyConsistency,
 } from '@amanat/core/log';
+import type { Notice } from './appointed.ts';
 import type { Finding } from './errors.ts';
 import { AuditError } from './errors.ts';
 import type { LeafCounts } from './hashing.ts';
@@ -48,6 +49,8 @@ export interface TreeVerification {
   readonly isRooted: boolean | null;
   /** New leaves only. */
   readonly counts: LeafCounts;
+  /** Of the new leaves. */
+  readonly notices: readonly Notice[];
   /** None where the tree is the checkpoint's. Once there are a hundred, no further part is begun. */
   readonly findings: readonly Finding[];
 }
@@ -77,6 +80,7 @@ export async function verifyTree(terms: TreeTerms): Promise<TreeVerification> {
     range: findings.length === 0 ? (settled?.range ?? null) : null,
     isRooted: isWhole ? settled !== null : null,
     counts,
+    notices: results.flatMap(({ notices }) => notices),
     findings,
   };
 }
@@ -211,6 +215,25 @@ export async function isFork(
   } catch (error) {
     // Tiles that are wrong or not there prove nothing.
     if (error instanceof CoreError || error instanceof AuditError) return false;
+    throw error;
+  }
+}
+
+/** Whether the log's own tiles prove that its tree begins with the remembered one. */
+export async function isExtension(
+  source: LogSource,
+  from: CompactRange,
+  { size, root }: Pick<Checkpoint, 'size' | 'root'>,
+): Promise<boolean> {
+  if (from.size === size) return equal(from.root(), root);
+  if (from.size === 0) return true;
+  try {
+    const proof = await consistencyProof(tilesOf(source, size), from.size, size);
+    const roots = { oldRoot: from.root(), newRoot: root };
+    return verifyConsistency({ oldSize: from.size, newSize: size, ...roots, proof });
+  } catch (error) {
+    // Tiles that were others a moment ago.
+    if (error instanceof CoreError) return false;
     throw error;
   }
 }

@@ -24,7 +24,8 @@ export const audit: Command = {
     'Checks a log from outside, with nothing but its key; any log of C2SP tiles, not only Amanat’s. Every entry is ' +
     'hashed, up to the signed root, and every tile compared. With --state it remembers what it has verified: the next ' +
     'run fetches what is new, and finds a log that has shrunk or forked, of which it keeps both checkpoints beside the ' +
-    'state. A checkpoint is as old as its quorum’s cosignatures, or else as the time since when its tree is known. ' +
+    'state. Without --policy, the witnesses that the public entries of an Amanat log appoint must have cosigned, as ' +
+    'soon as its leaves show that they are in force. A checkpoint is as old as its quorum’s cosignatures, or else as the time since when its tree is known. ' +
     'Exits with 1 where anything is wrong.',
   example:
     'amanat audit https://log.example.org/ --key "$VKEY" --state log.json --max-age 86400\n' +
@@ -32,7 +33,10 @@ export const audit: Command = {
   options: {
     ...LOG_OPTIONS,
     state: { value: 'FILE', help: 'remember there what was verified' },
-    policy: { value: 'FILE', help: 'who has to have cosigned (C2SP tlog-policy)' },
+    policy: {
+      value: 'FILE',
+      help: 'who has to have cosigned, in place of those appointed (C2SP tlog-policy)',
+    },
     'max-age': { value: 'SECONDS', help: 'how old the checkpoint may be (of any age)' },
     ...PROCESSES_OPTION,
   },

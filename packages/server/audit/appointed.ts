@@ -1,0 +1,256 @@
+import { CoreError } from '@amanat/core/errors';
+import type { Signed, Witnesses } from '@amanat/core/grants';
+import { Register, readDocument, readPublicDocument } from '@amanat/core/grants';
+import { verifyNoteSignature } from '@amanat/core/keys';
+import type { CosignerKey } from '@amanat/core/log';
+import {
+  MAX_ENTRY_BYTES,
+  openCosignatures,
+  parseCosignerKey,
+  parseLeafOrNull,
+} from '@amanat/core/log';
+import { integer, list, nullable, object, text, time } from '@amanat/core/shape';
+import { decodeSigned } from '../log/log.ts';
+import { begins, PERSONAL_BYTES } from './hashing.ts';
+
+const HOUR_MS = 3_600_000;
+/** How far another's clock may be from ours. */
+const CLOCK_MS = HOUR_MS;
+/** How long the glass may stay broken. */
+const BROKEN_MS_MAX = 24 * HOUR_MS;
+/**
+ * Entries that are stored and not followed by the keeper yet were opened within minutes of one another: a leaf so much
+ * later than one of them is none of them, and the keeper had taken them all by then.
+ */
+const APART_MS = 2 * HOUR_MS;
+/** From the beginning of a leaf's hour until it is surely entered: the hour, and as long as it may be under way. */
+const ENTERED_MS = 2 * HOUR_MS;
+
+/** Documents that are noticed in a bundle, and in a part. A log that enters more hides the later ones, for all to see. */
+const DOCUMENTS_MAX = 256;
+/** Appointments that are remembered. Of more, the oldest is forgotten, which only demands less. */
+const APPOINTMENTS_MAX = 16;
+
+/** Bytes of a leaf about a person up to and with its hour. */
+const HOUR_END = 31;
+const PERSONAL_START = Buffer.from('amanat/v1 person ');
+const PUBLIC_START = Buffer.from('amanat/v1 public\n');
+const MARKS = ['"type":"witnesses"', '"type":"broken-glass"'].map((mark) => Buffer.from(mark));
+
+/**
+ * What of a log's leaves, in order, tells who has to cosign: when the hour of a leaf about a person begins, in
+ * milliseconds, where it is later than any before; a public leaf that may appoint witnesses or break the glass, or that
+ * begins the log.
+ */
+export type Notice = number | Uint8Array;
+
+/** Adds what follows, of which no hour is needed that is no later than those before. */
+export function addNotices(notices: Notice[], more: readonly Notice[]): void {
+  let latest = notices.findLast((notice) => typeof notice === 'number') ?? -1;
+  let documents = notices.filter((notice) => typeof notice !== 'number').length;
+  for (const notice of more) {
+    if (typeof notice === 'number') {
+      if (notice <= latest) continue;
+      latest = notice;
+    } else if (++documents > DOCUMENTS_MAX) continue;
+    notices.push(notice);
+  }
+}
+
+/** What there is to notice in a whole bundle, whose first leaf is the log's `first`; its first `old` leaves are known. */
+export function noticesOf(
+  bundle: Uint8Array,
+  { first, old }: { readonly first: number; readonly old: number },
+): Notice[] {
+  const bytes = Buffer.from(bundle.buffer, bundle.byteOffset, bundle.length);
+  const found: Notice[] = [];
+  let parsed: Uint8Array = new Uint8Array(0);
+  for (let at = 0, index = 0; at + 2 <= bytes.length; index++) {
+    const start = at + 2;
+    at = start + bytes.readUInt16BE(at);
+    if (index < old) continue;
+    // Most have the hour of the one before, and parsing takes longer than hashing.
+    if (parsed.length > 0 && begins(bytes, start, at, parsed)) continue;
+    if (at - start === PERSONAL_BYTES && begins(bytes, start, at, PERSONAL_START)) {
+      const leaf = parseLeafOrNull(bytes.subarray(start, at));
+      if (leaf?.kind !== 'person') continue;
+      parsed = bytes.subarray(start, start + HOUR_END);
+      addNotices(found, [Date.parse(leaf.hour.replace('Z', ':00:00Z'))]);
+    } else if (begins(bytes, start, at, PUBLIC_START)) {
+      const leaf = bytes.subarray(start, at);
+      const isOfNote = first + index === 0 || MARKS.some((mark) => leaf.includes(mark));
+      if (isOfNote) addNotices(found, [new Uint8Array(leaf)]);
+    }
+  }
+  return found;
+}
+
+/** Reads what {@link Appointed.keep} gave. */
+export const readAppointed = object({
+  genesis: nullable(text(MAX_ENTRY_BYTES)),
+  latestHour: time,
+  brokenUntil: time,
+  appointments: list(
+    object({
+      document: text(MAX_ENTRY_BYTES),
+      takenAfter: time,
+      firstHour: nullable(time),
+      takenBy: nullable(integer(0)),
+    }),
+    0,
+    APPOINTMENTS_MAX,
+  ),
+});
+/** What an audit remembers of who has to cosign. */
+export type KeptAppointed = ReturnType<typeof readAppointed>;
+
+interface Appointment {
+  readonly text: string;
+  readonly document: Witnesses;
+  readonly keys: readonly CosignerKey[];
+  /** The keeper took it no sooner. */
+  readonly takenAfter: number;
+  /** The first hour behind it that is later than those before it. */
+  firstHour: number | null;
+  /** The keeper had taken it by then; null while that is not known. */
+  takenBy: number | null;
+}
+
+/**
+ * Who has to cosign, by the public entries of the log that is audited. When an entry was taken stands nowhere in the
+ * log: the hours of the leaves around it say between which times it was, and nobody is missed who need not have been in
+ * force yet. In a log that does not begin with its own genesis, nobody has to.
+ */
+export class Appointed {
+  #genesis: string | null = null;
+  #activationMs = 0;
+  readonly #register = new Register();
+  #appointments: Appointment[] = [];
+  #latestHour = 0;
+  #brokenUntil = 0;
+
+  /** @throws CoreError 'bad-document', 'bad-key' for what was not remembered by {@link Appointed.keep} */
+  static from(kept: KeptAppointed): Appointed {
+    const appointed = new Appointed();
+    appointed.#latestHour = kept.latestHour;
+    appointed.#brokenUntil = kept.brokenUntil;
+    if (kept.genesis !== null) appointed.#begin({ document: kept.genesis, signatures: [] });
+    if (appointed.#genesis !== kept.genesis) throw new CoreError('bad-document', 'no genesis');
+    appointed.#appointments = kept.appointments.map(({ document, ...times }) => ({
+      ...appointmentOf(document),
+      ...times,
+    }));
+    return appointed;
+  }
+
+  /** What {@link Appointed.from} takes. */
+  keep(): KeptAppointed {
+    return {
+      genesis: this.#genesis,
+      latestHour: this.#latestHour,
+      brokenUntil: this.#brokenUntil,
+      appointments: this.#appointments.map((each) => ({
+        document: each.text,
+        takenAfter: each.takenAfter,
+        firstHour: each.firstHour,
+        takenBy: each.takenBy,
+      })),
+    };
+  }
+
+  /** Takes in what was noticed behind what it has, in a log of this origin, at about `now`. */
+  take(notices: readonly Notice[], { origin, now }: { origin: string; now: number }): void {
+    for (const notice of notices) {
+      if (typeof notice === 'number') this.#takeHour(notice, now);
+      else this.#takeLeaf(notice, origin, now);
+    }
+    this.#forget();
+  }
+
+  /**
+   * Whether a checkpoint of all that was taken in has the cosignatures that it needs: of the latest who surely had to by
+   * its last leaf, or of any who follow them and may be in force by now; of fewer where the glass may be broken.
+   */
+  isCosigned(note: string, now: number): boolean {
+    const due = this.#dueAt();
+    if (due < 0) return true;
+    return this.#appointments.slice(due).some(({ document, keys, takenAfter }, at) => {
+      if (at > 0 && takenAfter + this.#activationMs > now + CLOCK_MS) return false;
+      const { quorum, breakGlass } = document;
+      const isBroken = this.#brokenUntil > this.#latestHour;
+      const enough = isBroken ? (breakGlass?.quorum ?? quorum) : quorum;
+      return countCosigners(note, keys) >= enough;
+    });
+  }
+
+  #takeHour(hour: number, now: number): void {
+    // Of a time to come it is not known what will be in force then.
+    if (hour <= this.#latestHour || hour > now + CLOCK_MS) return;
+    this.#latestHour = hour;
+    for (const each of this.#appointments) {
+      each.firstHour ??= hour;
+      if (hour >= each.firstHour + APART_MS) each.takenBy ??= hour + ENTERED_MS;
+    }
+  }
+
+  #takeLeaf(bytes: Uint8Array, origin: string, now: number): void {
+    const signed = decodeSigned(bytes);
+    if (signed === null) return;
+    try {
+      const document = readPublicDocument(signed.document);
+      if (document.type === 'genesis') {
+        if (document.origin === origin) this.#begin(signed);
+      } else if (!this.#register.signedByAdministrators(signed)) return;
+      else if (document.type === 'witnesses') this.#appoint(signed.document, document.version);
+      else if (document.type === 'broken-glass') {
+        // It was taken before now: what would have lasted longer took no effect.
+        const isTimely = document.until <= now + BROKEN_MS_MAX + CLOCK_MS;
+        if (isTimely) this.#brokenUntil = Math.max(this.#brokenUntil, document.until);
+      }
+    } catch (error) {
+      // It is in the log and has no effect.
+      if (!(error instanceof CoreError)) throw error;
+    }
+  }
+
+  #begin(signed: Signed): void {
+    if (this.#register.apply(0, signed, 0) !== null) return;
+    this.#genesis = signed.document;
+    this.#activationMs = readDocument(signed.document, 'genesis').activationSeconds * 1000;
+  }
+
+  #appoint(text: string, version: number): void {
+    if (version !== (this.#appointments.at(-1)?.document.version ?? 0) + 1) return;
+    const times = { takenAfter: this.#latestHour, firstHour: null, takenBy: null };
+    this.#appointments.push({ ...appointmentOf(text), ...times });
+  }
+
+  /** The latest who surely are in force; -1 where nobody is. */
+  #dueAt(): number {
+    return this.#appointments.findLastIndex(
+      ({ takenBy }) => takenBy !== null && takenBy + this.#activationMs <= this.#latestHour,
+    );
+  }
+
+  /** Whom others have surely followed, nobody asks again. */
+  #forget(): void {
+    const from = Math.max(0, this.#dueAt(), this.#appointments.length - APPOINTMENTS_MAX);
+    this.#appointments = this.#appointments.slice(from);
+  }
+}
+
+/** @throws CoreError 'bad-document', 'bad-key' */
+function appointmentOf(text: string): Pick<Appointment, 'text' | 'document' | 'keys'> {
+  const document = readDocument(text, 'witnesses');
+  return { text, document, keys: document.witnesses.map(({ key }) => parseCosignerKey(key)) };
+}
+
+/** One false cosignature of a known witness leaves none. */
+function countCosigners(note: string, keys: readonly CosignerKey[]): number {
+  try {
+    return openCosignatures(note, keys, verifyNoteSignature).length;
+  } catch (error) {
+    if (!(error instanceof CoreError)) throw error;
+    return 0;
+  }
+}
