@@ -9,6 +9,8 @@ export type SignatureVerdict = 'ok' | 'wrong' | 'unsupported';
 const ED25519 = 'ed25519:';
 const P256 = 'p256:';
 const SIGNATURE_BYTES = 64;
+/** How a point begins that is written whole (SEC 1, 2.3.3). Its hybrid forms are the same point: one key must not have two texts. */
+const UNCOMPRESSED = 4;
 
 /**
  * Verifies by WebCrypto a signature of a public key in its text form (`ed25519:…` or `p256:…`; 64 bytes,
@@ -26,7 +28,9 @@ export async function verifyByWebCrypto(
   }
   if (publicKey.startsWith(P256)) {
     const raw = decode(publicKey.slice(P256.length));
-    return raw?.length === 65 ? verifyRaw('ECDSA', raw, message, signature) : 'wrong';
+    return raw?.length === 65 && raw[0] === UNCOMPRESSED
+      ? verifyRaw('ECDSA', raw, message, signature)
+      : 'wrong';
   }
   return 'wrong';
 }
