@@ -90,6 +90,8 @@ test('other bytes than the importer signed for are refused, and nothing of them 
   await bench.custody.imports.settled();
   assert.equal(rowsStored(), before);
   assert.equal(bench.custody.imports.status(begun.import).state, 'discarded');
+  const list = join(bench.directory, 'imports', `${begun.import}.rejects.csv`);
+  assert.ok(!existsSync(list), 'an empty list is left');
   await assert.rejects(bench.upload(begun, signed), refusedAs('import-refused'));
   const again = await bench.begin('sim-registrations', signed);
   assert.equal(again.outcome, 'begun');

@@ -1,4 +1,12 @@
-import { closeSync, fdatasyncSync, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fdatasyncSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { DrawRefusal } from '@amanat/keeper/client';
 import type { RejectCode } from './rows/rows.ts';
@@ -38,11 +46,13 @@ export function rejectPath(folder: string, index: number): string {
  * that will be dealt with again: opening cuts it off.
  */
 export class RejectFile {
+  readonly #path: string;
   readonly #fd: number;
   #length: number;
 
   /** @param length what the store says that the file has in good order. */
   constructor(path: string, length: number) {
+    this.#path = path;
     this.#fd = openSync(path, 'a', 0o600);
     this.#length = length;
     ftruncateSync(this.#fd, length);
@@ -66,6 +76,8 @@ export class RejectFile {
 
   [Symbol.dispose](): void {
     closeSync(this.#fd);
+    // A list of nothing would only make whoever finds it look.
+    if (this.#length === 0) rmSync(this.#path, { force: true });
   }
 }
 
