@@ -11,7 +11,7 @@ import type {
   RowBatch,
   Totals,
 } from '../custody/rows/rows.ts';
-import { fileAdvice, readCsv, readImages } from '../custody/rows/rows.ts';
+import { describeRefusal, readCsv, readImages } from '../custody/rows/rows.ts';
 import { CliError } from './errors.ts';
 import { readChunks } from './files.ts';
 import type { SourceFile } from './import-files.ts';
@@ -52,12 +52,16 @@ export async function dryRun(terms: DryRunTerms): Promise<DryRun> {
     await once(list, 'open');
     list.write(REJECT_HEADING);
     if (ofImages) {
-      const opened = acceptFile(readImages(framed(terms.files), declaration, { identifiers }));
+      const opened = acceptFile(
+        readImages(framed(terms.files), declaration, { identifiers }),
+        null,
+      );
       for await (const batch of opened.batches) await count.take(batch, '', list);
     }
     for (const [at, file] of ofImages ? [] : terms.files.entries()) {
       const options = { identifiers, encoding, ...(mapping === null ? {} : { mapping }) };
-      const opened = acceptFile(await readCsv(readChunks(file.path), declaration, options));
+      const read = await readCsv(readChunks(file.path), declaration, options);
+      const opened = acceptFile(read, { at: at + 1, name: file.name });
       // As an import lists them: from the second file on, each line behind its file's number.
       const prefix = at === 0 ? '' : `${at + 1}:`;
       for await (const batch of opened.batches) await count.take(batch, prefix, list);
@@ -118,8 +122,10 @@ async function* framed(files: readonly SourceFile[]): AsyncGenerator<FramedFile>
   }
 }
 
-function acceptFile<T extends { readonly ok: true }>(opened: T | FileRefusal): T {
+function acceptFile<T extends { readonly ok: true }>(
+  opened: T | FileRefusal,
+  file: Parameters<typeof describeRefusal>[1],
+): T {
   if (opened.ok) return opened;
-  const names = opened.names.length === 0 ? '' : `: ${opened.names.join(', ')}`;
-  throw new CliError('refused', `${fileAdvice[opened.code]}${names}`, { reason: opened.code });
+  throw new CliError('refused', describeRefusal(opened, file), { reason: opened.code });
 }

@@ -129,7 +129,10 @@ test('a second file that does not fit takes the first with it', async () => {
   const upload = await framed(files);
   const begun = await bench.begin('sim-registrations', upload);
   const before = rowsStored();
-  await assert.rejects(bench.upload(begun, upload), refusedAs('bad-file'));
+  await assert.rejects(bench.upload(begun, upload), (error: unknown) => {
+    assert.match((error as Error).message, /file 2, b\.csv: /);
+    return refusedAs('bad-file')(error);
+  });
   assert.ok(bench.custody.imports.status(begun.import).stored > 1000);
   await bench.custody.imports.settled();
   assert.equal(bench.custody.imports.status(begun.import).state, 'discarded');

@@ -15,7 +15,7 @@ import type { ImportPlan } from './plan.ts';
 import { planImport } from './plan.ts';
 import { REJECT_HEADING, RejectFile, rejectPath } from './reject-file.ts';
 import type { Encoding, FileRefusal } from './rows/rows.ts';
-import { decodeFrames, FrameError, fileAdvice, readCsv, readImages } from './rows/rows.ts';
+import { decodeFrames, describeRefusal, FrameError, readCsv, readImages } from './rows/rows.ts';
 import type { CustodyStore, ImportState, StoredImport } from './store.ts';
 import { Committed, Upload } from './upload.ts';
 
@@ -250,7 +250,7 @@ export class Imports {
     const identifiers = this.#deps.allowSynthetic ? 'synthetic' : 'real';
     const files = decodeFrames(body);
     if (plan.ofImages) {
-      await upload.take(accept(readImages(files, plan.declaration, { identifiers })), 0);
+      await upload.take(accept(readImages(files, plan.declaration, { identifiers }), null), 0);
       return;
     }
     const options = {
@@ -261,7 +261,8 @@ export class Imports {
     let count = 0;
     for await (const file of files) {
       count += 1;
-      await upload.take(accept(await readCsv(file.content, plan.declaration, options)), count);
+      const read = await readCsv(file.content, plan.declaration, options);
+      await upload.take(accept(read, { at: count, name: file.name }), count);
     }
   }
 
@@ -364,10 +365,12 @@ export class Imports {
   }
 }
 
-function accept<T>(opened: { readonly ok: true; readonly batches: T } | FileRefusal): T {
+function accept<T>(
+  opened: { readonly ok: true; readonly batches: T } | FileRefusal,
+  file: Parameters<typeof describeRefusal>[1],
+): T {
   if (opened.ok) return opened.batches;
-  const names = opened.names.length > 0 ? `: ${opened.names.join(', ')}` : '';
-  throw new CustodyError('bad-file', `${opened.code}: ${fileAdvice[opened.code]}${names}`);
+  throw new CustodyError('bad-file', `${opened.code}: ${describeRefusal(opened, file)}`);
 }
 
 function statusOf({ index, holding, state, endedIndex, progress }: StoredImport): ImportStatus {

@@ -6,7 +6,7 @@ import type { TextValue } from './codes.ts';
 import { rejectAdvice } from './codes.ts';
 import type { CsvOptions } from './csv.ts';
 import { readCsv } from './csv.ts';
-import { fileAdvice } from './headings.ts';
+import { describeRefusal, fileAdvice } from './headings.ts';
 import { parseMapping } from './mapping.ts';
 
 const travel = declarationOf('travel-history');
@@ -78,6 +78,15 @@ test('a file without a heading line is refused, and none of its values is repeat
   // One heading by chance: what is named is masked.
   const named = await refusal('name,00001-0000001-1\n');
   assert.deepEqual(named, ['undeclared-columns', '####-####-1']);
+});
+
+test('a refusal says which file it is about, and masks a name that could hold a number', () => {
+  const refused = { ok: false, code: 'bad-encoding', names: [] } as const;
+  const told = (name: string) => describeRefusal(refused, { at: 2, name });
+  assert.match(told('09999-0000001-2.csv'), /^file 2, ####-####-2\.csv: /);
+  assert.doesNotMatch(told('0398 ۱۲۳۰۰۰۱\u202e.csv'), /0398|۱۲۳|\u202e/);
+  assert.match(told('sims-20260102.csv'), /^file 2, sims-20260102\.csv: the heading.*--encoding/);
+  assert.doesNotMatch(describeRefusal(refused, null), /^file/);
 });
 
 test('an empty file, a heading without end and one in another encoding are refused', async () => {

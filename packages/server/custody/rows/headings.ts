@@ -1,6 +1,6 @@
 import type { Declaration } from '@amanat/core/grants';
 import type { Mapping } from './mapping.ts';
-import { foldHeading, HEADING_CHARS_MAX, printHeading } from './mapping.ts';
+import { foldHeading, HEADING_CHARS_MAX, printFileName, printHeading } from './mapping.ts';
 
 /** The most columns a file may have. */
 const COLUMNS_MAX = 256;
@@ -39,7 +39,8 @@ export const fileAdvice: Readonly<Record<FileCode, string>> = {
   'no-heading':
     "the first line names none of the declaration's fields: give a heading line, or say with a mapping (--map) which heading is which field",
   'bad-heading': `the heading line is badly quoted, longer than ${HEADING_BYTES_MAX} bytes, or has a heading of more than ${HEADING_CHARS_MAX} characters`,
-  'bad-encoding': 'the heading line is not UTF-8: declare the encoding, or save the file as UTF-8',
+  'bad-encoding':
+    'the heading line is not UTF-8: declare the encoding (--encoding), or save the file as UTF-8',
   'too-many-columns': `the file has more than ${COLUMNS_MAX} columns`,
   'duplicate-headings': 'these headings stand for a field that another heading stands for too',
   'undeclared-columns':
@@ -48,6 +49,16 @@ export const fileAdvice: Readonly<Record<FileCode, string>> = {
   'unknown-mapped-fields': 'the mapping names these fields, which the declaration does not have',
   'file-columns': 'these fields hold files and cannot come from a table',
 };
+
+/** A refusal in words, behind the file that it is about: its place among the files, from 1, and its name. */
+export function describeRefusal(
+  { code, names }: FileRefusal,
+  file: { readonly at: number; readonly name: string } | null,
+): string {
+  const where = file === null ? '' : `file ${file.at}, ${printFileName(file.name)}: `;
+  const what = names.length === 0 ? '' : `: ${names.join(', ')}`;
+  return `${where}${fileAdvice[code]}${what}`;
+}
 
 /** How a file's columns meet the declaration. */
 export interface ColumnPlan {

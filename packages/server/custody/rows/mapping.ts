@@ -56,6 +56,9 @@ export function parseMapping(value: unknown): ParsedMapping {
 /** The most of a heading that is printed, in characters. */
 const PRINTED_MAX = 60;
 const unprintable = /[\p{Cc}\p{Cf}\p{Cn}\p{Cs}\u2028\u2029]/gu;
+/** As many digits as a file's name may show: a date fits, nobody's number does. */
+const NAME_DIGITS_MAX = 8;
+const digit = /[\d\u0660-\u0669\u06f0-\u06f9]/g;
 const digitRun = /[\d\u0660-\u0669\u06f0-\u06f9]{4,}/g;
 
 /**
@@ -64,5 +67,12 @@ const digitRun = /[\d\u0660-\u0669\u06f0-\u06f9]{4,}/g;
  */
 export function printHeading(heading: string): string {
   const clean = heading.replace(unprintable, '?').replace(digitRun, '####');
+  return clean.length > PRINTED_MAX ? `${clean.slice(0, PRINTED_MAX)}…` : clean;
+}
+
+/** A file's name made fit to print, likewise; it is masked where it could hold somebody's number. */
+export function printFileName(name: string): string {
+  if ((name.match(digit)?.length ?? 0) > NAME_DIGITS_MAX) return printHeading(name);
+  const clean = name.replace(unprintable, '?');
   return clean.length > PRINTED_MAX ? `${clean.slice(0, PRINTED_MAX)}…` : clean;
 }

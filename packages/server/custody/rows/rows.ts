@@ -10,7 +10,7 @@ export type { FramedFile } from './frames.ts';
 export { decodeFrames, encodeFrames, FrameError } from './frames.ts';
 export { decodeGroup } from './group.ts';
 export type { FileRefusal } from './headings.ts';
-export { fileAdvice } from './headings.ts';
+export { describeRefusal } from './headings.ts';
 export type { IdentifierRule } from './identifiers.ts';
 export { parseCnic, parseMsisdn, toAsciiDigits } from './identifiers.ts';
 export { readImages } from './images.ts';
