@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { answerAsks, sendRejected } from '../disclosure/disclosure.ts';
 import { signedSchema, UNJUDGED } from '../http/body.ts';
 import { clientOf } from '../http/network.ts';
+import type { Meaning } from '../http/problem.ts';
 import { problemSchema, sendProblem, witnessedSchema } from '../http/problem.ts';
 import { readCodeBody, readProtectionBody, readSealedAsk } from './body.ts';
 import type { Citizen, Placed } from './citizen.ts';
@@ -11,6 +12,14 @@ const BODY_BYTES_MAX = 64 * 1024;
 const RETRY_AFTER_SECONDS = 60;
 /** Whom attempts over the Unix socket are counted under. */
 const LOCAL = 'local';
+
+/** A code takes one key alone: under any other there is no signature to be mended. */
+const NOT_THE_REGISTRAR: Meaning = {
+  status: 401,
+  title:
+    'the signature is not the registrar’s over this document: only the registrar’s key may sign it',
+  remedy: 'have the registrar sign it, whose key stands in the log’s first entry',
+};
 
 const placed = Type.Object({
   entries: Type.Array(
@@ -75,7 +84,7 @@ export async function citizenRoutes(
     schema: { summary, body: signedSchema, response: { 201: placed, ...problems } },
   });
   app.post('/v1/codes', signing('Hand out a person’s access code'), async (request, reply) =>
-    sendPlaced(reply, await citizen.handOutCode(readCodeBody(request.body))),
+    sendPlaced(reply, await citizen.handOutCode(readCodeBody(request.body)), NOT_THE_REGISTRAR),
   );
   app.post('/v1/protections', signing('Protect a subject, or end it'), async (request, reply) =>
     sendPlaced(reply, await citizen.protect(readProtectionBody(request.body))),
@@ -109,7 +118,11 @@ export async function citizenRoutes(
   );
 }
 
-function sendPlaced(reply: FastifyReply, answer: Placed): FastifyReply {
-  if (answer.outcome === 'rejected') return sendRejected(reply, answer.code);
+/** @param unsigned what it means that the signature does not hold, where that is more than it says. */
+function sendPlaced(reply: FastifyReply, answer: Placed, unsigned?: Meaning): FastifyReply {
+  if (answer.outcome === 'rejected') {
+    const isUnsigned = answer.code === 'bad-signature';
+    return sendRejected(reply, answer.code, isUnsigned ? unsigned : undefined);
+  }
   return reply.code(201).send({ entries: answer.entries });
 }

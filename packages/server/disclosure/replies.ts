@@ -1,6 +1,7 @@
 import type { AskDecision, AskRejection } from '@amanat/keeper/client';
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Meaning } from '../http/problem.ts';
 import { problemSchema, sendProblem } from '../http/problem.ts';
 import { AsksUnavailable } from './errors.ts';
 import type { FloorClock } from './floor.ts';
@@ -25,9 +26,16 @@ export function sendRefused(
   return sendProblem(reply, code, refusals[code], undefined, { rule, holding });
 }
 
-/** Answers an ask that showed no authority. */
-export function sendRejected(reply: FastifyReply, code: AskRejection): FastifyReply {
-  return sendProblem(reply, code, rejections[code]);
+/**
+ * Answers an ask that showed no authority.
+ * @param meaning where the code means something of its own for this ask.
+ */
+export function sendRejected(
+  reply: FastifyReply,
+  code: AskRejection,
+  meaning: Meaning = rejections[code],
+): FastifyReply {
+  return sendProblem(reply, code, meaning);
 }
 
 /**
