@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { base64, utf8 } from '@amanat/core/bytes';
 import type { Genesis } from '@amanat/core/grants';
@@ -33,20 +33,51 @@ export interface NewInstance {
 
 /**
  * Makes an instance: its keeper, the log's key, the first entry (the genesis, which the keeper pins), and the settings,
- * written last, so that a folder with settings is a whole instance.
+ * written last, so that a folder with settings is a whole instance. Where it fails, nothing is left of it.
  * @throws CliError 'failed' where the folder is not empty
  */
 export async function createInstance(
+  settings: NewInstance,
+  by: { now: number; random: Random },
+): Promise<Genesis> {
+  const { dir } = settings;
+  const paths = instancePaths(dir);
+  requireEmpty(dir);
+  const outermost = mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const made: string[] = [];
+  try {
+    const store = dirname(paths.database);
+    for (const folder of [store, paths.log, paths.public, paths.keeper, paths.run, paths.imports]) {
+      // Not there yet, or somebody else makes an instance here: what is theirs is not ours to remove.
+      mkdirSync(folder, { mode: 0o700 });
+      made.push(folder);
+    }
+    return await fillInstance(settings, by);
+  } catch (error) {
+    if (made.length > 0) made.push(configPath(dir));
+    for (const path of made) rmSync(path, { recursive: true, force: true });
+    if (outermost !== undefined) removeEmpty(dir, outermost);
+    throw error;
+  }
+}
+
+/** Removes folders that were made, from the innermost to the outermost, as far as nobody has put anything there. */
+function removeEmpty(innermost: string, outermost: string): void {
+  try {
+    for (let folder = innermost; folder.length >= outermost.length; folder = dirname(folder)) {
+      rmdirSync(folder);
+    }
+  } catch {
+    // Why the instance was not made matters more than a folder that stays.
+  }
+}
+
+async function fillInstance(
   settings: NewInstance,
   { now, random }: { now: number; random: Random },
 ): Promise<Genesis> {
   const { dir, mode, origin } = settings;
   const paths = instancePaths(dir);
-  requireEmpty(dir);
-  const store = dirname(paths.database);
-  for (const folder of [store, paths.public, paths.keeper, paths.run, paths.imports]) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-  }
   const passphrase = base64(random(PASSPHRASE_BYTES));
   writePrivate(paths.passphrase, `${passphrase}\n`, { replace: false });
   const logKey = createLogKey(paths.log, origin);

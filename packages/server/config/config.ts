@@ -10,6 +10,9 @@ export const DEFAULT_PORT = 8420;
 const CONFIG_BYTES_MAX = 65_536;
 const PROXIES_MAX = 8;
 const PUBLIC_WITNESSES_MAX = 8;
+/** Most characters of a log's origin. */
+const ORIGIN_CHARACTERS_MAX = 120;
+const ORIGIN = /^[a-z0-9.-]+(\/[a-z0-9._-]+)*$/;
 /** An IPv4 address of 127.0.0.0/8. */
 const LOOPBACK = /^127(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
 
@@ -26,7 +29,7 @@ export type PublicWitness = Read<typeof publicWitness>;
 const config = object({
   mode: oneOf('demo', 'trial'),
   /** The log's origin, the first line of its checkpoints. */
-  origin: text(120, /^[a-z0-9.-]+(\/[a-z0-9._-]+)*$/, 'a log origin'),
+  origin: text(ORIGIN_CHARACTERS_MAX, ORIGIN, 'a log origin'),
   /** Whether the gateway runs its keeper (for trials), or another user does, perhaps on another day. */
   keeper: oneOf('embedded', 'external'),
   /** On the loopback interface; whoever is to reach it from outside goes through a proxy that ends TLS. */
@@ -61,6 +64,11 @@ export class ConfigError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** Whether a log may be named so, in the settings and in its genesis alike. */
+export function isOrigin(name: string): boolean {
+  return name.length <= ORIGIN_CHARACTERS_MAX && ORIGIN.test(name);
 }
 
 /**

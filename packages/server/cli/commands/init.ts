@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hex } from '@amanat/core/bytes';
-import { DEFAULT_PORT } from '../../config/config.ts';
+import { DEFAULT_PORT, isOrigin } from '../../config/config.ts';
 import type { Command } from '../command.ts';
 import { createInstance } from '../create-instance.ts';
 import { CliError, wrongUsage } from '../errors.ts';
@@ -39,6 +39,27 @@ export const init: Command = {
   words: [0, 0],
   async run(call) {
     const mode = call.arguments.choice('mode', ['trial', 'demo'], 'trial');
+    const isDemo = mode === 'demo';
+    const origin = call.arguments.text('origin') ?? `amanat.local/${hex(randomBytes(4))}`;
+    if (!isOrigin(origin)) {
+      throw wrongUsage(
+        '--origin is a name such as log.example.org/amanat: small letters, digits, dots and hyphens, in parts that a ' +
+          'slash divides, and no scheme',
+      );
+    }
+    const terms = {
+      activationSeconds: call.arguments.integer('activation-seconds', {
+        min: 0,
+        max: 30 * DAY_SECONDS,
+        otherwise: isDemo ? 0 : DAY_SECONDS,
+      }),
+      port: call.arguments.integer('port', { min: 1, max: 65_535, otherwise: DEFAULT_PORT }),
+      publishSeconds: call.arguments.integer('publish-seconds', {
+        min: 0,
+        max: 3600,
+        otherwise: isDemo ? 0 : PUBLISH_SECONDS,
+      }),
+    };
     const files = call.arguments.requiredTexts('administrator');
     const [first, second, third] = files;
     if (first === undefined || second === undefined || third !== undefined) {
@@ -55,27 +76,8 @@ export const init: Command = {
       });
     }
     const registrar = await readPublicKey(call.arguments.required('registrar'), 'registrar');
-    const isDemo = mode === 'demo';
-    const origin = call.arguments.text('origin') ?? `amanat.local/${hex(randomBytes(4))}`;
     const genesis = await createInstance(
-      {
-        dir: call.dir,
-        mode,
-        origin,
-        administrators,
-        registrar,
-        activationSeconds: call.arguments.integer('activation-seconds', {
-          min: 0,
-          max: 30 * DAY_SECONDS,
-          otherwise: isDemo ? 0 : DAY_SECONDS,
-        }),
-        port: call.arguments.integer('port', { min: 1, max: 65_535, otherwise: DEFAULT_PORT }),
-        publishSeconds: call.arguments.integer('publish-seconds', {
-          min: 0,
-          max: 3600,
-          otherwise: isDemo ? 0 : PUBLISH_SECONDS,
-        }),
-      },
+      { dir: call.dir, mode, origin, administrators, registrar, ...terms },
       { now: call.now(), random: randomBytes },
     );
     return {

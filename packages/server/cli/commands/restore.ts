@@ -30,6 +30,8 @@ export const restore: Command = {
   async run(call) {
     const { part, folder } = readPart(call.arguments);
     const { run, lock, keeperSocket, passphrase } = instancePaths(call.dir);
+    // Before anything is made: a folder that gets no backup stays as it was.
+    const manifest = await checkBackup(folder, part);
     mkdirSync(run, { recursive: true, mode: 0o700 });
     const held = holdInstance(lock);
     try {
@@ -38,7 +40,6 @@ export const restore: Command = {
           remedy: 'stop it first',
         });
       }
-      const manifest = await checkBackup(folder, part);
       if (existsSync(configPath(call.dir)) && readConfig(call.dir).origin !== manifest.origin) {
         throw new CliError('refused', 'the backup is of another instance', {
           reason: 'another-instance',
