@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -164,6 +165,26 @@ describe('amanat, by its command line', () => {
     assert.equal(again.reason, 'not-empty');
   });
 
+  it('makes nothing under a name that is none, and says how a name is written', async () => {
+    const rest =
+      '--administrator admin-a.pem.request.json --administrator admin-b.pem.request.json --registrar registrar.pem.request.json';
+    const other = join(cwd, 'other');
+    for (const name of ['bad+name', 'https://log.example', 'Log', 'x'.repeat(121)]) {
+      const ran = await amanat(['init', '--dir', other, '--origin', name, ...words(rest)], { cwd });
+      assert.equal(ran.code, 2, name);
+      assert.match(ran.stderr, /--origin is a name such as/);
+    }
+    assert.ok(!existsSync(other));
+  });
+
+  it('says of an instance that was never served that nothing is published', async () => {
+    const ran = await run('verify');
+    assert.equal(ran.code, 1);
+    assert.match(ran.stdout, /Nothing is published yet: start amanat serve once/);
+    const found = JSON.parse((await run('verify --json')).stdout) as Json;
+    assert.equal(found.reason, 'nothing-published');
+  });
+
   it('serves without a gateway of its own, in the command’s process', async () => {
     assert.deepEqual((await ok('holding list')).holdings, []);
   });
@@ -199,6 +220,10 @@ describe('amanat, by its command line', () => {
     assert.equal(again.reason, 'not-two-administrators');
     const stranger = await refused('holding declare half.json --as officer.pem');
     assert.equal(stranger.reason, 'not-two-administrators');
+    assert.match(stranger.message, /no administrator’s of this instance/);
+    const begun = await refused('agency add agency.yaml --as officer.pem --out stranger.json');
+    assert.equal(begun.reason, 'not-two-administrators');
+    assert.ok(!existsSync(join(cwd, 'stranger.json')));
     const other = await refused('agency add half.json --as admin-b.pem');
     assert.match(other.message, /another kind/);
   });
@@ -229,7 +254,12 @@ describe('amanat, by its command line', () => {
     const list = readFileSync(join(cwd, 'sim-registrations.rejects.csv'), 'utf8');
     assert.equal(list, 'line,column,reason\n5,activation_date,no-such-date\n');
     const undeclared = await refused('import sim-registrations sims.csv --as importer.pem');
-    assert.match(undeclared.message, /Remarks/);
+    assert.match(undeclared.message, /file 1, sims\.csv: .*Remarks/);
+    write('good.csv', manySims(1));
+    for (const how of ['--as importer.pem', '--dry-run']) {
+      const second = await refused(`import sim-registrations good.csv sims.csv ${how}`);
+      assert.match(second.message, /file 2, sims\.csv: .*Remarks/);
+    }
     const wrong = await refused(
       'import sim-registrations sims.csv --as officer.pem --map map.yaml',
     );
@@ -285,6 +315,11 @@ describe('amanat, by its command line', () => {
       'cnic:12345-1234567-1\n',
     );
     assert.equal(real.reason, 'real-identifier');
+    const twice = await refused(
+      `${REQUEST} --holding sim-registrations:identity`,
+      `cnic:${CNIC}\ncnic:${CNIC.replaceAll('-', '')}\n`,
+    );
+    assert.match(twice.message, /^lines 1 and 2 /);
     const argument = await run(`${REQUEST} --holding sim-registrations:identity --from ${CNIC}`);
     assert.equal(argument.code, 2);
     assert.match(argument.stderr, /never given as an argument/);
@@ -312,7 +347,8 @@ describe('amanat, by its command line', () => {
 
   it('gives a person her code once, and shows her history with every check passed', async () => {
     const wrong = await refused('person code --as officer.pem', `cnic:${CNIC}\n`);
-    assert.ok(wrong.reason);
+    assert.equal(wrong.reason, 'bad-signature');
+    assert.match(wrong.message, /only the registrar’s key may sign it/);
     code = String((await ok('person code --as registrar.pem', `cnic:${CNIC}\n`)).code);
     const history = await ok('history --keys keys.json --save proof.json', code);
     assert.equal(history.verified, true);

@@ -82,6 +82,12 @@ describe('identifiers on standard input', () => {
     assert.equal(refusal('cnic:12345-1234567-1')?.reason, 'real-identifier');
     assert.equal(refusal('cnic:09999-0000001-2', 'real')?.reason, 'synthetic-identifier');
     assert.equal(refusal('msisdn:12')?.reason, 'bad-msisdn');
+    const twice = refusal('cnic:09999-0000001-2\n\nmsisdn:03981230001\ncnic: ۰۹۹۹۹۰۰۰۰۰۰۱۲\n');
+    assert.match(twice?.message ?? '', /^lines 1 and 4 /);
+    assert.equal(twice?.reason, 'given-twice');
+    assert.doesNotMatch(twice?.message ?? '', /9999/);
+    const phones = refusal('msisdn:0398-1230001\nmsisdn:+92 398 1230001');
+    assert.match(phones?.message ?? '', /^lines 1 and 2 /);
     assert.match(refusal('\n \n')?.message ?? '', /no identifier/);
     assert.match(refusal('cnic:0999900000012\n'.repeat(1001))?.message ?? '', /more than 1000/);
   });

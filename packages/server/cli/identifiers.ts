@@ -39,21 +39,37 @@ export function refuseIdentifiers(argv: readonly string[]): void {
  * @throws CliError 'failed' naming the line and never what it holds
  */
 export function readIdentifiers(text: string, rule: IdentifierRule): Identifier[] {
-  const found: Identifier[] = [];
+  const found: (Identifier & { readonly line: number })[] = [];
   for (const [at, raw] of text.split('\n').entries()) {
     const line = raw.trim();
     if (line === '') continue;
     if (found.length >= SUBJECTS_MAX) {
       throw new CliError('failed', `more than ${SUBJECTS_MAX} identifiers`);
     }
-    found.push(readIdentifier(line, at + 1, rule));
+    found.push({ ...readIdentifier(line, at + 1, rule), line: at + 1 });
   }
   if (found.length === 0) {
     throw new CliError('failed', 'no identifier came on standard input', {
       remedy: 'give one a line, as cnic:NUMBER or msisdn:NUMBER',
     });
   }
-  return found;
+  refuseTwice(found);
+  return found.map(({ type, value }) => ({ type, value }));
+}
+
+/** One person twice would be two look-ups of her; two spellings of a number are one. */
+function refuseTwice(found: readonly (Identifier & { readonly line: number })[]): void {
+  const lines = new Map<string, number>();
+  for (const { type, value, line } of found) {
+    const before = lines.get(`${type}:${value}`);
+    if (before !== undefined) {
+      throw new CliError('failed', `lines ${before} and ${line} are one and the same number`, {
+        reason: 'given-twice',
+        remedy: 'give each number once, however it is written',
+      });
+    }
+    lines.set(`${type}:${value}`, line);
+  }
 }
 
 function readIdentifier(line: string, at: number, rule: IdentifierRule): Identifier {

@@ -68,6 +68,7 @@ export async function readLogKey(given: Arguments): Promise<NoteKey> {
     return parseVerifierKey(text);
   } catch (cause) {
     if (!(cause instanceof CoreError)) throw cause;
+    if (key !== null) throw wrongUsage('--key is no verifier key (NAME+HASH+BASE64)');
     throw new CliError('failed', 'the log’s key is none', { cause, reason: cause.code });
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -34,6 +34,7 @@ describe('a command line', () => {
       ['audit'],
       ['audit', '.'],
       ['mirror', 'https://log.example/'],
+      ['mirror', '.', 'x', '--key', 'nonsense'],
     ];
     for (const argv of wrong) {
       const ran = await runHere(argv);
@@ -41,6 +42,37 @@ describe('a command line', () => {
       assert.equal(ran.stdout, '', argv.join(' '));
       assert.notEqual(ran.stderr, '', argv.join(' '));
     }
+  });
+
+  it('with a log’s key that is none says what one looks like', async () => {
+    for (const argv of [
+      ['audit', '.', '--key', 'nonsense'],
+      ['mirror', '.', join(cwd, 'copy'), '--key', 'nonsense'],
+    ]) {
+      const ran = await runHere(argv);
+      assert.equal(ran.code, 2);
+      assert.match(ran.stderr, /--key is no verifier key \(NAME\+HASH\+BASE64\)/);
+      assert.doesNotMatch(ran.stderr, /nonsense/);
+    }
+    assert.ok(!existsSync(join(cwd, 'copy')));
+  });
+
+  it('that checks what is no proof says what makes one, and nothing of what it is', async () => {
+    for (const [at, text] of ['{"key":"secret-d"}', 'secret-d', '[]'].entries()) {
+      const path = join(cwd, `none-${at}.json`);
+      writeFileSync(path, text);
+      const ran = await runHere(['verify-proof', path]);
+      assert.equal(ran.code, 1);
+      assert.match(ran.stderr, /is no saved proof\n.*amanat history --save/);
+      assert.doesNotMatch(ran.stderr, /secret|member/);
+    }
+  });
+
+  it('that restores what is no backup leaves nothing behind', async () => {
+    const target = join(cwd, 'restored');
+    const ran = await runHere(['restore', '--store', join(cwd, 'no-backup'), '--dir', target]);
+    assert.equal(ran.code, 1);
+    assert.ok(!existsSync(target));
   });
 
   it('that is wrong never repeats what was typed', async () => {

@@ -30,23 +30,36 @@ describe('a document of two administrators', () => {
   const unsigned = { document, signatures: [] };
 
   it('is not signed by one of them twice, at once or one after another', async () => {
-    await assert.rejects(addSignatures(unsigned, [a.path, a.path]), /twice/);
-    const half = await addSignatures(unsigned, [a.path]);
-    await assert.rejects(addSignatures(half, [a.path]), /twice/);
+    await assert.rejects(addSignatures(unsigned, [a.path, a.path], null), /twice/);
+    const half = await addSignatures(unsigned, [a.path], null);
+    await assert.rejects(addSignatures(half, [a.path], null), /twice/);
+  });
+
+  it('is signed by no key that is not an administrator’s, where they are known', async () => {
+    const known = [a.key.public.text];
+    await assert.rejects(addSignatures(unsigned, [a.path, b.path], known), /no administrator’s/);
+    assert.equal((await addSignatures(unsigned, [a.path], known)).signatures.length, 1);
   });
 
   it('is not signed with a key that others can read, or with what is no key', async () => {
     chmodSync(b.path, 0o640);
-    await assert.rejects(addSignatures(unsigned, [b.path]), /read by others/);
+    await assert.rejects(addSignatures(unsigned, [b.path], null), /read by others/);
     chmodSync(b.path, 0o600);
     const nothing = join(folder, 'nothing.pem');
     writeFileSync(nothing, 'x', { mode: 0o600 });
-    await assert.rejects(addSignatures(unsigned, [nothing]), /no ed25519 or p256/);
-    await assert.rejects(addSignatures(unsigned, [join(folder, 'absent')]), /there is no file/);
+    await assert.rejects(addSignatures(unsigned, [nothing], null), /no ed25519 or p256/);
+    await assert.rejects(
+      addSignatures(unsigned, [join(folder, 'absent')], null),
+      /there is no file/,
+    );
   });
 
   it('carries a signature of each over the same text', async () => {
-    const { signatures } = await addSignatures(await addSignatures(unsigned, [a.path]), [b.path]);
+    const { signatures } = await addSignatures(
+      await addSignatures(unsigned, [a.path], null),
+      [b.path],
+      null,
+    );
     assert.deepEqual(
       signatures.map(({ key }) => key),
       [a.key.public.id, b.key.public.id],

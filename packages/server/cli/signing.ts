@@ -1,6 +1,12 @@
 import { hex } from '@amanat/core/bytes';
+import { CoreError } from '@amanat/core/errors';
 import type { Signed } from '@amanat/core/grants';
 import { documentHash, readDocument } from '@amanat/core/grants';
+import { instancePaths } from '../config/paths.ts';
+import { decodeSigned } from '../log/log.ts';
+import { createSqliteLogStore } from '../log/store-sqlite.ts';
+import { StorageError } from '../storage/errors.ts';
+import { openDatabaseForReading } from '../storage/sqlite.ts';
 import type { Api } from './client.ts';
 import type { Call, Outcome } from './command.ts';
 import { CliError, wrongUsage } from './errors.ts';
@@ -70,16 +76,33 @@ export async function signByAdministrators(
   await using api = await openApi(call);
   const begun =
     half === null ? { document: await make(api), signatures: [] } : await readHalf(half, type);
-  const signed = await addSignatures(begun, keyPaths);
-  if (signed.signatures.length < 2) return writeHalf(call, type, signed);
+  const administrators = pinnedAdministrators(call.dir);
+  const signed = await addSignatures(begun, keyPaths, administrators);
+  if (signed.signatures.length < 2) {
+    return writeHalf(call, type, signed, { isKnown: administrators !== null });
+  }
   return await submit(api, type, signed);
 }
 
-/** Adds signatures of different keys. @throws CliError 'refused' where one key would sign twice */
-export async function addSignatures(begun: Signed, keyPaths: readonly string[]): Promise<Signed> {
+/**
+ * Adds signatures of different keys.
+ * @param administrators the only keys that may sign; null where they are not known here.
+ * @throws CliError 'refused' where one key would sign twice, or is no administrator's
+ */
+export async function addSignatures(
+  begun: Signed,
+  keyPaths: readonly string[],
+  administrators: readonly string[] | null,
+): Promise<Signed> {
   const signatures = [...begun.signatures];
   for (const path of keyPaths) {
     const key = await readSigningKey(path);
+    if (administrators?.includes(key.public.text) === false) {
+      throw new CliError('refused', 'the key is no administrator’s of this instance', {
+        reason: 'not-two-administrators',
+        remedy: 'sign with the keys of the two administrators that init pinned',
+      });
+    }
     if (signatures.some((each) => each.key === key.public.id)) {
       throw new CliError('refused', 'one administrator has signed this twice', {
         reason: 'not-two-administrators',
@@ -89,6 +112,24 @@ export async function addSignatures(begun: Signed, keyPaths: readonly string[]):
     signatures.push(signDocument(key, begun.document));
   }
   return { document: begun.document, signatures };
+}
+
+/** The administrators' public keys from the log's first entry; null where the store cannot be read from here. */
+function pinnedAdministrators(dir: string): readonly string[] | null {
+  try {
+    const database = openDatabaseForReading(instancePaths(dir).database);
+    try {
+      const [first] = createSqliteLogStore(database).leaves(0, 1);
+      const signed = first === undefined ? null : decodeSigned(first);
+      return signed === null ? null : readDocument(signed.document, 'genesis').administrators;
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    // Somebody else's store to read, or a damaged one: the gateway is the judge then.
+    if (error instanceof StorageError || error instanceof CoreError) return null;
+    throw error;
+  }
 }
 
 async function readHalf(path: string, type: TwoPersonType): Promise<Signed> {
@@ -110,7 +151,12 @@ async function readHalf(path: string, type: TwoPersonType): Promise<Signed> {
   return { document: half.document, signatures: half.signatures };
 }
 
-function writeHalf(call: Call, type: TwoPersonType, signed: Signed): Outcome {
+function writeHalf(
+  call: Call,
+  type: TwoPersonType,
+  signed: Signed,
+  { isKnown }: { readonly isKnown: boolean },
+): Outcome {
   const path = call.arguments.text('out') ?? `${type}.half.json`;
   const half: HalfSigned = { type: HALF, ...signed };
   writePrivate(path, `${JSON.stringify(half)}\n`, { replace: false });
@@ -118,7 +164,7 @@ function writeHalf(call: Call, type: TwoPersonType, signed: Signed): Outcome {
   return {
     json: { submitted: false, type, half: path, hash },
     lines: [
-      `Signed by one administrator: ${path}`,
+      `Signed by one ${isKnown ? 'administrator' : 'key'}: ${path}`,
       'Nothing is changed yet. The other administrator completes it with this same command,',
       `that file, and --as. The document’s hash, to be compared by voice: ${hash.slice(0, 16)}`,
     ],

@@ -13,8 +13,8 @@ export const personCode: Command = {
   usage: '--as REGISTRARKEY [--from FILE] [--out FILE]',
   about:
     'Draws a person’s access code. It is shown once and kept by nobody: the keeper has its hash. A new code ends the ' +
-    'last one. The person’s identifier comes from standard input, as cnic:NUMBER. Hand the code to her alone, when ' +
-    'you have seen who she is.',
+    'last one. The person’s identifier comes from standard input, as cnic:NUMBER or msisdn:NUMBER. Hand the code to her ' +
+    'alone, when you have seen who she is.',
   example: 'amanat person code --as registrar.pem --out code.txt < person.txt',
   options: {
     as: { value: 'KEY', help: 'the registrar’s private key file' },

@@ -18,7 +18,9 @@ export const request: Command = {
   about:
     'Asks for records. The people are read from standard input, one a line, as cnic:NUMBER or msisdn:NUMBER. The ' +
     'request is signed with the officer’s own key and numbered; the number is kept beside the key. Where a second ' +
-    'person is needed, or --out is given, the signed request is written to a file for amanat approve.',
+    'person is needed, or --out is given, the signed request is written to a file for amanat approve. Exits with 0 where ' +
+    'the request was answered, also where nothing is held or a second person is needed (--json tells them apart by ' +
+    'outcome) or it was written with --out; with 1 where it was refused or failed; with 2 where the command line is wrong.',
   example:
     'echo "cnic:…" | amanat request --as officer.pem --purpose CrimeInvestigation \\\n' +
     '  --legal-basis LegalObligation --authority "order 12 of 2026" --case FIR-204 \\\n' +

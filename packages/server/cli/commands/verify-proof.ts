@@ -1,5 +1,7 @@
+import { CoreError } from '@amanat/core/errors';
 import { BUNDLE_CHARACTERS_MAX, verifyBundle } from '@amanat/core/verify';
 import type { Command } from '../command.ts';
+import { CliError } from '../errors.ts';
 import { readText } from '../files.ts';
 import { describeVerification, readKeys, verificationJson } from '../history-words.ts';
 
@@ -17,10 +19,19 @@ export const verifyProof: Command = {
   },
   words: [1, 1],
   async run(call) {
-    const file = await readText(call.arguments.word(0, 'FILE'), BUNDLE_CHARACTERS_MAX);
+    const path = call.arguments.word(0, 'FILE');
+    const file = await readText(path, BUNDLE_CHARACTERS_MAX);
     const keysPath = call.arguments.text('keys');
     const pinned = keysPath === null ? null : await readKeys(keysPath);
-    const verification = await verifyBundle(file, pinned, call.now());
+    const verification = await verifyBundle(file, pinned, call.now()).catch((cause: unknown) => {
+      if (!(cause instanceof CoreError)) throw cause;
+      // What the file has instead may be anything, and is not repeated.
+      throw new CliError('failed', `${path} is no saved proof`, {
+        cause,
+        reason: cause.code,
+        remedy: 'amanat history --save makes one',
+      });
+    });
     const { made, claimedKeys } = verification;
     return {
       ok: verification.verified,

@@ -54,6 +54,7 @@ export const verify: Command = {
       ok: found.verified,
       json: {
         verified: found.verified,
+        reason: isUnpublished(found) ? 'nothing-published' : null,
         ...facts,
         publishedSize: published?.size ?? null,
         structure: found.structure,
@@ -116,6 +117,18 @@ function requireSchema(database: Database): void {
   throw new StorageError('store-damaged', 'the store’s tables are not those that it was made with');
 }
 
+/** Whether this is an instance that was made and never served: nothing is wrong, and nothing can be checked yet. */
+function isUnpublished({ log, structure, imports }: InstanceVerification): boolean {
+  const isGenesisAlone = log.size === 1 && log.publicEntries === 1 && log.register.genesis !== null;
+  const [difference, another] = log.differences;
+  return (
+    isGenesisAlone &&
+    difference?.difference === 'no-checkpoint' &&
+    another === undefined &&
+    structure.length + imports.length === 0
+  );
+}
+
 function describeWitnesses({ published, witnesses }: LogVerification): string {
   if (witnesses === null) {
     return published === null ? 'Cosigned by nobody that can be read.' : 'Not yet witnessed.';
@@ -125,7 +138,8 @@ function describeWitnesses({ published, witnesses }: LogVerification): string {
   return `Cosigned by ${cosigners.length} of ${count} witnesses, of whom ${quorum} have to${names}.`;
 }
 
-function describe({ verified, log, structure, imports, importsChecked }: InstanceVerification) {
+function describe(found: InstanceVerification): string[] {
+  const { verified, log, structure, imports, importsChecked } = found;
   const inert = Object.entries(log.inert).map(([why, count]) => `${count} ${why}`);
   return [
     `Leaves: ${format(log.size)} (${format(log.personalEntries)} about people, ` +
@@ -139,6 +153,7 @@ function describe({ verified, log, structure, imports, importsChecked }: Instanc
     ),
     ...structure.map((problem) => `  DAMAGED ${problem}`),
     ...imports.map(({ import: index, problem }) => `  DIFFERS import ${index}: ${problem}`),
+    ...(isUnpublished(found) ? ['Nothing is published yet: start amanat serve once.'] : []),
     `Log key: ${log.logKey ?? 'unknown'}`,
     verified ? 'Verified.' : 'NOT VERIFIED.',
   ];
