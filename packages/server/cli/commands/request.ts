@@ -19,8 +19,8 @@ export const request: Command = {
     'Asks for records. The people are read from standard input, one a line, as cnic:NUMBER or msisdn:NUMBER. The ' +
     'request is signed with the officer’s own key and numbered; the number is kept beside the key. Where a second ' +
     'person is needed, or --out is given, the signed request is written to a file for amanat approve. Exits with 0 where ' +
-    'the request was answered, also where nothing is held or a second person is needed (--json tells them apart by ' +
-    'outcome) or it was written with --out; with 1 where it was refused or failed; with 2 where the command line is wrong.',
+    'the request was answered, also where nothing is held, where a second person is needed, or where it was only ' +
+    'written (--json says which, as outcome: disclosed, second-person or written); with 1 where it was refused or failed; with 2 where the command line is wrong.',
   example:
     'echo "cnic:…" | amanat request --as officer.pem --purpose CrimeInvestigation \\\n' +
     '  --legal-basis LegalObligation --authority "order 12 of 2026" --case FIR-204 \\\n' +
