@@ -9,7 +9,7 @@ import { encodePublicLeaf } from '../packages/core/log/entry.ts';
 import { formatVerifierKey } from '../packages/core/log/note.ts';
 import { parsePolicy } from '../packages/core/log/policy.ts';
 import { encodeEntryBundle, TILE_WIDTH } from '../packages/core/log/tile.ts';
-import { Appointed, noticesOf, readAppointed } from '../packages/server/audit/appointed.ts';
+import { Appointed, readAppointed } from '../packages/server/audit/appointed.ts';
 import {
   openCheckpoint,
   readCheckpoint,
@@ -18,6 +18,7 @@ import {
 import { AuditError } from '../packages/server/audit/errors.ts';
 import { bundleHashes } from '../packages/server/audit/hashing.ts';
 import { parsePrefix } from '../packages/server/audit/http.ts';
+import { noticesOf } from '../packages/server/audit/notices.ts';
 import { sourceOf } from '../packages/server/audit/source.ts';
 import { loadState, saveState } from '../packages/server/audit/state.ts';
 import {

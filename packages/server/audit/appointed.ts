@@ -3,15 +3,10 @@ import type { Signed, Witnesses } from '@amanat/core/grants';
 import { Register, readDocument, readPublicDocument } from '@amanat/core/grants';
 import { verifyNoteSignature } from '@amanat/core/keys';
 import type { CosignerKey } from '@amanat/core/log';
-import {
-  MAX_ENTRY_BYTES,
-  openCosignatures,
-  parseCosignerKey,
-  parseLeafOrNull,
-} from '@amanat/core/log';
+import { MAX_ENTRY_BYTES, openCosignatures, parseCosignerKey } from '@amanat/core/log';
 import { integer, list, nullable, object, text, time } from '@amanat/core/shape';
 import { decodeSigned } from '../log/log.ts';
-import { begins, PERSONAL_BYTES } from './hashing.ts';
+import type { Notice } from './notices.ts';
 
 const HOUR_MS = 3_600_000;
 /** How far another's clock may be from ours. */
@@ -26,64 +21,8 @@ const APART_MS = 2 * HOUR_MS;
 /** From the beginning of a leaf's hour until it is surely entered: the hour, and as long as it may be under way. */
 const ENTERED_MS = 2 * HOUR_MS;
 
-/** Documents that are noticed in a bundle, and in a part. A log that enters more hides the later ones, for all to see. */
-const DOCUMENTS_MAX = 256;
 /** Appointments that are remembered. Of more, the oldest is forgotten, which only demands less. */
 const APPOINTMENTS_MAX = 16;
-
-/** Bytes of a leaf about a person up to and with its hour. */
-const HOUR_END = 31;
-const PERSONAL_START = Buffer.from('amanat/v1 person ');
-const PUBLIC_START = Buffer.from('amanat/v1 public\n');
-const MARKS = ['"type":"witnesses"', '"type":"broken-glass"'].map((mark) => Buffer.from(mark));
-
-/**
- * What of a log's leaves, in order, tells who has to cosign: when the hour of a leaf about a person begins, in
- * milliseconds, where it is later than any before; a public leaf that may appoint witnesses or break the glass, or that
- * begins the log.
- */
-export type Notice = number | Uint8Array;
-
-/** Adds what follows, of which no hour is needed that is no later than those before. */
-export function addNotices(notices: Notice[], more: readonly Notice[]): void {
-  let latest = notices.findLast((notice) => typeof notice === 'number') ?? -1;
-  let documents = notices.filter((notice) => typeof notice !== 'number').length;
-  for (const notice of more) {
-    if (typeof notice === 'number') {
-      if (notice <= latest) continue;
-      latest = notice;
-    } else if (++documents > DOCUMENTS_MAX) continue;
-    notices.push(notice);
-  }
-}
-
-/** What there is to notice in a whole bundle, whose first leaf is the log's `first`; its first `old` leaves are known. */
-export function noticesOf(
-  bundle: Uint8Array,
-  { first, old }: { readonly first: number; readonly old: number },
-): Notice[] {
-  const bytes = Buffer.from(bundle.buffer, bundle.byteOffset, bundle.length);
-  const found: Notice[] = [];
-  let parsed: Uint8Array = new Uint8Array(0);
-  for (let at = 0, index = 0; at + 2 <= bytes.length; index++) {
-    const start = at + 2;
-    at = start + bytes.readUInt16BE(at);
-    if (index < old) continue;
-    // Most have the hour of the one before, and parsing takes longer than hashing.
-    if (parsed.length > 0 && begins(bytes, start, at, parsed)) continue;
-    if (at - start === PERSONAL_BYTES && begins(bytes, start, at, PERSONAL_START)) {
-      const leaf = parseLeafOrNull(bytes.subarray(start, at));
-      if (leaf?.kind !== 'person') continue;
-      parsed = bytes.subarray(start, start + HOUR_END);
-      addNotices(found, [Date.parse(leaf.hour.replace('Z', ':00:00Z'))]);
-    } else if (begins(bytes, start, at, PUBLIC_START)) {
-      const leaf = bytes.subarray(start, at);
-      const isOfNote = first + index === 0 || MARKS.some((mark) => leaf.includes(mark));
-      if (isOfNote) addNotices(found, [new Uint8Array(leaf)]);
-    }
-  }
-  return found;
-}
 
 /** Reads what {@link Appointed.keep} gave. */
 export const readAppointed = object({

@@ -1,11 +1,11 @@
 import { equal } from '@amanat/core/bytes';
 import type { ResourcePosition } from '@amanat/core/log';
 import { CompactRange, HASH_LENGTH, TILE_WIDTH, tilePath, tileWidth } from '@amanat/core/log';
-import type { Notice } from './appointed.ts';
-import { addNotices, noticesOf } from './appointed.ts';
 import type { Finding } from './errors.ts';
 import type { LeafCounts } from './hashing.ts';
 import { addLeaves, bundleHashes, noLeaves, tileRoot } from './hashing.ts';
+import type { Notice } from './notices.ts';
+import { addNotices, noticesOf } from './notices.ts';
 import type { LogSource } from './source.ts';
 
 /** Leaves of a part: those under one tile of level 1. */

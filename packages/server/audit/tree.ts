@@ -10,11 +10,11 @@ import {
   tileWidth,
   verifyConsistency,
 } from '@amanat/core/log';
-import type { Notice } from './appointed.ts';
 import type { Finding } from './errors.ts';
 import { AuditError } from './errors.ts';
 import type { LeafCounts } from './hashing.ts';
 import { addLeaves, noLeaves } from './hashing.ts';
+import type { Notice } from './notices.ts';
 import type { PartResult, PartTask } from './part.ts';
 import { isTileOf, PART_LEAVES, readTile, subtreesOf } from './part.ts';
 import type { LogSource } from './source.ts';
