@@ -45,7 +45,11 @@ try {
   const counts = values.processes.split(',').map(Number);
   for (const processes of counts) {
     await measure('the files', processes, async () => {
-      const { range, findings } = await verifyFolder(folder, { size, root }, { processes });
+      const { range, findings } = await verifyFolder(
+        folder,
+        { size, root },
+        { processes, wantsNotices: true },
+      );
       if (range === null) throw new Error(JSON.stringify(findings));
     });
   }

@@ -25,6 +25,7 @@ import type { VerifiedChain } from '@amanat/core/verify';
 import { verifyBundle } from '@amanat/core/verify';
 import type { LookUp } from '@amanat/keeper/client';
 import { splitPrepared } from '@amanat/keeper/client';
+import { auditTerms } from '../packages/server/audit/_log.ts';
 import type { AuditReport } from '../packages/server/audit/audit.ts';
 import { auditLog } from '../packages/server/audit/audit.ts';
 import type { LogKey } from '../packages/server/log/key.ts';
@@ -283,17 +284,7 @@ test('each byte of her chain in keeper.db is flipped', async () => {
 });
 
 function audit(directory: string, statePath: string | null = null): Promise<AuditReport> {
-  return auditLog({
-    place: { directory },
-    key: specimen.logKey.note,
-    statePath,
-    policy: null,
-    maxAgeSeconds: null,
-    processes: 1,
-    now: Date.now,
-    onLeaves: () => {},
-    signal: new AbortController().signal,
-  });
+  return auditLog(auditTerms({ directory }, specimen.logKey.note, { statePath }));
 }
 
 test('a byte of the log’s files is flipped', async () => {

@@ -36,9 +36,6 @@ export interface DrawRow {
   readonly eventDate: string | null;
 }
 
-/** How far a cosignature's time may be from the keeper's clock, in milliseconds. */
-export const COSIGNED_MS_MAX = 60_000;
-
 export type DrawRefusal = 'bound-to-another' | 'retention-over' | 'bad-identifier' | 'date-ahead';
 
 /** A drawn row. */
@@ -162,6 +159,9 @@ export interface Released {
   readonly id: number;
   readonly keys: number;
 }
+
+/** How far a cosignature's time may be from the keeper's clock, in milliseconds. */
+export const COSIGNED_MS_MAX = 60_000;
 
 export interface KeeperStatus {
   readonly origin: string;

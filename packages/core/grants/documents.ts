@@ -62,11 +62,14 @@ const contact = object({
 });
 const nonce = hexText(16);
 
+/** A log's name: small letters, digits, dots, hyphens and underscores, in parts that a slash divides. */
+export const origin = text(120, /^[a-z0-9.-]+(\/[a-z0-9._-]+)*$/, 'a log origin');
+
 /** What an instance is: its keys and who may change it. The log's first entry. */
 const genesis = object({
   type: oneOf('genesis'),
   /** The log's origin, the first line of its checkpoints. */
-  origin: text(120, /^[a-z0-9.-]+(\/[a-z0-9._-]+)*$/, 'a log origin'),
+  origin,
   mode: oneOf('demo', 'trial'),
   /** The log's verifier key, as C2SP signed-note writes it. */
   logKey: text(300),

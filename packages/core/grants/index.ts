@@ -20,6 +20,7 @@ export type {
 } from './documents.ts';
 export {
   documentHash,
+  origin,
   publicDocuments,
   readDocument,
   readDocumentOrNull,
@@ -36,6 +37,6 @@ export type {
   KeyRefusal,
   Witnessing,
 } from './register.ts';
-export { Register, signedLeaf } from './register.ts';
+export { quorumOf, Register, signedLeaf } from './register.ts';
 export type { Selector } from './selectors.ts';
 export { readSelector, selectorProofs, selectorsRoot } from './selectors.ts';

@@ -74,6 +74,11 @@ export interface Witnessing {
   readonly index: number;
 }
 
+/** How many of its witnesses have to cosign; fewer while the glass is broken, where the document says how many. */
+export function quorumOf({ quorum, breakGlass }: Witnesses, isBroken: boolean): number {
+  return isBroken ? (breakGlass?.quorum ?? quorum) : quorum;
+}
+
 /**
  * What the log's public entries say: who may sign, who may ask, what is declared. Gateway and keeper
  * each build one from the same leaves, in tree order; the keeper trusts nothing else.

@@ -55,6 +55,11 @@ export function coarseHour(timeMs: number): string {
   return `${new Date(timeMs).toISOString().slice(0, 13)}Z`;
 }
 
+/** When an hour as {@link coarseHour} gives it begins, in milliseconds since 1970. */
+export function hourStart(hour: string): number {
+  return Date.parse(hour.replace('Z', ':00:00Z'));
+}
+
 /** The bytes of an entry about one person: always 77. Throws `bad-entry`. */
 export function encodePersonalLeaf({ hour, commitment }: PersonalLeaf): Uint8Array {
   if (!isHour(hour)) throw new CoreError('bad-entry', 'leaf has no proper hour');

@@ -17,6 +17,7 @@ export {
   coarseHour,
   encodePersonalLeaf,
   encodePublicLeaf,
+  hourStart,
   MAX_LEAF_SIGNATURES,
   parseLeaf,
   parseLeafOrNull,

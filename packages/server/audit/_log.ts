@@ -16,8 +16,29 @@ import {
   tilePath,
   tilesForSize,
 } from '@amanat/core/log';
+import type { AuditTerms } from './audit.ts';
 
 const ORIGIN = 'audited.example/log';
+
+/** An audit that remembers nothing and asks for nothing but the tree, in this process. */
+export function auditTerms(
+  place: AuditTerms['place'],
+  key: NoteKey,
+  changes: Partial<AuditTerms>,
+): AuditTerms {
+  return {
+    place,
+    key,
+    statePath: null,
+    policy: null,
+    maxAgeSeconds: null,
+    processes: 1,
+    now: Date.now,
+    onLeaves: () => {},
+    signal: new AbortController().signal,
+    ...changes,
+  };
+}
 
 /** A log of a test's own: its leaves, and a key that signs whatever it is asked to. */
 export class TestLog {

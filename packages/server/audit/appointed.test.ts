@@ -18,7 +18,7 @@ import {
 } from '@amanat/core/log';
 import { runHere } from '../cli/_around.ts';
 import { encodeSigned } from '../log/log.ts';
-import { TestLog } from './_log.ts';
+import { auditTerms, TestLog } from './_log.ts';
 import type { AuditTerms } from './audit.ts';
 import { auditLog } from './audit.ts';
 
@@ -106,18 +106,7 @@ describe('an audit of a log whose public entries appoint witnesses', () => {
     writeFileSync(join(files, 'checkpoint'), formatNote(text, [...signatures, ...cosigned]));
   };
   const audit = (options: Partial<AuditTerms> = {}) =>
-    auditLog({
-      place: { directory: files },
-      key: log.key,
-      statePath: null,
-      policy: null,
-      maxAgeSeconds: null,
-      processes: 1,
-      now: () => NOW,
-      onLeaves: () => {},
-      signal: new AbortController().signal,
-      ...options,
-    });
+    auditLog(auditTerms({ directory: files }, log.key, { now: () => NOW, ...options }));
   const codes = async (options: Partial<AuditTerms> = {}) =>
     (await audit(options)).findings.map(({ code }) => code);
   const MISSING = ['missing-cosignatures'];

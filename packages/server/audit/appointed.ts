@@ -1,11 +1,11 @@
 import { CoreError } from '@amanat/core/errors';
 import type { Signed, Witnesses } from '@amanat/core/grants';
-import { Register, readDocument, readPublicDocument } from '@amanat/core/grants';
-import { verifyNoteSignature } from '@amanat/core/keys';
+import { quorumOf, Register, readDocument, readPublicDocument } from '@amanat/core/grants';
 import type { CosignerKey } from '@amanat/core/log';
-import { MAX_ENTRY_BYTES, openCosignatures, parseCosignerKey } from '@amanat/core/log';
+import { MAX_ENTRY_BYTES, parseCosignerKey } from '@amanat/core/log';
 import { integer, list, nullable, object, text, time } from '@amanat/core/shape';
 import { decodeSigned } from '../log/log.ts';
+import { cosignersOf } from './checkpoint.ts';
 import type { Notice } from './notices.ts';
 
 const HOUR_MS = 3_600_000;
@@ -115,10 +115,8 @@ export class Appointed {
     if (due < 0) return true;
     return this.#appointments.slice(due).some(({ document, keys, takenAfter }, at) => {
       if (at > 0 && takenAfter + this.#activationMs > now + CLOCK_MS) return false;
-      const { quorum, breakGlass } = document;
       const isBroken = this.#brokenUntil > this.#latestHour;
-      const enough = isBroken ? (breakGlass?.quorum ?? quorum) : quorum;
-      return countCosigners(note, keys) >= enough;
+      return cosignersOf(note, keys).length >= quorumOf(document, isBroken);
     });
   }
 
@@ -182,14 +180,4 @@ export class Appointed {
 function appointmentOf(text: string): Pick<Appointment, 'text' | 'document' | 'keys'> {
   const document = readDocument(text, 'witnesses');
   return { text, document, keys: document.witnesses.map(({ key }) => parseCosignerKey(key)) };
-}
-
-/** One false cosignature of a known witness leaves none. */
-function countCosigners(note: string, keys: readonly CosignerKey[]): number {
-  try {
-    return openCosignatures(note, keys, verifyNoteSignature).length;
-  } catch (error) {
-    if (!(error instanceof CoreError)) throw error;
-    return 0;
-  }
 }

@@ -19,7 +19,7 @@ import { createLogKey } from '../log/key.ts';
 import { Log } from '../log/log.ts';
 import { createSqliteLogStore } from '../log/store-sqlite.ts';
 import { openDatabase } from '../storage/sqlite.ts';
-import { TestLog } from './_log.ts';
+import { auditTerms, TestLog } from './_log.ts';
 import type { Served } from './_served.ts';
 import { serveFolder } from './_served.ts';
 import type { AuditReport, AuditTerms } from './audit.ts';
@@ -47,18 +47,9 @@ describe('an audit of a log', () => {
   });
 
   const audit = (options: Partial<AuditTerms> = {}): Promise<AuditReport> =>
-    auditLog({
-      place: { prefix: served.prefix },
-      key: log.key,
-      statePath,
-      policy: null,
-      maxAgeSeconds: null,
-      processes: 1,
-      now: () => NOW,
-      onLeaves: () => {},
-      signal: new AbortController().signal,
-      ...options,
-    });
+    auditLog(
+      auditTerms({ prefix: served.prefix }, log.key, { statePath, now: () => NOW, ...options }),
+    );
   const codes = async (options: Partial<AuditTerms> = {}) =>
     (await audit(options)).findings.map(({ code }) => code);
   const remembered = () => readFileSync(statePath, 'utf8');

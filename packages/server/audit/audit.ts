@@ -19,7 +19,7 @@ import type { TreeVerification } from './tree.ts';
 import { isExtension, isFork, verifyTree } from './tree.ts';
 
 export type { SignedCheckpoint } from './checkpoint.ts';
-export { readCheckpoint } from './checkpoint.ts';
+export { cosignersOf, readCheckpoint } from './checkpoint.ts';
 export type { Finding } from './errors.ts';
 export { AuditError } from './errors.ts';
 export type { LeafCounts } from './hashing.ts';
@@ -139,7 +139,8 @@ class Audit {
     const known = this.#readsAnew ? null : this.#state;
     const from = known?.range ?? CompactRange.empty();
     const tell = (leaves: number) => onLeaves(leaves, checkpoint.size);
-    const terms = { from, signal, onLeaves: tell };
+    // Under a policy too: the next run may be without one.
+    const terms = { from, signal, wantsNotices: true, onLeaves: tell };
     if ('directory' in place) {
       return verifyFolder(place.directory, checkpoint, { ...terms, processes });
     }

@@ -1,7 +1,7 @@
 import { equal, fromUtf8 } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
 import { verifyNoteSignature } from '@amanat/core/keys';
-import type { Checkpoint, NoteKey, Policy } from '@amanat/core/log';
+import type { Checkpoint, Cosignature, CosignerKey, NoteKey, Policy } from '@amanat/core/log';
 import {
   isSatisfied,
   openCosignatures,
@@ -66,6 +66,16 @@ export function readWitnessing({ note }: SignedCheckpoint, policy: Policy): Witn
     if (isSatisfied(policy, cosigners)) return { isSatisfied: true, time };
   }
   return { isSatisfied: isSatisfied(policy, cosigners), time: null };
+}
+
+/** Who of these has cosigned. One false cosignature of any of them leaves none. */
+export function cosignersOf(note: string, keys: readonly CosignerKey[]): readonly Cosignature[] {
+  try {
+    return openCosignatures(note, keys, verifyNoteSignature);
+  } catch (error) {
+    if (error instanceof CoreError) return [];
+    throw error;
+  }
 }
 
 function open<T>(read: () => T): T {

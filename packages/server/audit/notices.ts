@@ -1,4 +1,4 @@
-import { parseLeafOrNull } from '@amanat/core/log';
+import { hourStart, parseLeafOrNull } from '@amanat/core/log';
 import { begins, PERSONAL_BYTES } from './hashing.ts';
 
 /** Documents that are noticed in a bundle, and in a part. A log that enters more hides the later ones, for all to see. */
@@ -47,7 +47,7 @@ export function noticesOf(
       const leaf = parseLeafOrNull(bytes.subarray(start, at));
       if (leaf?.kind !== 'person') continue;
       parsed = bytes.subarray(start, start + HOUR_END);
-      addNotices(found, [Date.parse(leaf.hour.replace('Z', ':00:00Z'))]);
+      addNotices(found, [hourStart(leaf.hour)]);
     } else if (begins(bytes, start, at, PUBLIC_START)) {
       const leaf = bytes.subarray(start, at);
       const isOfNote = first + index === 0 || MARKS.some((mark) => leaf.includes(mark));

@@ -33,6 +33,8 @@ export interface LocalTerms {
   readonly processes: number;
   /** The tree that was verified before; none otherwise. */
   readonly from?: CompactRange;
+  /** As of the tree's. */
+  readonly wantsNotices?: boolean;
   readonly onLeaves?: (leaves: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -84,6 +86,7 @@ async function verifyLocal<R extends PartResult>(
   {
     processes,
     from = CompactRange.empty(),
+    wantsNotices = false,
     onLeaves = () => {},
     signal = new AbortController().signal,
   }: LocalTerms,
@@ -98,7 +101,7 @@ async function verifyLocal<R extends PartResult>(
     onResult(result);
     return result;
   });
-  return await verifyTree({ source, checkpoint, from, runners, onLeaves, signal });
+  return await verifyTree({ source, checkpoint, from, runners, wantsNotices, onLeaves, signal });
 }
 
 /** Reading and hashing leave no turn to anybody else, such as whoever presses Ctrl-C. */

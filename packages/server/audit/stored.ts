@@ -1,5 +1,5 @@
 import type { ResourcePosition } from '@amanat/core/log';
-import { parseLeafOrNull, TILE_WIDTH, tilePath } from '@amanat/core/log';
+import { hourStart, parseLeafOrNull, TILE_WIDTH, tilePath } from '@amanat/core/log';
 import type { LogStore } from '../log/log.ts';
 import { AuditError } from './errors.ts';
 import { begins, PERSONAL_BYTES } from './hashing.ts';
@@ -143,7 +143,7 @@ export class StoredLog implements LogSource {
     const leaf = parseLeafOrNull(bytes.subarray(start, end));
     if (leaf?.kind !== 'person') return leaf === null ? null : 'public';
     this.#parsed = bytes.slice(start, start + COMMITMENT_START);
-    const hour = Date.parse(leaf.hour.replace('Z', ':00:00Z'));
+    const hour = hourStart(leaf.hour);
     this.#seen.latestHour = Math.max(this.#seen.latestHour, hour);
     return 'personal';
   }

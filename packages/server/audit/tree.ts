@@ -33,6 +33,8 @@ export interface TreeTerms {
   readonly from: CompactRange;
   /** Verify parts, each one after another and beside the others. */
   readonly runners: readonly ((task: PartTask) => Promise<PartResult>)[];
+  /** Whether the notices of the new leaves are wanted. */
+  readonly wantsNotices?: boolean;
   /** Told how many leaves have been verified. */
   readonly onLeaves: (leaves: number) => void;
   readonly signal: AbortSignal;
@@ -49,7 +51,7 @@ export interface TreeVerification {
   readonly isRooted: boolean | null;
   /** New leaves only. */
   readonly counts: LeafCounts;
-  /** Of the new leaves. */
+  /** Of the new leaves, where they are wanted. */
   readonly notices: readonly Notice[];
   /** None where the tree is the checkpoint's. Once there are a hundred, no further part is begun. */
   readonly findings: readonly Finding[];
@@ -86,7 +88,7 @@ export async function verifyTree(terms: TreeTerms): Promise<TreeVerification> {
 }
 
 async function runParts(
-  { checkpoint: { size }, from, runners, onLeaves, signal }: TreeTerms,
+  { checkpoint: { size }, from, runners, wantsNotices = false, onLeaves, signal }: TreeTerms,
   remembered: readonly (readonly Uint8Array[])[],
 ): Promise<PartResult[]> {
   const results: PartResult[] = [];
@@ -101,7 +103,8 @@ async function runParts(
       const index = next++;
       const own = index === start ? [remembered[0] ?? [], remembered[1] ?? []] : [[], []];
       const [low, high] = own as [Uint8Array[], Uint8Array[]];
-      const result = await run({ index, size, oldSize: from.size, remembered: [low, high] });
+      const oldSize = from.size;
+      const result = await run({ index, size, oldSize, wantsNotices, remembered: [low, high] });
       results[index - start] = result;
       found += result.findings.length;
       done += result.leaves;

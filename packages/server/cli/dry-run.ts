@@ -4,6 +4,7 @@ import type { Declaration } from '@amanat/core/grants';
 import { planImport, REJECT_HEADING } from '../custody/custody.ts';
 import type {
   Encoding,
+  FilePlace,
   FileRefusal,
   FramedFile,
   IdentifierRule,
@@ -124,7 +125,7 @@ async function* framed(files: readonly SourceFile[]): AsyncGenerator<FramedFile>
 
 function acceptFile<T extends { readonly ok: true }>(
   opened: T | FileRefusal,
-  file: Parameters<typeof describeRefusal>[1],
+  file: FilePlace | null,
 ): T {
   if (opened.ok) return opened;
   throw new CliError('refused', describeRefusal(opened, file), { reason: opened.code });

@@ -2,19 +2,18 @@ import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { CoreError } from '@amanat/core/errors';
 import type { EntryRefusal } from '@amanat/core/grants';
-import { Register, readDocument } from '@amanat/core/grants';
-import { verifyNoteSignature } from '@amanat/core/keys';
+import { quorumOf, Register, readDocument } from '@amanat/core/grants';
 import type { Checkpoint, CosignerKey, NoteKey } from '@amanat/core/log';
-import {
-  openCosignatures,
-  parseCosignerKey,
-  parseLeafOrNull,
-  parseVerifierKey,
-  TILE_WIDTH,
-} from '@amanat/core/log';
+import { parseCosignerKey, parseLeafOrNull, parseVerifierKey, TILE_WIDTH } from '@amanat/core/log';
 import type { WitnessKeys } from '@amanat/core/verify';
 import type { Finding, LeavesSeen, SignedCheckpoint, StoredCode } from '../audit/audit.ts';
-import { AuditError, readCheckpoint, StoredLog, verifyStored } from '../audit/audit.ts';
+import {
+  AuditError,
+  cosignersOf,
+  readCheckpoint,
+  StoredLog,
+  verifyStored,
+} from '../audit/audit.ts';
 import type { LogStore } from '../log/log.ts';
 import { decodeSigned } from '../log/log.ts';
 
@@ -258,10 +257,9 @@ class LogCheck {
     const isBroken = this.#register.brokenUntil(this.#notBefore) !== null;
     const due = this.#register.witnessingsSince(this.#notBefore - 1);
     const latest = this.#register.witnessingsSince(Number.MAX_SAFE_INTEGER);
-    const appointed = (due.length > 0 ? due : latest).map(({ document, keys }) => {
-      const { quorum, breakGlass } = document;
-      return this.#witnessedBy(keys, isBroken ? (breakGlass?.quorum ?? quorum) : quorum);
-    });
+    const appointed = (due.length > 0 ? due : latest).map(({ document, keys }) =>
+      this.#witnessedBy(keys, quorumOf(document, isBroken)),
+    );
     const known = pinned && this.#witnessedBy(pinned.keys.map(parseCosignerKey), pinned.quorum);
     const isEnough = (each: PublishedWitnesses) => each.cosigners.length >= each.quorum;
     // Who need not have cosigned yet may have: that is told, and their absence is not.
@@ -272,16 +270,9 @@ class LogCheck {
     }
   }
 
-  /** One false cosignature of a known witness leaves none. */
   #witnessedBy(keys: readonly CosignerKey[], quorum: number): PublishedWitnesses {
-    const count = keys.length;
-    try {
-      const cosigners = openCosignatures(this.#published?.note ?? '', keys, verifyNoteSignature);
-      return { cosigners: cosigners.map(({ key }) => key.name), count, quorum };
-    } catch (error) {
-      if (!(error instanceof CoreError)) throw error;
-      return { cosigners: [], count, quorum };
-    }
+    const cosigners = cosignersOf(this.#published?.note ?? '', keys);
+    return { cosigners: cosigners.map(({ key }) => key.name), count: keys.length, quorum };
   }
 
   #report(difference: LogDifference, at: string | number | null): void {

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Json, JsonObject } from '@amanat/core/canonical';
+import { CoreError } from '@amanat/core/errors';
+import { origin } from '@amanat/core/grants';
 import { parseCosignerKey } from '@amanat/core/log';
 import type { Read } from '@amanat/core/shape';
 import { boolean, integer, list, object, oneOf, set, text } from '@amanat/core/shape';
@@ -10,9 +12,6 @@ export const DEFAULT_PORT = 8420;
 const CONFIG_BYTES_MAX = 65_536;
 const PROXIES_MAX = 8;
 const PUBLIC_WITNESSES_MAX = 8;
-/** Most characters of a log's origin. */
-const ORIGIN_CHARACTERS_MAX = 120;
-const ORIGIN = /^[a-z0-9.-]+(\/[a-z0-9._-]+)*$/;
 /** An IPv4 address of 127.0.0.0/8. */
 const LOOPBACK = /^127(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
 
@@ -29,7 +28,7 @@ export type PublicWitness = Read<typeof publicWitness>;
 const config = object({
   mode: oneOf('demo', 'trial'),
   /** The log's origin, the first line of its checkpoints. */
-  origin: text(ORIGIN_CHARACTERS_MAX, ORIGIN, 'a log origin'),
+  origin,
   /** Whether the gateway runs its keeper (for trials), or another user does, perhaps on another day. */
   keeper: oneOf('embedded', 'external'),
   /** On the loopback interface; whoever is to reach it from outside goes through a proxy that ends TLS. */
@@ -68,7 +67,12 @@ export class ConfigError extends Error {
 
 /** Whether a log may be named so, in the settings and in its genesis alike. */
 export function isOrigin(name: string): boolean {
-  return name.length <= ORIGIN_CHARACTERS_MAX && ORIGIN.test(name);
+  try {
+    return origin(name, 'origin') === name;
+  } catch (error) {
+    if (error instanceof CoreError) return false;
+    throw error;
+  }
 }
 
 /**

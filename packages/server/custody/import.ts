@@ -14,7 +14,7 @@ import { CustodyError } from './errors.ts';
 import type { ImportPlan } from './plan.ts';
 import { planImport } from './plan.ts';
 import { REJECT_HEADING, RejectFile, rejectPath } from './reject-file.ts';
-import type { Encoding, FileRefusal } from './rows/rows.ts';
+import type { Encoding, FilePlace, FileRefusal } from './rows/rows.ts';
 import { decodeFrames, describeRefusal, FrameError, readCsv, readImages } from './rows/rows.ts';
 import type { CustodyStore, ImportState, StoredImport } from './store.ts';
 import { Committed, Upload } from './upload.ts';
@@ -367,7 +367,7 @@ export class Imports {
 
 function accept<T>(
   opened: { readonly ok: true; readonly batches: T } | FileRefusal,
-  file: Parameters<typeof describeRefusal>[1],
+  file: FilePlace | null,
 ): T {
   if (opened.ok) return opened.batches;
   throw new CustodyError('bad-file', `${opened.code}: ${describeRefusal(opened, file)}`);

@@ -1,4 +1,5 @@
 import type { Register, Witnessing } from '@amanat/core/grants';
+import { quorumOf } from '@amanat/core/grants';
 import { formatNote, parseNote, signerId } from '@amanat/core/log';
 import type { Witnessed } from '../http/problem.ts';
 import { UNWITNESSED } from '../http/problem.ts';
@@ -45,15 +46,15 @@ export class Quorum {
     witnessing: Witnessing,
     { isBroken, counts }: CosigningTerms,
   ): Promise<string> {
-    const { quorum, breakGlass } = witnessing.document;
+    const { document } = witnessing;
     const asked = this.#clientsOf(witnessing).map(async (client) => {
       const cosignature = await client.cosign(checkpoint);
       if (!counts(cosignature.timeSeconds)) throw new NotCosigned('wrong-time');
       return cosignature;
     });
-    const found = await firstOf(asked, quorum);
-    const enough = isBroken && breakGlass !== null ? breakGlass.quorum : quorum;
-    if (found.length < enough) throw new NotWitnessed(await failuresOf(witnessing, asked));
+    const found = await firstOf(asked, document.quorum);
+    if (found.length < quorumOf(document, isBroken))
+      throw new NotWitnessed(await failuresOf(witnessing, asked));
     const { text, signatures } = parseNote(checkpoint.note);
     return formatNote(text, [...signatures, ...found]);
   }

@@ -25,7 +25,8 @@ export const audit: Command = {
     'hashed, up to the signed root, and every tile compared. With --state it remembers what it has verified: the next ' +
     'run fetches what is new, and finds a log that has shrunk or forked, of which it keeps both checkpoints beside the ' +
     'state. Without --policy, the witnesses that the public entries of an Amanat log appoint must have cosigned, as ' +
-    'soon as its leaves show that they are in force. A checkpoint is as old as its quorum’s cosignatures, or else as the time since when its tree is known. ' +
+    'soon as its leaves show that they are in force. A checkpoint is as old as its quorum’s cosignatures, or else as ' +
+    'the time since when its tree is known. ' +
     'Exits with 1 where anything is wrong.',
   example:
     'amanat audit https://log.example.org/ --key "$VKEY" --state log.json --max-age 86400\n' +

@@ -20,7 +20,8 @@ export const request: Command = {
     'request is signed with the officer’s own key and numbered; the number is kept beside the key. Where a second ' +
     'person is needed, or --out is given, the signed request is written to a file for amanat approve. Exits with 0 where ' +
     'the request was answered, also where nothing is held, where a second person is needed, or where it was only ' +
-    'written (--json says which, as outcome: disclosed, second-person or written); with 1 where it was refused or failed; with 2 where the command line is wrong.',
+    'written (--json says which, as outcome: disclosed, second-person or written); with 1 where ' +
+    'it was refused or failed; with 2 where the command line is wrong.',
   example:
     'echo "cnic:…" | amanat request --as officer.pem --purpose CrimeInvestigation \\\n' +
     '  --legal-basis LegalObligation --authority "order 12 of 2026" --case FIR-204 \\\n' +

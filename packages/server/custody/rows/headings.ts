@@ -50,11 +50,14 @@ export const fileAdvice: Readonly<Record<FileCode, string>> = {
   'file-columns': 'these fields hold files and cannot come from a table',
 };
 
-/** A refusal in words, behind the file that it is about: its place among the files, from 1, and its name. */
-export function describeRefusal(
-  { code, names }: FileRefusal,
-  file: { readonly at: number; readonly name: string } | null,
-): string {
+/** Which of several files it is: its place among them, from 1, and its name. */
+export interface FilePlace {
+  readonly at: number;
+  readonly name: string;
+}
+
+/** A refusal in words, behind the file that it is about; null where it is about all of them. */
+export function describeRefusal({ code, names }: FileRefusal, file: FilePlace | null): string {
   const where = file === null ? '' : `file ${file.at}, ${printFileName(file.name)}: `;
   const what = names.length === 0 ? '' : `: ${names.join(', ')}`;
   return `${where}${fileAdvice[code]}${what}`;

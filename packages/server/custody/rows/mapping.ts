@@ -66,13 +66,15 @@ const digitRun = /[\d\u0660-\u0669\u06f0-\u06f9]{4,}/g;
  * digits and more are masked, because a file without a heading line has a person's row there.
  */
 export function printHeading(heading: string): string {
-  const clean = heading.replace(unprintable, '?').replace(digitRun, '####');
-  return clean.length > PRINTED_MAX ? `${clean.slice(0, PRINTED_MAX)}…` : clean;
+  return cut(heading.replace(unprintable, '?').replace(digitRun, '####'));
 }
 
 /** A file's name made fit to print, likewise; it is masked where it could hold somebody's number. */
 export function printFileName(name: string): string {
   if ((name.match(digit)?.length ?? 0) > NAME_DIGITS_MAX) return printHeading(name);
-  const clean = name.replace(unprintable, '?');
+  return cut(name.replace(unprintable, '?'));
+}
+
+function cut(clean: string): string {
   return clean.length > PRINTED_MAX ? `${clean.slice(0, PRINTED_MAX)}…` : clean;
 }

@@ -9,7 +9,7 @@ export { encodings } from './encoding.ts';
 export type { FramedFile } from './frames.ts';
 export { decodeFrames, encodeFrames, FrameError } from './frames.ts';
 export { decodeGroup } from './group.ts';
-export type { FileRefusal } from './headings.ts';
+export type { FilePlace, FileRefusal } from './headings.ts';
 export { describeRefusal } from './headings.ts';
 export type { IdentifierRule } from './identifiers.ts';
 export { parseCnic, parseMsisdn, toAsciiDigits } from './identifiers.ts';
