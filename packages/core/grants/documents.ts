@@ -4,7 +4,7 @@ import type { Json } from '../canonical.ts';
 import { canonicalText, parseCanonical } from '../canonical.ts';
 import { CoreError } from '../errors.ts';
 import type { CosignerKey } from '../log/note.ts';
-import { parseCosignerKey } from '../log/note.ts';
+import { parseCosignerKey, parseVerifierKey } from '../log/note.ts';
 import type { Read } from '../shape.ts';
 import {
   boolean,
@@ -244,6 +244,20 @@ const witnesses = object({
   time,
 });
 
+/**
+ * Another key that signs the log's checkpoints: of every tree that has this leaf. Both administrators sign it, the key
+ * before it, and the key itself, whose holder thereby is known to have it.
+ */
+const logKey = object({
+  type: oneOf('log-key'),
+  version,
+  /** The verifier key, as C2SP signed-note writes it, under the log's origin. */
+  key: text(300),
+  /** Until when the key before it signs beside it, so that whoever reads the log can take the new one in time. */
+  bothUntil: time,
+  time,
+});
+
 /** Two administrators break the glass: until a time, the smaller quorum of `witnesses` does, for so many releases. */
 const brokenGlass = object({
   type: oneOf('broken-glass'),
@@ -318,6 +332,7 @@ export const publicDocuments = {
   'import-ended': importEnded,
   'refusals-counted': refusalsCounted,
   witnesses,
+  'log-key': logKey,
   'broken-glass': brokenGlass,
   'broken-glass-counted': brokenGlassCounted,
 } as const;
@@ -343,6 +358,7 @@ export type GrantRow = Grants['rows'][number];
 export type ImportBegun = DocumentOf<'import-begun'>;
 export type ImportEnded = DocumentOf<'import-ended'>;
 export type Witnesses = DocumentOf<'witnesses'>;
+export type LogKeyDocument = DocumentOf<'log-key'>;
 export type Request = DocumentOf<'request'>;
 export type Approval = DocumentOf<'approval'>;
 export type Identifier = Read<typeof identifier>;
@@ -363,6 +379,7 @@ export function readDocument<const T extends DocumentType>(
   const found = documents[type](source, '');
   if (found.type === 'declaration') checkDeclaration(found);
   if (found.type === 'witnesses') checkWitnesses(found);
+  if (found.type === 'log-key') orBadDocument('key', () => parseVerifierKey(found.key));
   if (found.type === 'request') {
     const holdings = new Set(found.holdings.map(({ holding }) => holding));
     if (holdings.size !== found.holdings.length) {
@@ -410,7 +427,9 @@ function checkWitnesses({ witnesses, quorum, faulty, breakGlass }: Witnesses): v
   if (breakGlass !== null && breakGlass.quorum >= quorum) {
     throw new CoreError('bad-document', 'breakGlass.quorum: expected less than the quorum');
   }
-  const keys = witnesses.map(({ key }) => cosignerOf(key));
+  const keys = witnesses.map(({ key }) =>
+    orBadDocument('witnesses', () => parseCosignerKey(key)),
+  );
   // One witness under two names or with two keys would count twice.
   for (const identify of [nameOf, ({ publicKey }: CosignerKey) => hex(publicKey)]) {
     if (new Set(keys.map(identify)).size !== count) {
@@ -426,12 +445,12 @@ function nameOf({ name }: CosignerKey): string {
   return name;
 }
 
-function cosignerOf(key: string): CosignerKey {
+function orBadDocument<T>(member: string, read: () => T): T {
   try {
-    return parseCosignerKey(key);
+    return read();
   } catch (cause) {
     if (!(cause instanceof CoreError)) throw cause;
-    throw new CoreError('bad-document', `witnesses: ${cause.message}`, { cause });
+    throw new CoreError('bad-document', `${member}: ${cause.message}`, { cause });
   }
 }
 

@@ -13,6 +13,7 @@ export type {
   Identifier,
   ImportBegun,
   ImportEnded,
+  LogKeyDocument,
   PublicDocument,
   Request,
   Signed,
@@ -32,6 +33,7 @@ export {
 } from './documents.ts';
 export type {
   AnnouncedImport,
+  AppointedLogKey,
   CertifiedKey,
   EntryRefusal,
   KeyRefusal,

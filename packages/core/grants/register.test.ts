@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { base64, hex } from '../bytes.ts';
+import { base64, fromBase64, hex } from '../bytes.ts';
 import { canonicalText } from '../canonical.ts';
 import type { SigningKey } from '../keys/sign.ts';
 import { generateSigningKey, sign } from '../keys/sign.ts';
 import { encodePublicLeaf, parseLeaf } from '../log/entry.ts';
-import { cosignerKey, formatVerifierKey } from '../log/note.ts';
+import { cosignerKey, formatVerifierKey, noteKey } from '../log/note.ts';
 import type { Signed } from './documents.ts';
 import { signingInput } from './documents.ts';
 import type { EntryRefusal } from './register.ts';
@@ -371,6 +371,82 @@ describe('certificates and revocations', () => {
     assert.equal(apply(byBoth(certificate(officer, { version: 2 })), IN_FORCE), null);
     assert.equal(key(IN_FORCE), 'revoked-key');
     assert.notEqual(typeof key(IN_FORCE + DELAY_SECONDS * 1000), 'string');
+  });
+});
+
+describe('the log’s keys', () => {
+  const ORIGIN = 'example.org/log';
+  const [first, second, third] = [1, 2, 3].map(() => generateSigningKey('ed25519')) as [
+    SigningKey,
+    SigningKey,
+    SigningKey,
+  ];
+  const textOf = (key: SigningKey, origin = ORIGIN) =>
+    formatVerifierKey(noteKey(origin, fromBase64(key.public.text.slice('ed25519:'.length))));
+  const next = (key: SigningKey, changes: object = {}) => ({
+    type: 'log-key',
+    version: 1,
+    key: textOf(key),
+    bothUntil: T,
+    time: T,
+    ...changes,
+  });
+  const keys = () => register.logKeys.map(({ key }) => key);
+  beforeEach(() => takes(signed(genesis({ logKey: textOf(first) }))));
+
+  it('there is none before the genesis, and nothing names one then', () => {
+    register = new Register();
+    assert.deepEqual(register.logKeys, []);
+    const entry = signed(next(second), ...administrators, first, second);
+    assert.equal(register.logKeyAfter([entry]), null);
+    assert.equal(apply(entry), 'no-genesis');
+  });
+
+  it('another is named by both administrators, the present key and the next one, and by no fewer', () => {
+    const document = next(second);
+    const [one, other] = administrators;
+    for (const [expected, signers] of [
+      ['not-the-log', administrators],
+      ['not-the-log', [one, other, first]],
+      ['not-the-log', [one, other, second]],
+      ['not-the-log', [one, other, third, second]],
+      ['not-two-administrators', [one, first, second]],
+      ['not-two-administrators', [first, second]],
+      ['not-two-administrators', [one, stranger, first, second]],
+      ['not-two-administrators', []],
+    ] as const) {
+      assert.equal(apply(signed(document, ...signers)), expected);
+      assert.equal(register.logKeyAfter([signed(document, ...signers)]), textOf(first));
+    }
+    assert.deepEqual(keys(), [textOf(first)]);
+  });
+
+  it('a key of another origin, in no form, of an earlier turn or out of turn is refused', () => {
+    const all = [...administrators, first, second];
+    assert.equal(apply(signed(next(second, { key: textOf(second, 'a.org/log') }), ...all)), 'malformed');
+    assert.equal(apply(signed(next(second, { key: second.public.text }), ...all)), 'malformed');
+    assert.equal(apply(signed(next(second, { version: 2 }), ...all)), 'version-not-next');
+    assert.equal(apply(signed(next(first), ...administrators, first)), 'key-taken');
+    takes(signed(next(second), ...all));
+    const back = next(first, { version: 2 });
+    assert.equal(apply(signed(back, ...administrators, first, second)), 'key-taken');
+  });
+
+  it('each is named by the one before it, at once, also in entries that are only on their way', () => {
+    const entries = [
+      signed(next(second), ...administrators, first, second),
+      signed(next(third, { version: 2 }), ...administrators, second, third),
+    ];
+    assert.equal(register.logKeyAfter([]), textOf(first));
+    assert.equal(register.logKeyAfter(entries), textOf(third));
+    // Out of their order the second follows nothing.
+    assert.equal(register.logKeyAfter(entries.toReversed()), textOf(second));
+    assert.deepEqual(keys(), [textOf(first)]);
+    takes(...entries);
+    assert.deepEqual(keys(), [first, second, third].map((key) => textOf(key)));
+    assert.equal(register.logKeys.at(-1)?.index, 2);
+    const skipping = next(stranger, { version: 3 });
+    assert.equal(apply(signed(skipping, ...administrators, first, stranger)), 'not-the-log');
   });
 });
 

@@ -4,7 +4,7 @@ import type { PublicKey } from '../keys/sign.ts';
 import { parsePublicKey, verify } from '../keys/sign.ts';
 import type { PublicLeaf } from '../log/entry.ts';
 import type { CosignerKey } from '../log/note.ts';
-import { parseCosignerKey } from '../log/note.ts';
+import { parseCosignerKey, parseVerifierKey } from '../log/note.ts';
 import type {
   Agency,
   Certificate,
@@ -12,11 +12,17 @@ import type {
   Genesis,
   Grants,
   ImportBegun,
+  LogKeyDocument,
   PublicDocument,
   Signed,
   Witnesses,
 } from './documents.ts';
-import { documentHash, readPublicDocument, signingInput } from './documents.ts';
+import {
+  documentHash,
+  readDocumentOrNull,
+  readPublicDocument,
+  signingInput,
+} from './documents.ts';
 
 /** How long the glass may stay broken. */
 const BROKEN_MS_MAX = 24 * 3_600_000;
@@ -37,6 +43,7 @@ export type EntryRefusal =
   | 'unknown-key'
   | 'primary-changed'
   | 'no-break-glass'
+  | 'not-the-log'
   | 'replayed';
 
 /** Why a key's signature carries no authority. */
@@ -74,6 +81,15 @@ export interface Witnessing {
   readonly index: number;
 }
 
+/** A key that signs the log's checkpoints, and the leaf from which on it does. */
+export interface AppointedLogKey {
+  /** The verifier key, as C2SP signed-note writes it. */
+  readonly key: string;
+  readonly index: number;
+  /** Until when the key before it signs too, in milliseconds since 1970; 0 for the first, which follows none. */
+  readonly bothUntil: number;
+}
+
 /** How many of its witnesses have to cosign; fewer while the glass is broken, where the document says how many. */
 export function quorumOf({ quorum, breakGlass }: Witnesses, isBroken: boolean): number {
   return isBroken ? (breakGlass?.quorum ?? quorum) : quorum;
@@ -92,6 +108,7 @@ export class Register {
   readonly #declarations = new Map<string, InForce<Declaration>[]>();
   readonly #grants: InForce<Grants>[] = [];
   readonly #witnesses: (InForce<Witnesses> & Witnessing)[] = [];
+  #logKeys: readonly AppointedLogKey[] = [];
   #brokenUntil = 0;
   readonly #keys = new Map<string, CertifiedKey[]>();
   readonly #revoked = new Map<string, number>();
@@ -165,6 +182,26 @@ export class Register {
   /** Until when the smaller quorum does at `time`; null where the glass is whole. */
   brokenUntil(time: number): number | null {
     return this.#brokenUntil > time ? this.#brokenUntil : null;
+  }
+
+  /** The keys that have signed the log's checkpoints, in their order; none before there is a genesis. */
+  get logKeys(): readonly AppointedLogKey[] {
+    return this.#logKeys;
+  }
+
+  /**
+   * The verifier key that has to have signed a tree which ends with these entries behind the ones that were taken in:
+   * each key is named by the one before it. Null before there is a genesis.
+   */
+  logKeyAfter(entries: readonly Signed[]): string | null {
+    let keys = this.#logKeys;
+    for (const signed of entries) {
+      const document = readDocumentOrNull(signed.document, 'log-key');
+      if (document === null) continue;
+      const next = this.#nextLogKey(document, signed, keys, Number.MAX_SAFE_INTEGER);
+      if (typeof next !== 'string') keys = [...keys, next];
+    }
+    return keys.at(-1)?.key ?? null;
   }
 
   /** Each holding's declaration in force at `time`. */
@@ -277,6 +314,12 @@ export class Register {
       if (keep) begun.ended = true;
       return null;
     }
+    if (document.type === 'log-key') {
+      const next = this.#nextLogKey(document, signed, this.#logKeys, index);
+      if (typeof next === 'string') return next;
+      if (keep) this.#logKeys = [...this.#logKeys, next];
+      return null;
+    }
     if (!this.signedByAdministrators(signed)) return 'not-two-administrators';
     const from = time + this.#genesis.activationSeconds * 1000;
     switch (document.type) {
@@ -339,6 +382,31 @@ export class Register {
     this.#registrar = registrar;
     this.#administrators = administrators;
     this.#genesis = genesis;
+    this.#logKeys = [{ key: genesis.logKey, index: 0, bothUntil: 0 }];
+  }
+
+  /**
+   * Whoever has taken the log's key names no other by it alone, nor do two administrators name one for a log that they do
+   * not hold, or one that it has not.
+   */
+  #nextLogKey(
+    document: LogKeyDocument,
+    signed: Signed,
+    keys: readonly AppointedLogKey[],
+    index: number,
+  ): AppointedLogKey | EntryRefusal {
+    const present = keys.at(-1);
+    if (this.#genesis === null || present === undefined) return 'no-genesis';
+    if (document.version !== keys.length) return 'version-not-next';
+    if (keys.some(({ key }) => key === document.key)) return 'key-taken';
+    const logs = signersOf([present.key, document.key]);
+    if (logs?.at(-1)?.name !== this.#genesis.origin) return 'malformed';
+    const all = [...this.#administrators, ...logs.map(({ publicKey }) => publicKey)];
+    if (signedByAll(signed, all)) return { key: document.key, index, bothUntil: document.bothUntil };
+    const administrators = this.#administrators.map(({ id }) => id);
+    const theirs = signed.signatures.filter(({ key }) => administrators.includes(key));
+    const isTheirs = this.signedByAdministrators({ ...signed, signatures: theirs });
+    return isTheirs ? 'not-the-log' : 'not-two-administrators';
   }
 
   #announcement(
@@ -390,6 +458,21 @@ function addVersion<T extends { readonly version: number }>(
 
 function inForce<T>(versions: readonly InForce<T>[], time: number): InForce<T> | null {
   return versions.findLast((version) => version.from <= time) ?? null;
+}
+
+/** Verifier keys' names, and the keys as they sign documents; null where one does not parse. */
+function signersOf(
+  keys: readonly string[],
+): readonly { readonly name: string; readonly publicKey: PublicKey }[] | null {
+  try {
+    return keys.map((text) => {
+      const key = parseVerifierKey(text);
+      return { name: key.name, publicKey: parsePublicKey(`ed25519:${base64(key.publicKey)}`) };
+    });
+  } catch (error) {
+    if (error instanceof CoreError) return null;
+    throw error;
+  }
 }
 
 function signedByAll(signed: Signed, keys: readonly PublicKey[]): boolean {

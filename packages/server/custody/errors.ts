@@ -72,6 +72,7 @@ export const meanings: Readonly<Record<CustodyErrorCode, Meaning>> = {
     remedy: 'begin the import with POST /v1/imports',
   },
   'unknown-key': entry('the signing key is not enrolled', 'enrol the importer first'),
+  'not-the-log': entry('an import begins with an import-begun document', 'send that'),
   'no-break-glass': entry('an import begins with an import-begun document', 'send that'),
   'primary-changed': entry('an import begins with an import-begun document', 'send that'),
   'bad-token': {

@@ -26,8 +26,8 @@ export const entryRefusals: Readonly<Record<EntryRefusal, Meaning>> = {
     'read the latest version, write the document with the next one, and have it signed again',
   ),
   'key-taken': meaning(
-    'the key is certified for another person',
-    'make a new key for this person: a key is never shared and never handed on',
+    'the key is certified for another person, or has signed this log before',
+    'make a new key: one is never shared, never handed on, and never taken up again',
   ),
   replayed: meaning('this document was entered before', 'sign a new one'),
   'undeclared-holding': meaning('no such holding is declared', 'declare the holding first'),
@@ -38,6 +38,10 @@ export const entryRefusals: Readonly<Record<EntryRefusal, Meaning>> = {
   'no-break-glass': meaning(
     'the witnesses’ document has no smaller quorum, or the time is not within the next day',
     'declare witnesses with a ‘break glass’, or sign a time within 24 hours',
+  ),
+  'not-the-log': meaning(
+    'the log’s present key and the next one have not both signed this document',
+    'hand it in where the next key was drawn: the gateway signs with both',
   ),
   'unknown-import': meaning('there is no such open import', OTHER_ROUTE),
   'unknown-key': meaning('the key was never certified', 'check the key’s id'),
