@@ -32,7 +32,7 @@ import type { Gateway } from '../packages/server/gateway.ts';
 import { startGateway } from '../packages/server/gateway.ts';
 import type { ShippedHolding } from '../packages/server/holdings/shipped.ts';
 import { readShipped } from '../packages/server/holdings/shipped.ts';
-import { readLogKey } from '../packages/server/log/key.ts';
+import { LogKeys } from '../packages/server/log/keys.ts';
 import { Log } from '../packages/server/log/log.ts';
 import { createSqliteLogStore } from '../packages/server/log/store-sqlite.ts';
 import { openDatabase } from '../packages/server/storage/sqlite.ts';
@@ -448,7 +448,7 @@ async function openGateway(
   const log = new Log({
     store: createSqliteLogStore(database),
     keeper,
-    key: readLogKey(paths.log, ORIGIN),
+    keys: new LogKeys(paths.log, ORIGIN),
     publicDirectory: paths.public,
     publishSeconds,
     now,

@@ -651,13 +651,19 @@ function auditParsers(scratch: Scratch): readonly FuzzedParser[] {
   const near = textLike(...notes);
   const isAuditError = (error: Error) => error instanceof AuditError;
   const state = {
-    format: 'amanat-audit/v2',
+    format: 'amanat-audit/v3',
     key: formatVerifierKey(log),
     checkpoint: notes[1],
     hashes: range.hashes().map(base64),
     leaves: { personal: 1, public: 2, unknown: 0 },
     changed: NOW,
-    appointed: { genesis: null, latestHour: NOW, brokenUntil: 0, appointments: [] },
+    appointed: {
+      genesis: null,
+      latestHour: NOW,
+      brokenUntil: 0,
+      appointments: [],
+      logKeys: [],
+    },
   };
   const textOf = (type: string) => documents.find((each) => each.type === type)?.document ?? '{}';
   const times = { takenAfter: NOW, firstHour: NOW, takenBy: null };
@@ -666,6 +672,7 @@ function auditParsers(scratch: Scratch): readonly FuzzedParser[] {
     latestHour: NOW,
     brokenUntil: 0,
     appointments: [{ document: textOf('witnesses'), ...times }],
+    logKeys: [],
   };
   const leavesOfNote = encodeEntryBundle([
     encodePublicLeaf({ document: textOf('genesis'), signatures: [] }),

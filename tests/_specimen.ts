@@ -52,6 +52,7 @@ import { readRequestBody } from '../packages/server/disclosure/body.ts';
 import { createDisclosure } from '../packages/server/disclosure/disclosure.ts';
 import type { LogKey } from '../packages/server/log/key.ts';
 import { readLogKey } from '../packages/server/log/key.ts';
+import { LogKeys } from '../packages/server/log/keys.ts';
 import type { LogReason, LogStore } from '../packages/server/log/log.ts';
 import { Log } from '../packages/server/log/log.ts';
 import { createSqliteLogStore } from '../packages/server/log/store-sqlite.ts';
@@ -399,7 +400,7 @@ export class Specimen implements Disposable {
     const log = new Log({
       store: createSqliteLogStore(database),
       keeper,
-      key: this.logKey,
+      keys: new LogKeys(this.paths.log, ORIGIN),
       publicDirectory: this.paths.public,
       publishSeconds: 600,
       now: Date.now,

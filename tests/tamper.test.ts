@@ -28,8 +28,7 @@ import { splitPrepared } from '@amanat/keeper/client';
 import { auditTerms } from '../packages/server/audit/_log.ts';
 import type { AuditReport } from '../packages/server/audit/audit.ts';
 import { auditLog } from '../packages/server/audit/audit.ts';
-import type { LogKey } from '../packages/server/log/key.ts';
-import { signCheckpoint } from '../packages/server/log/key.ts';
+import { LogKeys } from '../packages/server/log/keys.ts';
 import type { NewLeaf } from '../packages/server/log/log.ts';
 import { Publisher } from '../packages/server/log/publisher.ts';
 import type { StoredNode } from '../packages/server/log/store.ts';
@@ -42,6 +41,7 @@ import {
 } from '../packages/server/witness/store-sqlite.ts';
 import { Witness } from '../packages/server/witness/witness.ts';
 import { chances } from './_chances.ts';
+import { ORIGIN } from './_instance.ts';
 import type { Copy, Entries, Notice, Part, Person } from './_specimen.ts';
 import { dumpOf, Specimen } from './_specimen.ts';
 
@@ -794,7 +794,7 @@ test('a leaf that the keeper prepared is dropped, duplicated, reordered or dated
 });
 
 test('a forked log is shown to two', async (t) => {
-  const { logKey } = specimen;
+  const keys = new LogKeys(specimen.paths.log, ORIGIN);
   const database = openDatabaseForReading(specimen.fresh('store'));
   const store = createSqliteLogStore(database);
   const size = store.size();
@@ -810,7 +810,7 @@ test('a forked log is shown to two', async (t) => {
   // The other tree hides a look-up of hers.
   const theirs = other(indexOf(one, 1));
   const log = (leaves: readonly Uint8Array[]) =>
-    publish(join(specimen.dir, `fork-${randomBytes(4).toString('hex')}`), leaves, logKey);
+    publish(join(specimen.dir, `fork-${randomBytes(4).toString('hex')}`), leaves, keys);
   const a = await log(ours);
   const b = await log(theirs);
   const longer = await log([...theirs, ours[40] as Uint8Array]);
@@ -891,7 +891,7 @@ interface Published {
 async function publish(
   directory: string,
   leaves: readonly Uint8Array[],
-  key: LogKey,
+  keys: LogKeys,
 ): Promise<Published> {
   mkdirSync(directory, { recursive: true });
   const database = openDatabase(join(directory, 'leaves.db'));
@@ -912,13 +912,13 @@ async function publish(
       0,
     );
     const { size } = range;
-    const checkpoint = signCheckpoint(key, { size, root: range.root() });
+    const checkpoint = keys.sign({ size, root: range.root() }, []);
     const onFailure = (error: unknown) => assert.fail(String(error));
     const onPublished = () => {};
     const publisher = new Publisher({
       store,
       directory,
-      key,
+      keys,
       intervalSeconds: 600,
       onPublished,
       onFailure,

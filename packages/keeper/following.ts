@@ -1,7 +1,7 @@
 import { base64, fromHex, hex } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
-import type { DocumentOf, Register, Signed } from '@amanat/core/grants';
-import { readDocumentOrNull, signedLeaf } from '@amanat/core/grants';
+import type { DocumentOf, Signed } from '@amanat/core/grants';
+import { Register, readDocument, readDocumentOrNull, signedLeaf } from '@amanat/core/grants';
 import type { PublicKey } from '@amanat/core/keys';
 import { deriveRecordKey, parsePublicKey, verify } from '@amanat/core/keys';
 import type { NoteKey } from '@amanat/core/log';
@@ -44,6 +44,13 @@ const STAGED_BYTES_MAX = 64 * 1024 * 1024;
 const KEPT_BYTES = 320;
 const PUBLIC_START = Buffer.from('amanat/v1 public\n');
 
+/** The key that signs the log, as it is written and as it verifies. */
+interface LogKey {
+  readonly text: string;
+  readonly key: NoteKey;
+  readonly publicKey: PublicKey;
+}
+
 /** A leaf that may mean something, on the way to its checkpoint. */
 interface Kept {
   readonly index: number;
@@ -61,17 +68,19 @@ interface Staged {
 /** Follows the log: every leaf in tree order, once. The only place from which record keys leave. */
 export class Following {
   readonly #deps: FollowingDeps;
-  readonly #logKey: NoteKey;
-  readonly #logPublicKey: PublicKey;
+  /** What the pinned document says, before the log has its first leaf. */
+  readonly #pinned = new Register();
   readonly #origin: string;
+  #logKey: LogKey;
   #range: CompactRange;
   #staged: Staged | null = null;
 
-  constructor(deps: FollowingDeps, log: { readonly key: string; readonly origin: string }) {
+  constructor(deps: FollowingDeps) {
     this.#deps = deps;
-    this.#logKey = parseVerifierKey(log.key);
-    this.#logPublicKey = parsePublicKey(`ed25519:${base64(this.#logKey.publicKey)}`);
-    this.#origin = log.origin;
+    this.#pinned.apply(0, { document: deps.genesis, signatures: [] }, 0);
+    const { origin, logKey } = readDocument(deps.genesis, 'genesis');
+    this.#origin = origin;
+    this.#logKey = parseLogKey(logKey);
     this.#range = readRange(deps.store);
   }
 
@@ -125,7 +134,7 @@ export class Following {
     const { range, kept } = this.#staged as Staged;
     // Right or wrong, what was staged is spent: another checkpoint brings its own.
     this.#staged = null;
-    const checkpoint = this.#openCheckpoint(note);
+    const checkpoint = this.#openCheckpoint(note, kept);
     if (checkpoint.size !== range.size || hex(checkpoint.root) !== hex(range.root())) {
       throw new Refusal(
         'not-an-extension',
@@ -176,10 +185,16 @@ export class Following {
     this.#staged = null;
   }
 
-  #openCheckpoint(note: string) {
+  /** Signed by the key that the tree's own leaves name last, or nobody may believe it. */
+  #openCheckpoint(note: string, kept: readonly Kept[]) {
+    const { register } = this.#deps;
+    const known = register.genesis === null ? this.#pinned : register;
+    const text = known.logKeyAfter(publicEntries(kept)) ?? this.#logKey.text;
+    if (text !== this.#logKey.text) this.#logKey = parseLogKey(text);
+    const { key, publicKey } = this.#logKey;
     try {
-      const opened = openNote(note, [this.#logKey], (_key, message, signature) =>
-        verify(this.#logPublicKey, message, signature),
+      const opened = openNote(note, [key], (_key, message, signature) =>
+        verify(publicKey, message, signature),
       );
       const checkpoint = parseCheckpoint(opened.text);
       if (checkpoint.origin !== this.#origin) {
@@ -279,6 +294,18 @@ export function replayDocuments(store: KeeperStore, register: Register): void {
   }
 }
 
+function parseLogKey(text: string): LogKey {
+  const key = parseVerifierKey(text);
+  return { text, key, publicKey: parsePublicKey(`ed25519:${base64(key.publicKey)}`) };
+}
+
+function publicEntries(kept: readonly Kept[]): readonly Signed[] {
+  return kept.flatMap(({ leaf }) => {
+    const parsed = isPublicLeaf(leaf) ? parseLeafOrNull(leaf) : null;
+    return parsed?.kind === 'public' ? [signedLeaf(parsed)] : [];
+  });
+}
+
 function isPublicLeaf(leaf: Buffer): boolean {
   return leaf.subarray(0, PUBLIC_START.length).equals(PUBLIC_START);
 }
@@ -304,10 +331,7 @@ function validOf<const T extends 'broken-glass' | 'witnesses'>(
   kept: readonly Kept[],
   now: number,
 ): DocumentOf<T>[] {
-  return kept.flatMap(({ leaf }) => {
-    const parsed = isPublicLeaf(leaf) ? parseLeafOrNull(leaf) : null;
-    if (parsed?.kind !== 'public') return [];
-    const signed = signedLeaf(parsed);
+  return publicEntries(kept).flatMap((signed) => {
     const document = readDocumentOrNull(signed.document, type);
     return document !== null && register.check(signed, now) === null ? [document] : [];
   });

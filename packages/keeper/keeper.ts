@@ -81,7 +81,7 @@ export class Keeper {
     startedMs: number;
   }) {
     const { store, ring, register, genesis } = parts;
-    const { origin, logKey } = readDocument(genesis, 'genesis');
+    const { origin } = readDocument(genesis, 'genesis');
     const people = new People(store, ring);
     const subjects = new Subjects(store, ring, people);
     const budgets = new Budgets(store);
@@ -122,7 +122,7 @@ export class Keeper {
       ...shared,
       giveUpView: (lookUp) => views.giveUp(lookUp),
     });
-    this.#following = new Following({ ...shared, genesis }, { key: logKey, origin });
+    this.#following = new Following({ ...shared, genesis });
     this.#viewing = new Viewing({
       ...shared,
       following: this.#following,

@@ -2,10 +2,18 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { base64, fromBase64, hex, utf8 } from '@amanat/core/bytes';
-import type { Selector } from '@amanat/core/grants';
+import type { Selector, Signed } from '@amanat/core/grants';
 import { documentHash, writeDocument } from '@amanat/core/grants';
+import type { SigningKey } from '@amanat/core/keys';
 import { generateSigningKey, sealTo } from '@amanat/core/keys';
-import { encodePersonalLeaf, leafHash, parseLeaf } from '@amanat/core/log';
+import {
+  CompactRange,
+  encodePersonalLeaf,
+  formatVerifierKey,
+  leafHash,
+  noteKey,
+  parseLeaf,
+} from '@amanat/core/log';
 import type { RecordRead } from '@amanat/core/statement';
 import { VIEW_INFO, writeViewAsk } from '@amanat/core/view';
 import { CNIC, declaration, HOLDING, publicLeaf, Trial } from './_trial.ts';
@@ -84,14 +92,78 @@ function commit(
 
 /** A signed checkpoint of the present tree and these leaves, which do not enter the trial's own tree. */
 function checkpointOver(leaves: readonly Uint8Array[]): string {
-  const range = trial.range;
-  const copy = (trial.range.constructor as typeof import('@amanat/core/log').CompactRange).from(
-    range.size,
-    range.hashes(),
-  );
-  for (const leaf of leaves) copy.append(leafHash(leaf));
-  return trial.checkpoint(copy);
+  return trial.checkpoint(growing(leaves));
 }
+
+/** The present tree and these leaves, which do not enter the trial's own. */
+function growing(leaves: readonly Uint8Array[]): CompactRange {
+  const copy = CompactRange.from(trial.range.size, trial.range.hashes());
+  for (const leaf of leaves) copy.append(leafHash(leaf));
+  return copy;
+}
+
+describe('the log’s key', () => {
+  const ORIGIN = 'example.org/log';
+  const textOf = (key: SigningKey) =>
+    formatVerifierKey(noteKey(ORIGIN, fromBase64(key.public.text.slice('ed25519:'.length))));
+  /** Names the next key, signed by whoever is given beside both administrators. */
+  const naming = (version: number, key: SigningKey, ...logs: readonly SigningKey[]): Signed => {
+    const document = { type: 'log-key', version, key: textOf(key), bothUntil: 0, time: trial.now };
+    const { document: text, signatures } = trial.byAdministrators(document);
+    const theirs = logs.flatMap((each) => trial.signed(each, document).signatures);
+    return { document: text, signatures: [...signatures, ...theirs] };
+  };
+  const append = (leaves: readonly Uint8Array[], key: SigningKey) => {
+    const checkpoint = trial.checkpoint(growing(leaves), ORIGIN, key);
+    return commit(leaves, [], { checkpoint });
+  };
+  const grow = async (leaves: readonly Uint8Array[], key: SigningKey) => {
+    await append(leaves, key);
+    for (const leaf of leaves) trial.range.append(leafHash(leaf));
+  };
+  const [second, third] = [generateSigningKey('ed25519'), generateSigningKey('ed25519')];
+
+  it('another that two administrators name without the log’s own signatures signs nothing', async () => {
+    for (const logs of [[], [second], [trial.logKey], [third, second]]) {
+      const leaf = publicLeaf(naming(1, second, ...logs));
+      await assert.rejects(append([leaf], second), refusal('bad-checkpoint'));
+    }
+    // Inert, such a leaf is taken in, and the first key goes on.
+    await grow([publicLeaf(naming(1, second))], trial.logKey);
+    await assert.rejects(append([], second), refusal('bad-checkpoint'));
+  });
+
+  it('from the leaf on that names another, that one signs, and the first no more', async () => {
+    const leaf = publicLeaf(naming(1, second, trial.logKey, second));
+    await assert.rejects(append([leaf], trial.logKey), refusal('bad-checkpoint'));
+    await grow([leaf], second);
+    await assert.rejects(append([], trial.logKey), refusal('bad-checkpoint'));
+    await trial.reopen();
+    await assert.rejects(append([], trial.logKey), refusal('bad-checkpoint'));
+    await grow([], second);
+  });
+
+  it('a keeper from before two changes follows to the third key, each named by the one before', async () => {
+    const leaves = [
+      publicLeaf(naming(1, second, trial.logKey, second)),
+      publicLeaf(naming(2, third, second, third)),
+    ];
+    await assert.rejects(append(leaves, second), refusal('bad-checkpoint'));
+    await assert.rejects(append(leaves.toReversed(), third), refusal('bad-checkpoint'));
+    await grow(leaves, third);
+  });
+
+  it('a new keeper follows from the first leaf to the second key', async () => {
+    trial.end();
+    trial = await Trial.begin();
+    const leaves = [
+      publicLeaf({ document: trial.genesis, signatures: [] }),
+      publicLeaf(naming(1, second, trial.logKey, second)),
+    ];
+    await assert.rejects(append(leaves, trial.logKey), refusal('bad-checkpoint'));
+    await grow(leaves, second);
+  });
+});
 
 describe('genesis', () => {
   const usurper = () =>

@@ -24,7 +24,7 @@ import { pageRoutes } from './http/pages.ts';
 import type { Listener } from './http/server.ts';
 import { createServer, listenOnPort } from './http/server.ts';
 import { stateRoutes } from './http/state.ts';
-import { Log, readLogKey } from './log/log.ts';
+import { Log, LogKeys } from './log/log.ts';
 import { logRoutes } from './log/routes.ts';
 import { createSqliteLogStore } from './log/store-sqlite.ts';
 import manifest from './package.json' with { type: 'json' };
@@ -147,7 +147,7 @@ function createParts({ config, paths, database, keeper, now, logger }: PartsDeps
   const log = new Log({
     store: createSqliteLogStore(database),
     keeper,
-    key: readLogKey(paths.log, config.origin),
+    keys: new LogKeys(paths.log, config.origin),
     publicDirectory: paths.public,
     publishSeconds: config.publishSeconds,
     publicWitnesses: config.publicWitnesses,

@@ -427,9 +427,7 @@ function checkWitnesses({ witnesses, quorum, faulty, breakGlass }: Witnesses): v
   if (breakGlass !== null && breakGlass.quorum >= quorum) {
     throw new CoreError('bad-document', 'breakGlass.quorum: expected less than the quorum');
   }
-  const keys = witnesses.map(({ key }) =>
-    orBadDocument('witnesses', () => parseCosignerKey(key)),
-  );
+  const keys = witnesses.map(({ key }) => orBadDocument('witnesses', () => parseCosignerKey(key)));
   // One witness under two names or with two keys would count twice.
   for (const identify of [nameOf, ({ publicKey }: CosignerKey) => hex(publicKey)]) {
     if (new Set(keys.map(identify)).size !== count) {

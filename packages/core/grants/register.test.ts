@@ -423,7 +423,10 @@ describe('the log’s keys', () => {
 
   it('a key of another origin, in no form, of an earlier turn or out of turn is refused', () => {
     const all = [...administrators, first, second];
-    assert.equal(apply(signed(next(second, { key: textOf(second, 'a.org/log') }), ...all)), 'malformed');
+    assert.equal(
+      apply(signed(next(second, { key: textOf(second, 'a.org/log') }), ...all)),
+      'malformed',
+    );
     assert.equal(apply(signed(next(second, { key: second.public.text }), ...all)), 'malformed');
     assert.equal(apply(signed(next(second, { version: 2 }), ...all)), 'version-not-next');
     assert.equal(apply(signed(next(first), ...administrators, first)), 'key-taken');
@@ -443,7 +446,10 @@ describe('the log’s keys', () => {
     assert.equal(register.logKeyAfter(entries.toReversed()), textOf(second));
     assert.deepEqual(keys(), [textOf(first)]);
     takes(...entries);
-    assert.deepEqual(keys(), [first, second, third].map((key) => textOf(key)));
+    assert.deepEqual(
+      keys(),
+      [first, second, third].map((key) => textOf(key)),
+    );
     assert.equal(register.logKeys.at(-1)?.index, 2);
     const skipping = next(stranger, { version: 3 });
     assert.equal(apply(signed(skipping, ...administrators, first, stranger)), 'not-the-log');

@@ -17,12 +17,7 @@ import type {
   Signed,
   Witnesses,
 } from './documents.ts';
-import {
-  documentHash,
-  readDocumentOrNull,
-  readPublicDocument,
-  signingInput,
-} from './documents.ts';
+import { documentHash, readDocumentOrNull, readPublicDocument, signingInput } from './documents.ts';
 
 /** How long the glass may stay broken. */
 const BROKEN_MS_MAX = 24 * 3_600_000;
@@ -402,7 +397,8 @@ export class Register {
     const logs = signersOf([present.key, document.key]);
     if (logs?.at(-1)?.name !== this.#genesis.origin) return 'malformed';
     const all = [...this.#administrators, ...logs.map(({ publicKey }) => publicKey)];
-    if (signedByAll(signed, all)) return { key: document.key, index, bothUntil: document.bothUntil };
+    if (signedByAll(signed, all))
+      return { key: document.key, index, bothUntil: document.bothUntil };
     const administrators = this.#administrators.map(({ id }) => id);
     const theirs = signed.signatures.filter(({ key }) => administrators.includes(key));
     const isTheirs = this.signedByAdministrators({ ...signed, signatures: theirs });

@@ -291,35 +291,38 @@ describe('an audit of a log whose public entries appoint witnesses', () => {
     assert.deepEqual(await codes({ policy, statePath }), MISSING);
   });
 
-  it('reads all anew for a memory from before it was remembered whom they appoint', async () => {
-    begin();
-    appoint(1, witnesses);
-    addHours(9, 11, 13);
-    publish(witnesses);
-    await audit({ statePath });
-    const { appointed: _, ...old } = JSON.parse(readFileSync(statePath, 'utf8'));
-    const earlier = JSON.stringify({ ...old, format: 'amanat-audit/v1' });
-    const size = log.leaves.length;
-    for (const more of [[], [14], Array.from({ length: 300 }, () => 15)]) {
-      addHours(...more);
+  for (const version of ['v1', 'v2'] as const)
+    it(`reads all anew for a memory from before it was remembered whom they appoint, ${version}`, async () => {
+      begin();
+      appoint(1, witnesses);
+      addHours(9, 11, 13);
+      publish(witnesses);
+      await audit({ statePath });
+      const { appointed: _, ...old } = JSON.parse(readFileSync(statePath, 'utf8'));
+      const { logKeys: _keys, ...less } = _;
+      const of = { v1: {}, v2: { appointed: less } };
+      const earlier = JSON.stringify({ ...old, ...of[version], format: `amanat-audit/${version}` });
+      const size = log.leaves.length;
+      for (const more of [[], [14], Array.from({ length: 300 }, () => 15)]) {
+        addHours(...more);
+        writeFileSync(statePath, earlier);
+        publish([]);
+        const report = await audit({ statePath });
+        assert.deepEqual(
+          report.findings.map(({ code }) => code),
+          MISSING,
+        );
+        assert.equal(report.rememberedSize, size);
+        assert.deepEqual(report.counts, { personal: log.leaves.length - 2, public: 2, unknown: 0 });
+        assert.deepEqual(await codes({ statePath }), MISSING);
+      }
+      // It still is a memory: another history is a fork.
       writeFileSync(statePath, earlier);
-      publish([]);
-      const report = await audit({ statePath });
-      assert.deepEqual(
-        report.findings.map(({ code }) => code),
-        MISSING,
-      );
-      assert.equal(report.rememberedSize, size);
-      assert.deepEqual(report.counts, { personal: log.leaves.length - 2, public: 2, unknown: 0 });
-      assert.deepEqual(await codes({ statePath }), MISSING);
-    }
-    // It still is a memory: another history is a fork.
-    writeFileSync(statePath, earlier);
-    log.leaves[2] = log.leaves[3] as Uint8Array;
-    log.publish(files, { alone: true });
-    const forked = await audit({ statePath });
-    assert.deepEqual(forked.findings, [{ code: 'fork', at: null }]);
-    assert.equal(forked.evidence.length, 2);
-    assert.equal(readFileSync(statePath, 'utf8'), earlier);
-  });
+      log.leaves[2] = log.leaves[3] as Uint8Array;
+      log.publish(files, { alone: true });
+      const forked = await audit({ statePath });
+      assert.deepEqual(forked.findings, [{ code: 'fork', at: null }]);
+      assert.equal(forked.evidence.length, 2);
+      assert.equal(readFileSync(statePath, 'utf8'), earlier);
+    });
 });

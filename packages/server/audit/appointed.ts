@@ -1,5 +1,6 @@
+import { base64, fromBase64 } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
-import type { Signed, Witnesses } from '@amanat/core/grants';
+import type { AppointedLogKey, Signed, Witnesses } from '@amanat/core/grants';
 import { quorumOf, Register, readDocument, readPublicDocument } from '@amanat/core/grants';
 import type { CosignerKey } from '@amanat/core/log';
 import { MAX_ENTRY_BYTES, parseCosignerKey } from '@amanat/core/log';
@@ -24,6 +25,9 @@ const ENTERED_MS = 2 * HOUR_MS;
 /** Appointments that are remembered. Of more, the oldest is forgotten, which only demands less. */
 const APPOINTMENTS_MAX = 16;
 
+/** Keys that a log names after its first, of which an audit knows. Of more, it follows none. */
+const LOG_KEYS_MAX = 64;
+
 /** Reads what {@link Appointed.keep} gave. */
 export const readAppointed = object({
   genesis: nullable(text(MAX_ENTRY_BYTES)),
@@ -39,6 +43,8 @@ export const readAppointed = object({
     0,
     APPOINTMENTS_MAX,
   ),
+  /** The leaves that name another key of the log's, in base64. */
+  logKeys: list(text(4 * Math.ceil(MAX_ENTRY_BYTES / 3)), 0, LOG_KEYS_MAX),
 });
 /** What an audit remembers of who has to cosign. */
 export type KeptAppointed = ReturnType<typeof readAppointed>;
@@ -65,6 +71,7 @@ export class Appointed {
   #activationMs = 0;
   readonly #register = new Register();
   #appointments: Appointment[] = [];
+  #logKeys: readonly string[] = [];
   #latestHour = 0;
   #brokenUntil = 0;
 
@@ -79,6 +86,7 @@ export class Appointed {
       ...appointmentOf(document),
       ...times,
     }));
+    for (const leaf of kept.logKeys) appointed.#nameLogKey(fromBase64(leaf));
     return appointed;
   }
 
@@ -94,7 +102,13 @@ export class Appointed {
         firstHour: each.firstHour,
         takenBy: each.takenBy,
       })),
+      logKeys: this.#logKeys,
     };
+  }
+
+  /** The keys that sign the log, in order, as its own entries name them; none where it does not begin with a genesis. */
+  get logKeys(): readonly AppointedLogKey[] {
+    return this.#register.logKeys;
   }
 
   /** Takes in what was noticed behind what it has, in a log of this origin, at about `now`. */
@@ -137,7 +151,8 @@ export class Appointed {
       const document = readPublicDocument(signed.document);
       if (document.type === 'genesis') {
         if (document.origin === origin) this.#begin(signed);
-      } else if (!this.#register.signedByAdministrators(signed)) return;
+      } else if (document.type === 'log-key') this.#nameLogKey(bytes);
+      else if (!this.#register.signedByAdministrators(signed)) return;
       else if (document.type === 'witnesses') this.#appoint(signed.document, document.version);
       else if (document.type === 'broken-glass') {
         // It was taken before now: what would have lasted longer took no effect.
@@ -154,6 +169,15 @@ export class Appointed {
     if (this.#register.apply(0, signed, 0) !== null) return;
     this.#genesis = signed.document;
     this.#activationMs = readDocument(signed.document, 'genesis').activationSeconds * 1000;
+  }
+
+  #nameLogKey(bytes: Uint8Array): void {
+    const signed = decodeSigned(bytes);
+    if (signed === null || this.#logKeys.length === LOG_KEYS_MAX) return;
+    // Only the genesis needs a time or a place.
+    if (this.#register.apply(0, signed, 0) === null) {
+      this.#logKeys = [...this.#logKeys, base64(bytes)];
+    }
   }
 
   #appoint(text: string, version: number): void {

@@ -16,6 +16,7 @@ import {
 import { runHere } from '../cli/_around.ts';
 import { FakeKeeper, personalLeaf } from '../log/_fake-keeper.ts';
 import { createLogKey } from '../log/key.ts';
+import { LogKeys } from '../log/keys.ts';
 import { Log } from '../log/log.ts';
 import { createSqliteLogStore } from '../log/store-sqlite.ts';
 import { openDatabase } from '../storage/sqlite.ts';
@@ -166,7 +167,7 @@ describe('an audit of a log', () => {
       '',
       '[]',
       whole.slice(0, -20),
-      whole.replace('amanat-audit/v2', 'amanat-audit/v3'),
+      whole.replace('amanat-audit/v3', 'amanat-audit/v4'),
       whole.replace('"brokenUntil": 0', '"brokenUntil": -1'),
       whole.replace(/"key": "[^"]*"/, `"key": ${JSON.stringify(otherKey)}`),
       JSON.stringify({ ...state, hashes: state.hashes.slice(1) }),
@@ -309,7 +310,7 @@ describe('an audit of a log', () => {
     const live = new Log({
       store: createSqliteLogStore(database),
       keeper: new FakeKeeper(),
-      key,
+      keys: new LogKeys(folder, 'log.test.example'),
       publicDirectory,
       publishSeconds: 600,
       now: () => NOW,

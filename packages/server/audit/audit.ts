@@ -1,5 +1,6 @@
+import type { AppointedLogKey } from '@amanat/core/grants';
 import type { Checkpoint, NoteKey, Policy } from '@amanat/core/log';
-import { CompactRange } from '@amanat/core/log';
+import { CompactRange, formatVerifierKey } from '@amanat/core/log';
 import { Appointed } from './appointed.ts';
 import type { SignedCheckpoint, Witnessing } from './checkpoint.ts';
 import { contradiction, readCheckpoint, readWitnessing } from './checkpoint.ts';
@@ -65,6 +66,16 @@ export interface AuditReport {
   readonly counts: LeafCounts | null;
   /** Files with checkpoints that cannot both be right. */
   readonly evidence: readonly string[];
+  /** The key that signs the log by its own entries, where that is another than the one it was audited by. */
+  readonly nextKey: NextKey | null;
+}
+
+/** The key that the log has changed to. */
+export interface NextKey {
+  /** As C2SP signed-note writes it. */
+  readonly key: string;
+  /** Until when the one before it signs too, in milliseconds since 1970. */
+  readonly bothUntil: number;
 }
 
 /**
@@ -91,6 +102,7 @@ class Audit {
   #witnessing: Witnessing | null = null;
   #counts: LeafCounts | null = null;
   #evidence: readonly string[] = [];
+  #nextKey: NextKey | null = null;
 
   constructor(terms: AuditTerms) {
     this.#terms = terms;
@@ -117,6 +129,7 @@ class Audit {
       found.range === null || !this.#readsAnew || (await this.#extendsOld(source, offered));
     if (found.range === null || !isOld) return this.#keepEvidence(offered);
     const appointed = this.#readAppointed(found.notices);
+    this.#nextKey = nextOf(appointed.logKeys, key);
     if (policy === null && !appointed.isCosigned(offered.note, this.#terms.now())) {
       this.findings.push({ code: 'missing-cosignatures', at: CHECKPOINT });
     }
@@ -131,6 +144,7 @@ class Audit {
       rememberedSize: this.#state?.checkpoint.size ?? 0,
       counts: this.#counts,
       evidence: this.#evidence,
+      nextKey: this.#nextKey,
     };
   }
 
@@ -200,6 +214,15 @@ class Audit {
     if (statePath === null || this.#state === null || !isOfTrees) return;
     this.#evidence = await keepEvidence(statePath, [this.#state.checkpoint, offered]);
   }
+}
+
+/** The last of a log's keys, where this one is among them and is another. */
+function nextOf(keys: readonly AppointedLogKey[], given: NoteKey): NextKey | null {
+  const text = formatVerifierKey(given);
+  const last = keys.at(-1);
+  const isKnown = keys.some(({ key }) => key === text);
+  if (last === undefined || last.key === text || !isKnown) return null;
+  return { key: last.key, bothUntil: last.bothUntil };
 }
 
 /** What two signed checkpoints may be the evidence of. */

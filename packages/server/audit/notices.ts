@@ -7,12 +7,14 @@ const DOCUMENTS_MAX = 256;
 const HOUR_END = 31;
 const PERSONAL_START = Buffer.from('amanat/v1 person ');
 const PUBLIC_START = Buffer.from('amanat/v1 public\n');
-const MARKS = ['"type":"witnesses"', '"type":"broken-glass"'].map((mark) => Buffer.from(mark));
+const MARKS = ['witnesses', 'broken-glass', 'log-key'].map((type) =>
+  Buffer.from(`"type":"${type}"`),
+);
 
 /**
  * What of a log's leaves, in order, tells who has to cosign: when the hour of a leaf about a person begins, in
- * milliseconds, where it is later than any before; a public leaf that may appoint witnesses or break the glass, or that
- * begins the log.
+ * milliseconds, where it is later than any before; a public leaf that may appoint witnesses, break the glass, or
+ * name another key of the log's, or that begins the log.
  */
 export type Notice = number | Uint8Array;
 

@@ -4,7 +4,13 @@ import { base64, equal, fromBase64, hex, utf8 } from '@amanat/core/bytes';
 import type { Json } from '@amanat/core/canonical';
 import { CoreError } from '@amanat/core/errors';
 import type { NoteKey } from '@amanat/core/log';
-import { CompactRange, formatVerifierKey, HASH_LENGTH, MAX_NOTE_LENGTH } from '@amanat/core/log';
+import {
+  CompactRange,
+  formatVerifierKey,
+  HASH_LENGTH,
+  MAX_NOTE_LENGTH,
+  parseVerifierKey,
+} from '@amanat/core/log';
 import { integer, list, nullable, object, oneOf, text, time } from '@amanat/core/shape';
 import { syncFolder, writeWhole } from '../storage/files.ts';
 import type { KeptAppointed } from './appointed.ts';
@@ -25,9 +31,9 @@ const members = {
   leaves: object({ personal: integer(0), public: integer(0), unknown: integer(0) }),
   changed: time,
 };
-const readV1 = object({ format: oneOf('amanat-audit/v1'), ...members });
-const readV2 = object({
-  format: oneOf('amanat-audit/v2'),
+const readEarlier = object({ format: oneOf('amanat-audit/v1', 'amanat-audit/v2'), ...members });
+const readV3 = object({
+  format: oneOf('amanat-audit/v3'),
   ...members,
   appointed: nullable(readAppointed),
 });
@@ -39,16 +45,18 @@ export interface AuditState {
   readonly counts: Readonly<LeafCounts>;
   /** When this tree was first seen, in milliseconds since 1970. */
   readonly changed: number;
-  /** Who has to cosign, by its public entries; null in a state from before this was remembered. */
+  /** Who has to cosign and who signs, by its public entries; null in a state from before this was remembered. */
   readonly appointed: KeptAppointed | null;
 }
 
 function readState(value: Json): AuditStateText {
-  const isV1 = (value as { format?: unknown } | null)?.format === 'amanat-audit/v1';
-  return isV1 ? { ...readV1(value, ''), appointed: null } : readV2(value, '');
+  const { appointed, ...rest } = (value ?? {}) as Readonly<Record<string, Json>>;
+  if (rest.format === 'amanat-audit/v3') return readV3({ ...rest, appointed } as Json, '');
+  // What they knew of who is appointed is less: it is read anew.
+  return { ...readEarlier(rest, ''), appointed: null };
 }
 
-type AuditStateText = Omit<ReturnType<typeof readV2>, 'format'>;
+type AuditStateText = Omit<ReturnType<typeof readV3>, 'format'>;
 
 /**
  * What was remembered of the log; null where nothing was. The tree in it must be the one that its checkpoint signs.
@@ -59,15 +67,15 @@ export async function loadState(path: string, key: NoteKey): Promise<AuditState 
   if (written === null) return null;
   try {
     const state = readState(JSON.parse(written) as Json);
-    if (state.key !== formatVerifierKey(key)) {
+    const named = state.appointed === null ? [] : Appointed.from(state.appointed).logKeys;
+    const given = formatVerifierKey(key);
+    if (state.key !== given && !named.some((each) => each.key === given)) {
       throw new AuditError('bad-state', null, 'the state is of a log with another key');
     }
-    const checkpoint = openCheckpoint(state.checkpoint, key);
+    const checkpoint = openCheckpoint(state.checkpoint, parseVerifierKey(state.key));
     const range = CompactRange.from(checkpoint.size, state.hashes.map(fromBase64));
     if (equal(range.root(), checkpoint.root)) {
       const { leaves: counts, changed, appointed } = state;
-      // What it remembers must be what it can go on from.
-      if (appointed !== null) Appointed.from(appointed);
       return { checkpoint, range, counts, changed, appointed };
     }
   } catch (cause) {
@@ -90,7 +98,7 @@ async function readIfThere(path: string): Promise<string | null> {
 export async function saveState(path: string, key: NoteKey, state: AuditState): Promise<void> {
   const { checkpoint, range, counts, changed, appointed } = state;
   const written = {
-    format: 'amanat-audit/v2',
+    format: 'amanat-audit/v3',
     key: formatVerifierKey(key),
     checkpoint: checkpoint.note,
     hashes: range.hashes().map(base64),

@@ -23,13 +23,19 @@ const TWO_PERSON_TYPES = [
   'declaration',
   'grants',
   'witnesses',
+  'log-key',
   'broken-glass',
   'protection',
 ] as const;
 export type TwoPersonType = (typeof TWO_PERSON_TYPES)[number];
 
-/** A revocation waits for nothing, who is protected is so at once, and a glass is broken in need. */
-const AT_ONCE: ReadonlySet<TwoPersonType> = new Set(['revocation', 'protection', 'broken-glass']);
+/** A revocation waits for nothing, who is protected is so at once, a glass is broken in need, and a tree has one key. */
+const AT_ONCE: ReadonlySet<TwoPersonType> = new Set([
+  'revocation',
+  'protection',
+  'broken-glass',
+  'log-key',
+]);
 const HALF = 'half-signed';
 
 /** Options of every command that two administrators sign. */

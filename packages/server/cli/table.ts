@@ -128,6 +128,13 @@ export const COMMANDS: ReadonlyMap<string, TableEntry> = new Map<string, TableEn
     },
   ],
   [
+    'log-key rotate',
+    {
+      summary: 'have another key sign the log, beside this one for a while',
+      load: async () => (await import('./commands/log-key-rotate.ts')).logKeyRotate,
+    },
+  ],
+  [
     'subject protect',
     {
       summary: 'ask a second person for every look-up of somebody, or end that',

@@ -6,7 +6,7 @@ import { after, beforeEach, describe, it } from 'node:test';
 import { base64 } from '@amanat/core/bytes';
 import type { DocumentOf } from '@amanat/core/grants';
 import { signingInput, writeDocument } from '@amanat/core/grants';
-import type { CosigningKey } from '@amanat/core/keys';
+import type { CosigningKey, SigningKey } from '@amanat/core/keys';
 import { cosign, generateCosigningKey, generateSigningKey, sign } from '@amanat/core/keys';
 import {
   CompactRange,
@@ -16,11 +16,13 @@ import {
   formatNote,
   formatVerifierKey,
   leafHash,
+  noteKey,
   parseNote,
   tilePath,
   tilesForSize,
 } from '@amanat/core/log';
 import { TestLog } from '../audit/_log.ts';
+import type { LogKey } from '../log/key.ts';
 import { createLogKey, signCheckpoint } from '../log/key.ts';
 import { encodeSigned } from '../log/signed.ts';
 import type { LeafToStore } from '../log/store.ts';
@@ -97,9 +99,12 @@ describe('checking a whole log', () => {
   };
 
   /** Adds an entry about organisations, signed by both administrators. */
-  const enter = (document: DocumentOf<'witnesses' | 'broken-glass'>) => {
+  const enter = (
+    document: DocumentOf<'witnesses' | 'broken-glass' | 'log-key'>,
+    ...logKeys: readonly SigningKey[]
+  ) => {
     const text = writeDocument(document);
-    const signatures = administrators.map((each) => ({
+    const signatures = [...administrators, ...logKeys].map((each) => ({
       key: each.public.id,
       signature: base64(sign(each, signingInput(text))),
     }));
@@ -125,7 +130,7 @@ describe('checking a whole log', () => {
     write('checkpoint', formatNote(text, [...signatures, ...cosigned]));
   };
 
-  function publish(size: number): void {
+  function publish(size: number, signers: LogKey | readonly LogKey[] = key): void {
     const nodes: Uint8Array[][] = [];
     const range = CompactRange.empty();
     for (const bytes of leaves.slice(0, size)) {
@@ -143,7 +148,7 @@ describe('checking a whole log', () => {
       const bundle = encodeEntryBundle(leaves.slice(from, from + tile.width));
       write(tilePath({ ...tile, level: 'entries' }), bundle);
     }
-    write('checkpoint', signCheckpoint(key, { size, root: range.root() }));
+    write('checkpoint', signCheckpoint(signers, { size, root: range.root() }));
   }
 
   const verifyAll = ({ logKey = null, pinned = null }: Partial<Keys> = {}) =>
@@ -225,6 +230,31 @@ describe('checking a whole log', () => {
     assert.deepEqual(await differencesOf({ logKey: other.verifierKey }), ['checkpoint-signature']);
     rmSync(join(publicDirectory, 'checkpoint'));
     assert.deepEqual(await differencesOf(), ['no-checkpoint']);
+  });
+
+  it('finds a checkpoint that was not signed by the key which its tree names last', async () => {
+    mkdirSync(join(folder, `next-${nth}`));
+    const next = createLogKey(join(folder, `next-${nth}`), ORIGIN);
+    const document = { version: 1, key: next.verifierKey, bothUntil: 0, time: 0 } as const;
+    enter({ type: 'log-key', ...document }, key.signing, next.signing);
+    // What is published is from before the next key.
+    assert.deepEqual(await differencesOf(), []);
+    assert.equal((await verifyAll()).logKey, key.verifierKey);
+    publish(SIZE, next);
+    assert.deepEqual(await differencesOf(), ['checkpoint-signature']);
+    publish(leaves.length);
+    assert.deepEqual(await differencesOf(), ['checkpoint-signature']);
+    for (const signers of [next, [key, next]]) {
+      publish(leaves.length, signers);
+      assert.deepEqual(await differencesOf(), []);
+      // Known from elsewhere, either key leads to the one that signs.
+      for (const { verifierKey } of [key, next]) {
+        const found = await verifyAll({ logKey: verifierKey });
+        assert.deepEqual([found.differences, found.logKey], [[], next.verifierKey]);
+      }
+    }
+    const other = formatVerifierKey(noteKey(ORIGIN, Buffer.alloc(32, 7)));
+    assert.deepEqual(await differencesOf({ logKey: other }), ['checkpoint-signature']);
   });
 
   it('finds that the leaves are not those of the tree that was signed, though every file is theirs', async () => {

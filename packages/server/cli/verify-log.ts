@@ -1,9 +1,9 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { CoreError } from '@amanat/core/errors';
-import type { EntryRefusal } from '@amanat/core/grants';
-import { quorumOf, Register, readDocument } from '@amanat/core/grants';
-import type { Checkpoint, CosignerKey, NoteKey } from '@amanat/core/log';
+import type { AppointedLogKey, EntryRefusal } from '@amanat/core/grants';
+import { quorumOf, Register } from '@amanat/core/grants';
+import type { Checkpoint, CosignerKey } from '@amanat/core/log';
 import { parseCosignerKey, parseLeafOrNull, parseVerifierKey, TILE_WIDTH } from '@amanat/core/log';
 import type { WitnessKeys } from '@amanat/core/verify';
 import type { Finding, LeavesSeen, SignedCheckpoint, StoredCode } from '../audit/audit.ts';
@@ -96,14 +96,18 @@ export async function verifyLog(terms: LogVerificationTerms): Promise<LogVerific
   return check.result();
 }
 
+/** What a leaf holds that names a key of the log's. */
+const NAMES_A_LOG_KEY = Buffer.from('"type":"log-key"');
+
 class LogCheck {
   readonly #terms: LogVerificationTerms;
   readonly #log: StoredLog;
   readonly #differences: FoundDifference[] = [];
   readonly #register = new Register();
   readonly #inert: Partial<Record<EntryRefusal, number>> = {};
-  #logKey: NoteKey | null = null;
-  #logKeyText: string | null = null;
+  /** The keys that the leaves name, in their order; none where the genesis has no key that is one. */
+  #logKeys: readonly AppointedLogKey[] = [];
+  #logKey: string | null = null;
   #published: SignedCheckpoint | null = null;
   #size = 0;
   #witnesses: PublishedWitnesses | null = null;
@@ -118,7 +122,7 @@ class LogCheck {
   }
 
   async run(): Promise<void> {
-    this.#readLogKey();
+    this.#readLogKeys();
     await this.#readCheckpoint();
     // After the checkpoint: whatever that covers is in the store by now.
     this.#size = this.#terms.store.size();
@@ -133,7 +137,7 @@ class LogCheck {
       size: this.#size,
       published: this.#published,
       witnesses: this.#witnesses,
-      logKey: this.#logKeyText,
+      logKey: this.#logKey,
       register: this.#register,
       publicEntries: this.#publicEntries,
       personalEntries: this.#personalEntries,
@@ -142,33 +146,42 @@ class LogCheck {
     };
   }
 
-  /** The key from the first leaf, or from elsewhere. */
-  #readLogKey(): void {
-    const [first] = this.#terms.store.leaves(0, 1);
-    try {
-      const document = first === undefined ? null : (decodeSigned(first)?.document ?? null);
-      const named = document === null ? null : readDocument(document, 'genesis').logKey;
-      this.#logKeyText = this.#terms.logKey ?? named;
-      if (this.#logKeyText !== null) this.#logKey = parseVerifierKey(this.#logKeyText);
-    } catch (error) {
-      if (!(error instanceof CoreError)) throw error;
+  /** Those that the leaves name, of which one has to be the key that is known from elsewhere, where one is. */
+  #readLogKeys(): void {
+    const { store, logKey } = this.#terms;
+    const register = new Register();
+    const [first] = store.leaves(0, 1);
+    const genesis = first === undefined ? null : decodeSigned(first);
+    if (genesis !== null) register.apply(0, genesis, 0);
+    for (const { index, bytes } of store.publicLeaves(1)) {
+      const signed = Buffer.from(bytes).includes(NAMES_A_LOG_KEY) ? decodeSigned(bytes) : null;
+      if (signed !== null) register.apply(index, signed, 0);
     }
+    const named = register.logKeys.filter(({ key }) => isLogKey(key));
+    // Of a log that does not name it, the key that is known from elsewhere is the only one.
+    const isOurs = logKey === null || named.some(({ key }) => key === logKey);
+    this.#logKeys = isOurs ? named : [{ key: logKey, index: 0, bothUntil: 0 }];
+    this.#logKey = this.#logKeys.at(-1)?.key ?? null;
     if (this.#logKey === null) this.#report('no-genesis', 0);
   }
 
-  /** The checkpoint that the key must have signed. */
+  /** The checkpoint that must be signed by the key which its tree names last. */
   async #readCheckpoint(): Promise<void> {
-    if (this.#logKey === null) {
-      const isThere = (await this.#log.readCheckpoint()) !== null;
-      return this.#report(isThere ? 'checkpoint-signature' : 'no-checkpoint', null);
+    for (const { key, index } of this.#logKeys.toReversed()) {
+      try {
+        const published = await readCheckpoint(this.#log, parseVerifierKey(key));
+        const next = this.#logKeys[this.#logKeys.findIndex((each) => each.key === key) + 1];
+        if (published.size > index && published.size <= (next?.index ?? Number.MAX_SAFE_INTEGER)) {
+          this.#published = published;
+          this.#logKey = key;
+          return;
+        }
+      } catch (error) {
+        if (!(error instanceof AuditError) || error.code === 'unreachable') throw error;
+      }
     }
-    try {
-      this.#published = await readCheckpoint(this.#log, this.#logKey);
-    } catch (error) {
-      if (!(error instanceof AuditError) || error.code === 'unreachable') throw error;
-      const isThere = error.code !== 'no-checkpoint';
-      this.#report(isThere ? 'checkpoint-signature' : 'no-checkpoint', null);
-    }
+    const isThere = (await this.#log.readCheckpoint()) !== null;
+    this.#report(isThere ? 'checkpoint-signature' : 'no-checkpoint', null);
   }
 
   /** The published tree, from the store's leaves to the signed root. */
@@ -277,5 +290,15 @@ class LogCheck {
 
   #report(difference: LogDifference, at: string | number | null): void {
     if (!this.#isFull) this.#differences.push({ difference, at });
+  }
+}
+
+function isLogKey(text: string): boolean {
+  try {
+    parseVerifierKey(text);
+    return true;
+  } catch (error) {
+    if (error instanceof CoreError) return false;
+    throw error;
   }
 }

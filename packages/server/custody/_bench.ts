@@ -16,6 +16,7 @@ import { parseDeclarationFile } from '../holdings/parse.ts';
 import type { ShippedHolding } from '../holdings/shipped.ts';
 import { readShipped, shippedHoldings } from '../holdings/shipped.ts';
 import { createLogKey } from '../log/key.ts';
+import { LogKeys } from '../log/keys.ts';
 import { Log } from '../log/log.ts';
 import { createSqliteLogStore } from '../log/store-sqlite.ts';
 import type { Database } from '../storage/sqlite.ts';
@@ -144,7 +145,7 @@ export class Bench {
     this.log = new Log({
       store: createSqliteLogStore(this.database),
       keeper: this.keeper,
-      key: this.#logKey,
+      keys: new LogKeys(join(this.directory, 'log'), ORIGIN),
       publicDirectory: join(this.directory, 'log', 'public'),
       publishSeconds: 600,
       now: () => Date.now() + this.clockMs,

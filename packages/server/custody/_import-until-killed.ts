@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KeeperClient } from '@amanat/keeper/client';
-import { readLogKey } from '../log/key.ts';
+import { LogKeys } from '../log/keys.ts';
 import { Log } from '../log/log.ts';
 import { createSqliteLogStore } from '../log/store-sqlite.ts';
 import { openDatabase } from '../storage/sqlite.ts';
@@ -24,7 +24,7 @@ const database = openDatabase(join(directory, 'amanat.db'));
 const log = new Log({
   store: createSqliteLogStore(database),
   keeper,
-  key: readLogKey(join(directory, 'log'), ORIGIN),
+  keys: new LogKeys(join(directory, 'log'), ORIGIN),
   publicDirectory: join(directory, 'log', 'public'),
   publishSeconds: 600,
   now: Date.now,

@@ -18,7 +18,7 @@ const KEEPER_FRESH_MS = 1_000;
 export interface StateDeps {
   readonly log: {
     readonly reason: LogReason | null;
-    readonly register: Pick<Register, 'genesis' | 'witnessing' | 'brokenUntil'>;
+    readonly register: Pick<Register, 'genesis' | 'logKeys' | 'witnessing' | 'brokenUntil'>;
     now(): number;
   };
   readonly keeper: KeeperPort;
@@ -39,7 +39,10 @@ const instance = Type.Object({
   origin: nullableText,
   mode: Type.String(),
   banner: nullableText,
-  logKey: nullableText,
+  logKey: Type.Union([Type.String(), Type.Null()], {
+    description: 'The key that signs the log, as the log’s own entries name it.',
+  }),
+  logKeyVersion: Type.Integer({ description: 'How often the log has changed its key.' }),
   keeperKey: nullableText,
   keeperSealingKey: nullableText,
   witnesses: Type.Union([witnessesSchema, Type.Null()], {
@@ -78,7 +81,8 @@ export async function stateRoutes(app: FastifyInstance, deps: StateDeps): Promis
         origin: genesis?.origin ?? null,
         mode,
         banner: mode === 'demo' ? DEMO_BANNER : null,
-        logKey: genesis?.logKey ?? null,
+        logKey: log.register.logKeys.at(-1)?.key ?? null,
+        logKeyVersion: Math.max(0, log.register.logKeys.length - 1),
         keeperKey: genesis?.keeperKey ?? null,
         keeperSealingKey: genesis?.keeperSealingKey ?? null,
         witnesses,

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { openDatabase } from '../storage/sqlite.ts';
 import { FakeKeeper, personalLeaf } from './_fake-keeper.ts';
-import { readLogKey } from './key.ts';
+import { LogKeys } from './keys.ts';
 import { Log } from './log.ts';
 import { createSqliteLogStore } from './store-sqlite.ts';
 
@@ -12,7 +12,7 @@ const store = createSqliteLogStore(database);
 const log = new Log({
   store,
   keeper: FakeKeeper.behind(store),
-  key: readLogKey(directory, 'log.test.example'),
+  keys: new LogKeys(directory, 'log.test.example'),
   publicDirectory: join(directory, 'public'),
   publishSeconds: 0,
   now: Date.now,

@@ -9,7 +9,8 @@ import { hex } from '@amanat/core/bytes';
 import { parseCheckpoint, parseNote, rootFromTiles, tilePath } from '@amanat/core/log';
 import { openDatabase } from '../storage/sqlite.ts';
 import { FakeKeeper, personalLeaf } from './_fake-keeper.ts';
-import { createLogKey, readLogKey } from './key.ts';
+import { createLogKey } from './key.ts';
+import { LogKeys } from './keys.ts';
 import { Log } from './log.ts';
 import { createSqliteLogStore } from './store-sqlite.ts';
 
@@ -52,7 +53,7 @@ async function checkLog(directory: string, acknowledged: ReadonlyMap<number, num
   const log = new Log({
     store,
     keeper: FakeKeeper.behind(store),
-    key: readLogKey(directory, ORIGIN),
+    keys: new LogKeys(directory, ORIGIN),
     publicDirectory,
     publishSeconds: 600,
     now: Date.now,

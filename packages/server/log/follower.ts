@@ -2,12 +2,12 @@ import { RECORD_KEY_BYTES } from '@amanat/core/keys';
 import type { CompactRange } from '@amanat/core/log';
 import type { KeeperPort, KeeperStatus, Released } from '@amanat/keeper/client';
 import { KeeperRefused, KeeperUnavailable, packLeaves } from '@amanat/keeper/client';
-import type { LogKey } from './key.ts';
-import { signCheckpoint } from './key.ts';
+import type { LogKeys } from './keys.ts';
 import type { TreeHead } from './publisher.ts';
 import { BATCH_BYTES_MAX, BATCH_LEAVES_MAX } from './queue.ts';
 import { NotWitnessed } from './quorum.ts';
 import type { LogStore } from './store.ts';
+import type { StoredTree } from './stored-tree.ts';
 
 /** How long the keeper may take to answer before it counts as lost. */
 const KEEPER_TIMEOUT_MS = 20_000;
@@ -15,17 +15,21 @@ const KEEPER_TIMEOUT_MS = 20_000;
 /** Has the keeper follow the log, under checkpoints that it signs for it. */
 export class Follower {
   readonly #keeper: KeeperPort;
-  readonly #key: LogKey;
+  readonly #keys: LogKeys;
+  readonly #tree: StoredTree;
 
-  constructor(keeper: KeeperPort, key: LogKey) {
+  constructor(keeper: KeeperPort, keys: LogKeys, tree: StoredTree) {
     this.#keeper = keeper;
-    this.#key = key;
+    this.#keys = keys;
+    this.#tree = tree;
   }
 
-  /** The tree's head, signed. */
-  sign(range: CompactRange): TreeHead {
+  /** The tree's head, signed at `now`. */
+  sign(range: CompactRange, now: number): TreeHead {
     const { size } = range;
-    return { size, checkpoint: signCheckpoint(this.#key, { size, root: range.root() }) };
+    const { logKeys } = this.#tree.register;
+    this.#keys.retire(logKeys, now);
+    return { size, checkpoint: this.#keys.sign({ size, root: range.root() }, logKeys) };
   }
 
   /** What the keeper says of itself. @throws what its client throws; KeeperUnavailable where no answer comes in time */

@@ -12,21 +12,25 @@ import {
   noteMessage,
 } from '@amanat/core/log';
 
-const FILE = 'log-key.pem';
 const KEY_BYTES_MAX = 4096;
 
-/** The key that signs the log's checkpoints: the gateway's one long-lived secret. */
+/** A key that signs the log's checkpoints. */
 export interface LogKey {
   readonly note: NoteKey;
-  /** As C2SP signed-note writes it; it stands in the log's first entry. */
+  /** As C2SP signed-note writes it; it stands in the log's first entry, or in the one that names it. */
   readonly verifierKey: string;
   readonly signing: SigningKey;
 }
 
-/** Draws the log's key and writes it under the log's folder, its owner's alone. Throws where there is one already. */
-export function createLogKey(directory: string, origin: string): LogKey {
+/** Where the key is that a log's `version`th document of its kind names; 0 is the first, which the genesis does. */
+export function logKeyFile(directory: string, version: number): string {
+  return join(directory, version === 0 ? 'log-key.pem' : `log-key-${version}.pem`);
+}
+
+/** Draws a key of the log's and writes it under the log's folder, its owner's alone. Throws where there is one already. */
+export function createLogKey(directory: string, origin: string, version = 0): LogKey {
   const signing = generateSigningKey('ed25519');
-  const file = openSync(join(directory, FILE), 'wx', 0o600);
+  const file = openSync(logKeyFile(directory, version), 'wx', 0o600);
   try {
     writeSync(file, exportSigningKey(signing));
     fsyncSync(file);
@@ -36,9 +40,9 @@ export function createLogKey(directory: string, origin: string): LogKey {
   return toLogKey(signing, origin);
 }
 
-/** Reads the log's key. Throws where it is missing, malformed, or open to other users of the machine. */
-export function readLogKey(directory: string, origin: string): LogKey {
-  const file = openSync(join(directory, FILE), 'r');
+/** Reads a key of the log's. Throws where it is missing, malformed, or open to other users of the machine. */
+export function readLogKey(directory: string, origin: string, version = 0): LogKey {
+  const file = openSync(logKeyFile(directory, version), 'r');
   try {
     const { mode, size } = fstatSync(file);
     if ((mode & 0o077) !== 0) throw new Error('the log’s key is open to other users: chmod 600 it');
@@ -49,11 +53,21 @@ export function readLogKey(directory: string, origin: string): LogKey {
   }
 }
 
-/** The signed checkpoint of a tree (C2SP tlog-checkpoint). */
-export function signCheckpoint(key: LogKey, tree: { size: number; root: Uint8Array }): string {
-  const text = formatCheckpoint({ origin: key.note.name, ...tree });
-  const signature = sign(key.signing, noteMessage(text));
-  return formatNote(text, [{ key: key.note, signature }]);
+/** The signed checkpoint of a tree (C2SP tlog-checkpoint), by one key or by several of one log. */
+export function signCheckpoint(
+  keys: LogKey | readonly LogKey[],
+  tree: { size: number; root: Uint8Array },
+): string {
+  const all = 'signing' in keys ? [keys] : keys;
+  const [first] = all;
+  if (first === undefined) throw new Error('no key of the log’s is here');
+  const text = formatCheckpoint({ origin: first.note.name, ...tree });
+  const message = noteMessage(text);
+  const signatures = all.map(({ note, signing }) => ({
+    key: note,
+    signature: sign(signing, message),
+  }));
+  return formatNote(text, signatures);
 }
 
 function toLogKey(signing: SigningKey, origin: string): LogKey {

@@ -26,6 +26,7 @@ import { openDatabase } from '../storage/sqlite.ts';
 import { FakeKeeper, personalLeaf } from './_fake-keeper.ts';
 import { LogUnavailable } from './errors.ts';
 import { createLogKey } from './key.ts';
+import { LogKeys } from './keys.ts';
 import type { LogDeps, NewLeaf } from './log.ts';
 import { Log } from './log.ts';
 import type { LogStore } from './store.ts';
@@ -37,6 +38,8 @@ interface Bench {
   readonly log: Log;
   readonly keeper: FakeKeeper;
   readonly store: LogStore;
+  /** As the genesis would name it. */
+  readonly logKey: string;
   readonly directory: string;
   /** The published checkpoint's text, its signature verified. */
   readonly published: () => string;
@@ -59,7 +62,10 @@ async function openLog(
   const key = createLogKey(directory, ORIGIN);
   const publicDirectory = join(directory, 'public');
   const deps = { publishSeconds: 600, now: () => 1_763_884_800_000, ...options };
-  const create = () => new Log({ ...deps, keeper, store, key, publicDirectory });
+  const create = () => {
+    const keys = new LogKeys(directory, ORIGIN);
+    return new Log({ ...deps, keeper, store, keys, publicDirectory });
+  };
   const logs = [create()];
   t.after(async () => {
     for (const each of logs) await each.close();
@@ -85,7 +91,18 @@ async function openLog(
     await next.ready();
     return next;
   };
-  return { log, keeper, store, directory: publicDirectory, published, exec, restart, reopen };
+  const logKey = key.verifierKey;
+  return {
+    log,
+    keeper,
+    store,
+    logKey,
+    directory: publicDirectory,
+    published,
+    exec,
+    restart,
+    reopen,
+  };
 }
 
 function leaf(seed: number, options: { wanted?: boolean } = {}): NewLeaf {
@@ -389,9 +406,9 @@ test('a reopened log goes on where it was', async (t) => {
 });
 
 test('of two entries that each would be the next version, one is taken', async (t) => {
-  const { log, reopen } = await openLog(t);
+  const { log, reopen, logKey } = await openLog(t);
   await log.ready();
-  const { genesis, agency } = administrators();
+  const { genesis, agency } = administrators(logKey);
   assert.deepEqual(await log.appendPublic(agency(1)), { refused: 'no-genesis' });
   assert.deepEqual(await log.appendPublic(genesis), { index: 0 });
   const answers = await Promise.all([log.appendPublic(agency(1)), log.appendPublic(agency(1))]);
@@ -404,7 +421,7 @@ test('of two entries that each would be the next version, one is taken', async (
   assert.equal(again.size, 2);
 });
 
-function administrators() {
+function administrators(logKey: string) {
   const [a, b, registrar] = [1, 2, 3].map(() => generateSigningKey('ed25519')) as [
     ReturnType<typeof generateSigningKey>,
     ReturnType<typeof generateSigningKey>,
@@ -422,7 +439,7 @@ function administrators() {
       type: 'genesis',
       origin: ORIGIN,
       mode: 'demo',
-      logKey: `${ORIGIN}+00000000+AA==`,
+      logKey,
       keeperKey: a.public.text,
       keeperSealingKey: `${'A'.repeat(87)}=`,
       administrators: [a.public.text, b.public.text],

@@ -9,7 +9,7 @@ import { Cosigning } from './cosigning.ts';
 import type { LogFailure, LogReason } from './errors.ts';
 import { LogUnavailable } from './errors.ts';
 import { Follower } from './follower.ts';
-import type { LogKey } from './key.ts';
+import type { LogKeys } from './keys.ts';
 import { Mending } from './mending.ts';
 import { PublicWitnesses } from './public-witnesses.ts';
 import type { TreeHead } from './publisher.ts';
@@ -29,7 +29,8 @@ const NOTE_MS = 1_000;
 
 export type { LogReason } from './errors.ts';
 export { LogUnavailable, waitsFor } from './errors.ts';
-export { createLogKey, readLogKey } from './key.ts';
+export { createLogKey, logKeyFile, readLogKey } from './key.ts';
+export { LogKeys } from './keys.ts';
 export type { Appended, NewLeaf } from './queue.ts';
 export { decodeSigned, encodeSigned } from './signed.ts';
 export type { LogStore } from './store.ts';
@@ -37,7 +38,7 @@ export type { LogStore } from './store.ts';
 export interface LogDeps {
   readonly store: LogStore;
   readonly keeper: KeeperPort;
-  readonly key: LogKey;
+  readonly keys: LogKeys;
   /** Folder of the static files. */
   readonly publicDirectory: string;
   readonly publishSeconds: number;
@@ -80,12 +81,12 @@ export class Log {
     const { store, now } = deps;
     this.#deps = deps;
     this.#tree = new StoredTree(store);
-    this.#follower = new Follower(deps.keeper, deps.key);
+    this.#follower = new Follower(deps.keeper, deps.keys, this.#tree);
     this.#cosigning = new Cosigning({ store, tree: this.#tree, now });
     this.#publisher = new Publisher({
       store,
       directory: deps.publicDirectory,
-      key: deps.key,
+      keys: deps.keys,
       intervalSeconds: deps.publishSeconds,
       onPublished: (head) => this.#publicWitnesses.offer(this.#cosigning.toCosign(head)),
       onFailure: (error) => deps.onFailure?.('publisher', error),
@@ -97,7 +98,7 @@ export class Log {
     });
     this.#mending = new Mending({
       store,
-      origin: deps.key.note.name,
+      origin: deps.keys.origin,
       tree: this.#tree,
       follower: this.#follower,
       cosigning: this.#cosigning,
@@ -239,12 +240,15 @@ export class Log {
     const isStill = this.#reason === 'not-witnessed' || this.#reason === 'older-than-witnesses';
     const isBreakingGlass = isStill && readDocumentOrNull(signed.document, 'broken-glass') !== null;
     if (this.#reason !== null && !isBreakingGlass) throw new LogUnavailable(this.#reason);
-    const refused = this.register.check(signed, this.#deps.now());
+    const endorsed = this.#deps.keys.endorse(signed, this.register.logKeys);
+    const refused = this.register.check(endorsed, this.#deps.now());
     if (refused !== null) return { refused };
-    const bytes = encodeSigned(signed);
+    const bytes = encodeSigned(endorsed);
     if (bytes === null) return { refused: 'malformed' as const };
     if (isBreakingGlass) return { index: this.#store([{ bytes }]).from };
     const [appended] = await this.append([{ bytes }]);
+    // Whoever is told of the next key must not be shown a tree that it has not signed.
+    if (this.register.logKeys.at(-1)?.index === appended?.index) await this.flush();
     return { index: (appended as Appended).index };
   }
 
@@ -295,7 +299,10 @@ export class Log {
       leaf.wanted === true && leaf.entry !== undefined ? leaf.entry.lookUp : [],
     );
     try {
-      const head = await this.#cosigning.cosign(this.#follower.sign(range), witnessing);
+      const head = await this.#cosigning.cosign(
+        this.#follower.sign(range, this.#deps.now()),
+        witnessing,
+      );
       if (epoch !== this.#epoch) throw new Error('the keeper was lost meanwhile');
       const released = await this.#follower.commit(
         head,

@@ -111,7 +111,7 @@ export class Mending {
       else tree.readRetaken();
       // By what the keeper has followed to: of what is stored beyond it knows nothing yet.
       const witnessing = tree.register.witnessing(this.#deps.now(), status.size);
-      const head = await cosigning.cosign(follower.sign(range), witnessing);
+      const head = await cosigning.cosign(follower.sign(range, this.#deps.now()), witnessing);
       await follower.catchUp(store, status.size, head);
       // Also where there is nothing to follow: by the keeper's clock, witnesses' cosignatures may be too old.
       if (witnessing !== null && status.size === head.size) await follower.commit(head, [], []);

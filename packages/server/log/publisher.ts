@@ -1,15 +1,12 @@
 import { readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { equal } from '@amanat/core/bytes';
-import { verify } from '@amanat/core/keys';
 import type { NoteSignature, TilePosition } from '@amanat/core/log';
 import {
   encodeEntryBundle,
   encodeTile,
   formatNote,
   HASH_LENGTH,
-  openNote,
-  parseCheckpoint,
   parseNote,
   signerId,
   TILE_WIDTH,
@@ -17,7 +14,7 @@ import {
   tilesBetween,
 } from '@amanat/core/log';
 import { syncFolder, writeWhole } from '../storage/files.ts';
-import type { LogKey } from './key.ts';
+import type { LogKeys } from './keys.ts';
 import type { LogStore } from './store.ts';
 import { rangeAt, tileHashes } from './tree.ts';
 
@@ -35,7 +32,7 @@ export interface PublisherDeps {
   readonly store: LogStore;
   /** The folder that is served as it is: `checkpoint` and `tile/`. */
   readonly directory: string;
-  readonly key: LogKey;
+  readonly keys: LogKeys;
   /** At most this often; 0: at once. Intervals keep arrival times from linking entries. */
   readonly intervalSeconds: number;
   /** Told of each tree whose files are there. */
@@ -169,10 +166,7 @@ export class Publisher {
   async #isOurs(size: number): Promise<boolean> {
     try {
       const note = await readFile(join(this.#deps.directory, CHECKPOINT), 'utf8');
-      const { text } = openNote(note, [this.#deps.key.note], (_key, message, signature) =>
-        verify(this.#deps.key.signing.public, message, signature),
-      );
-      const published = parseCheckpoint(text);
+      const published = this.#deps.keys.open(note);
       const isPart = published.size <= size;
       return isPart && equal(rangeAt(this.#deps.store, published.size).root(), published.root);
     } catch {

@@ -26,6 +26,7 @@ import { Witness } from '../witness/witness.ts';
 import { FakeKeeper, personalLeaf } from './_fake-keeper.ts';
 import type { LogKey } from './key.ts';
 import { createLogKey } from './key.ts';
+import { LogKeys } from './keys.ts';
 import { Log, LogUnavailable } from './log.ts';
 import { createSqliteLogStore } from './store-sqlite.ts';
 
@@ -137,7 +138,7 @@ async function openLog(
     new Log({
       store: createSqliteLogStore(opened),
       keeper,
-      key,
+      keys: new LogKeys(directory, ORIGIN),
       publicDirectory,
       publishSeconds,
       publicWitnesses: witnesses

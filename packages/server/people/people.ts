@@ -19,6 +19,7 @@ export const ENTERED_TYPES = [
   'declaration',
   'grants',
   'witnesses',
+  'log-key',
   'broken-glass',
 ] as const;
 export type EnteredType = (typeof ENTERED_TYPES)[number];

@@ -63,7 +63,7 @@ export const audit: Command = {
       onLeaves: (leaves, size) => progress.at(leaves, size),
       signal: call.signal,
     });
-    const { checkpoint, cosigned, rememberedSize, counts, findings, evidence } = report;
+    const { checkpoint, cosigned, rememberedSize, counts, findings, evidence, nextKey } = report;
     progress.end((checkpoint?.size ?? rememberedSize) - rememberedSize);
     const verified = findings.length === 0;
     return {
@@ -78,6 +78,7 @@ export const audit: Command = {
         leaves: counts,
         findings,
         evidence,
+        nextKey,
       },
       lines: describe(report, key.name),
     };
@@ -85,7 +86,7 @@ export const audit: Command = {
 };
 
 function describe(report: AuditReport, origin: string): string[] {
-  const { checkpoint, cosigned, rememberedSize, counts, findings, evidence } = report;
+  const { checkpoint, cosigned, rememberedSize, counts, findings, evidence, nextKey } = report;
   const isOurs = counts !== null && counts.personal + counts.public > 0;
   const kinds = isOurs
     ? ` (${format(counts.personal)} about people, ${format(counts.public)} public, ` +
@@ -102,6 +103,12 @@ function describe(report: AuditReport, origin: string): string[] {
     ...(cosigned === null ? [] : [`Cosigned: ${new Date(cosigned).toISOString()}`]),
     ...describeFindings(findings),
     ...evidence.map((path) => `  kept ${path}`),
+    ...(nextKey === null
+      ? []
+      : [
+          `The log has named another key: ${nextKey.key}`,
+          `  Audit it by that one from now on; this one signs until ${new Date(nextKey.bothUntil).toISOString()}.`,
+        ]),
     findings.length === 0 ? 'Verified.' : 'NOT VERIFIED.',
   ];
 }
