@@ -491,11 +491,20 @@ test('rows of keeper.db are changed', async () => {
     `SELECT idx FROM documents WHERE document LIKE '%"person":"p-1"%officer%'`,
   )?.idx ?? 0) as number;
   const cases: readonly (readonly [what: string, sql: readonly string[]])[] = [
-    ['two people’s wrapped keys swapped', swap('subjects', 'subject_key', a, b)],
-    ['two people’s wrapped view keys swapped', swap('subjects', 'view_key', a, b)],
+    ['two people’s slots swapped', swap('subjects', 'subject_slot', a, b)],
+    ['two people’s view slots swapped', swap('subjects', 'view_slot', a, b)],
     [
-      'two wrapped period keys swapped',
-      swap('periods', 'wrapped', "holding LIKE 's%'", "holding LIKE 't%'"),
+      'the slots of two period keys swapped',
+      swap('periods', 'slot', "holding LIKE 's%'", "holding LIKE 't%'"),
+    ],
+    [
+      'two wrapped keys swapped',
+      swap(
+        'slots',
+        'wrapped',
+        `slot = (SELECT subject_slot FROM subjects WHERE ${a})`,
+        `slot = (SELECT subject_slot FROM subjects WHERE ${b})`,
+      ),
     ],
     [
       'two wrapped secrets swapped',

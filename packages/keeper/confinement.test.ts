@@ -27,7 +27,7 @@ import { KeeperStore } from './store.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 /** What the keeper's code may come to. Raise it only with a reason: it is to be readable in an afternoon. */
-const FILES_MAX = 72;
+const FILES_MAX = 73;
 const LINES_MAX = 9_000;
 
 /** What Node's model refuses a confined process, and by which code. */

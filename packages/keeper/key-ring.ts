@@ -3,6 +3,8 @@ import { randomFillSync } from 'node:crypto';
 import { encodeNames, MacKey, open, SEAL_NONCE_BYTES, seal, secretKey } from '@amanat/core/keys';
 import type { RootKeyProvider } from './providers/root-key.ts';
 import type { RowSumKeys } from './row-sum.ts';
+import type { Wrapped } from './slots.ts';
+import { FIRST_GENERATION, Slots } from './slots.ts';
 import type { KeeperStore } from './store.ts';
 
 const KEY_BYTES = 32;
@@ -16,19 +18,19 @@ export type SubjectSlot = 'subject' | 'view';
 
 const SLOTS: Readonly<Record<SubjectSlot, { readonly read: string; readonly write: string }>> = {
   subject: {
-    read: 'SELECT generation, subject_key AS wrapped FROM subjects WHERE subject = ?',
-    write: `INSERT INTO subjects (subject_key, generation, subject, number, protected)
-      VALUES (?, ?, ?, 0, 0)`,
+    read: 'SELECT subject_slot AS slot FROM subjects WHERE subject = ?',
+    write: 'INSERT INTO subjects (subject_slot, subject, number, protected) VALUES (?, ?, 0, 0)',
   },
   view: {
-    read: 'SELECT view_generation AS generation, view_key AS wrapped FROM subjects WHERE subject = ?',
-    write: 'UPDATE subjects SET view_key = ?, view_generation = ? WHERE subject = ?',
+    read: 'SELECT view_slot AS slot FROM subjects WHERE subject = ?',
+    write: 'UPDATE subjects SET view_slot = ? WHERE subject = ?',
   },
 };
 
 /** Unwraps and creates keys. The root key wraps generations; the present generation wraps all others. */
 export class KeyRing {
   readonly #store: KeeperStore;
+  readonly #slots: Slots;
   readonly #generations = new Map<number, KeyObject>();
   readonly #secrets = new Map<string, MacKey>();
   readonly #periods = new Map<string, Buffer>();
@@ -39,13 +41,13 @@ export class KeyRing {
   /** @throws RootKeyError where the root key does not unlock; CoreError where a generation is not what its name says. */
   constructor(store: KeeperStore, root: RootKeyProvider) {
     this.#store = store;
+    this.#slots = new Slots(store);
     const rootKey = root.unlock();
-    const rows = store.all(
-      "SELECT name, generation, wrapped FROM secrets WHERE name LIKE 'generation/%'",
-    );
-    for (const row of rows) {
-      const raw = open(rootKey, row.wrapped as Uint8Array, encodeNames('secret', String(row.name)));
-      this.#generations.set(Number(row.generation), secretKey(raw));
+    for (const row of store.all('SELECT generation, slot FROM generations')) {
+      const generation = Number(row.generation);
+      const { wrapped } = this.#slots.read(Number(row.slot));
+      const raw = open(rootKey, wrapped, generationName(generation));
+      this.#generations.set(generation, secretKey(raw));
       raw.fill(0);
     }
     this.generation = Math.max(0, ...this.#generations.keys());
@@ -53,17 +55,18 @@ export class KeyRing {
 
   /** Writes the first generation of a new keeper, and the key of its rows. */
   static begin(store: KeeperStore, root: RootKeyProvider): KeyRing {
-    const name = 'generation/1';
+    const generation = FIRST_GENERATION;
     const random = new Uint8Array(KEY_BYTES + SEAL_NONCE_BYTES);
     randomFillSync(random);
     const wrapped = seal(
       root.unlock(),
       random.subarray(0, KEY_BYTES),
-      encodeNames('secret', name),
+      generationName(generation),
       random.subarray(KEY_BYTES),
     );
     random.fill(0);
-    store.run('INSERT INTO secrets VALUES (?, 1, ?)', name, wrapped);
+    const slot = new Slots(store).append({ generation, wrapped });
+    store.run('INSERT INTO generations VALUES (?, ?)', generation, slot);
     const ring = new KeyRing(store, root);
     ring.putSecret(ROWS, ring.random(KEY_BYTES));
     return ring;
@@ -94,19 +97,17 @@ export class KeyRing {
 
   /** Stores a secret that was made elsewhere, such as a private key. */
   putSecret(name: string, secret: Uint8Array): void {
-    this.#store.run(
-      'INSERT INTO secrets VALUES (?, ?, ?)',
-      name,
-      this.generation,
-      this.#wrap(secret, encodeNames('secret', name)),
-    );
+    const { generation, wrapped } = this.#wrap(secret, encodeNames('secret', name));
+    this.#store.run('INSERT INTO secrets VALUES (?, ?, ?)', name, generation, wrapped);
   }
 
   /** The bytes of a secret that is there. */
   secretBytes(name: string): Buffer {
     const row = this.#store.get('SELECT generation, wrapped FROM secrets WHERE name = ?', name);
     if (row === undefined) throw new Error('keeper lacks a key of its own');
-    return this.#unwrap(row.generation, row.wrapped, encodeNames('secret', name));
+    const generation = Number(row.generation);
+    const wrapped = row.wrapped as Uint8Array;
+    return this.#unwrap({ generation, wrapped }, encodeNames('secret', name));
   }
 
   /** A long-lived symmetric key by name, drawn at its first use. Inside a transaction of the caller's. */
@@ -137,23 +138,17 @@ export class KeyRing {
     if (known !== undefined) return known;
     const about = encodeNames('period', holding, month);
     const row = this.#store.get(
-      'SELECT generation, wrapped FROM periods WHERE holding = ? AND month = ?',
+      'SELECT slot FROM periods WHERE holding = ? AND month = ?',
       holding,
       month,
     );
     let key: Buffer;
     if (row === undefined) {
       key = this.random(KEY_BYTES);
-      const wrapped = this.#wrap(key, about);
-      this.#store.run(
-        'INSERT INTO periods VALUES (?, ?, ?, ?)',
-        holding,
-        month,
-        this.generation,
-        wrapped,
-      );
+      const slot = this.#slots.append(this.#wrap(key, about));
+      this.#store.run('INSERT INTO periods VALUES (?, ?, ?)', holding, month, slot);
     } else {
-      key = this.#unwrap(row.generation, row.wrapped, about);
+      key = this.#unwrap(this.#slots.read(Number(row.slot)), about);
     }
     this.#periods.set(name, key);
     return key;
@@ -168,23 +163,24 @@ export class KeyRing {
     slot: SubjectSlot,
   ): { readonly key: Buffer; readonly isNew: boolean } {
     const row = this.#store.get(SLOTS[slot].read, subject);
-    if (row !== undefined && row.wrapped !== null) {
-      const about = encodeNames(slot, subject);
-      return { key: this.#unwrap(row.generation, row.wrapped, about), isNew: false };
+    const about = encodeNames(slot, subject);
+    if (row !== undefined && row.slot !== null) {
+      return { key: this.#unwrap(this.#slots.read(Number(row.slot)), about), isNew: false };
     }
     if (row === undefined && slot === 'view') this.subjectSlot(subject, 'subject');
     const key = this.random(KEY_BYTES);
-    const wrapped = this.#wrap(key, encodeNames(slot, subject));
-    this.#store.run(SLOTS[slot].write, wrapped, this.generation, subject);
+    this.#store.run(SLOTS[slot].write, this.#slots.append(this.#wrap(key, about)), subject);
     return { key, isNew: true };
   }
 
-  #wrap(key: Uint8Array, about: Uint8Array): Buffer {
-    return seal(this.#generationKey(this.generation), key, about, this.random(SEAL_NONCE_BYTES));
+  #wrap(key: Uint8Array, about: Uint8Array): Wrapped {
+    const { generation } = this;
+    const nonce = this.random(SEAL_NONCE_BYTES);
+    return { generation, wrapped: seal(this.#generationKey(generation), key, about, nonce) };
   }
 
-  #unwrap(generation: unknown, wrapped: unknown, about: Uint8Array): Buffer {
-    return open(this.#generationKey(Number(generation)), wrapped as Uint8Array, about);
+  #unwrap({ generation, wrapped }: Wrapped, about: Uint8Array): Buffer {
+    return open(this.#generationKey(generation), wrapped, about);
   }
 
   #generationKey(generation: number): KeyObject {
@@ -192,6 +188,10 @@ export class KeyRing {
     if (key === undefined) throw new Error('keeper lacks the generation that wraps a key');
     return key;
   }
+}
+
+function generationName(generation: number): Uint8Array {
+  return encodeNames('generation', String(generation));
 }
 
 /** 16 bytes of HMAC-SHA-256: how every keyed id is made. */

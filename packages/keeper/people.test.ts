@@ -504,7 +504,8 @@ describe('keeper.db', () => {
   function rowsOfPeople(): readonly ReadonlySet<string>[] {
     const db = new DatabaseSync(join(trial.dir, KEEPER_FILES.database), { readOnly: true });
     const tables = [
-      'subjects',
+      `(SELECT subjects.*, s.wrapped AS subject_key, v.wrapped AS view_key FROM subjects
+        JOIN slots s ON s.slot = subject_slot LEFT JOIN slots v ON v.slot = view_slot)`,
       'bindings',
       'codes',
       'undelivered',

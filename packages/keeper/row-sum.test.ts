@@ -87,7 +87,7 @@ describe('a database that somebody else has changed is not opened', () => {
     'a key deleted': ["DELETE FROM secrets WHERE name = 'index/telecom/cnic'"],
     'values swapped between two people': [
       'CREATE TEMP TABLE was AS SELECT * FROM subjects',
-      `UPDATE subjects SET subject_key = (SELECT subject_key FROM was WHERE subject <> subjects.subject)`,
+      `UPDATE subjects SET subject_slot = (SELECT subject_slot FROM was WHERE subject <> subjects.subject)`,
     ],
     'codes swapped between two people': [
       'CREATE TEMP TABLE was AS SELECT * FROM codes',

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { RowSumKeys } from './row-sum.ts';
 import { CHANGED, RowSum } from './row-sum.ts';
 
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 /** Pages of WAL before it is written back, 64 MiB: random inserts then share their pages' writes. */
 const CHECKPOINT_PAGES = 16_384;
 
@@ -14,16 +14,16 @@ const CHECKPOINT_PAGES = 16_384;
  */
 const SCHEMA = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
--- Keys by name: generations under the root key, the rest under a generation.
+-- Keys by name, each under a generation.
 CREATE TABLE secrets (name TEXT PRIMARY KEY, generation INTEGER NOT NULL, wrapped BLOB NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE periods (
-  holding TEXT, month TEXT, generation INTEGER NOT NULL, wrapped BLOB NOT NULL,
-  PRIMARY KEY (holding, month)
-) STRICT, WITHOUT ROWID;
--- One fixed slot a key, so that destroying one overwrites just it. view_key and chain are null before her first look-up.
+-- Wrapped keys that are to be destroyed one day (see slots.ts): a generation's under the root key, with its own number;
+-- the rest under a generation. 60 zero bytes under generation 0: destroyed.
+CREATE TABLE slots (slot INTEGER PRIMARY KEY, generation INTEGER NOT NULL, wrapped BLOB NOT NULL) STRICT;
+CREATE TABLE generations (generation INTEGER PRIMARY KEY, slot INTEGER NOT NULL) STRICT;
+CREATE TABLE periods (holding TEXT, month TEXT, slot INTEGER NOT NULL, PRIMARY KEY (holding, month)) STRICT, WITHOUT ROWID;
+-- view_slot and chain are null before her first look-up.
 CREATE TABLE subjects (
-  subject BLOB PRIMARY KEY, generation INTEGER NOT NULL,
-  subject_key BLOB NOT NULL, view_generation INTEGER, view_key BLOB,
+  subject BLOB PRIMARY KEY, subject_slot INTEGER NOT NULL, view_slot INTEGER,
   number INTEGER NOT NULL, chain BLOB, protected INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE bindings (lookup BLOB PRIMARY KEY, subject BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -136,6 +136,11 @@ export class KeeperStore {
       return this.transaction(() => this.run(sql, ...values));
     }
     return Number(this.#statement(sql).run(...values).changes);
+  }
+
+  /** Inserts one row, and gives its rowid. Inside a transaction of the caller's. */
+  insert(sql: string, ...values: readonly Value[]): number {
+    return Number(this.#statement(sql).run(...values).lastInsertRowid);
   }
 
   /** One durable transaction: all of it, or nothing of it. */

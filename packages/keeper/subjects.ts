@@ -147,7 +147,7 @@ export class Subjects {
   #bringAlong(identifier: Identifier, lookup: Buffer, subject: Buffer): void {
     if (this.#people.isProtected(identifier)) this.protect(subject, identifier);
     const askedAbout = this.#store.get(
-      'SELECT 1 FROM subjects WHERE subject = ? AND view_key IS NOT NULL',
+      'SELECT 1 FROM subjects WHERE subject = ? AND view_slot IS NOT NULL',
       lookup,
     );
     // A number by which a code was handed out was somebody's, whose chain stays with that code.
