@@ -143,5 +143,5 @@ function writeLog(directory: string, leaves: number): Uint8Array {
 function syntheticLeaf(seed: number): Uint8Array {
   const commitment = Buffer.alloc(32);
   commitment.writeUInt32BE(seed, 28);
-  return encodePersonalLeaf({ hour: '2026-11-23T08Z', commitment });
+  return encodePersonalLeaf({ kind: 'person', hour: '2026-11-23T08Z', commitment });
 }

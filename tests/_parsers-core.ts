@@ -170,7 +170,7 @@ const HEAD = {
 };
 
 function encodeLeaf(leaf: Leaf): Uint8Array {
-  return leaf.kind === 'person' ? encodePersonalLeaf(leaf) : encodePublicLeaf(leaf);
+  return leaf.kind === 'public' ? encodePublicLeaf(leaf) : encodePersonalLeaf(leaf);
 }
 
 /** core/log: every form is strict, and what is read is written as it was. */
@@ -437,6 +437,7 @@ function documentParsers(): readonly FuzzedParser[] {
     purpose: 'https://w3id.org/dpv#ServiceRegistration',
     legalBasis: 'https://w3id.org/dpv#LegalObligation',
     refusal: null,
+    token: null,
     reads: [{ holding: 'sim-registrations', groups: ['identity'] }],
     records: [RECORD],
     evidence: HEX32,
@@ -674,7 +675,11 @@ async function verifyParsers(): Promise<readonly FuzzedParser[]> {
   const code = formatAccessCode(simulation.code);
   const bundles = encodeEntryBundle(
     Array.from({ length: 3 }, (_, i) =>
-      encodePersonalLeaf({ hour: '2026-11-23T08Z', commitment: new Uint8Array(32).fill(i) }),
+      encodePersonalLeaf({
+        kind: 'person',
+        hour: '2026-11-23T08Z',
+        commitment: new Uint8Array(32).fill(i),
+      }),
     ),
   );
   const verify = (name: string, file: string) => ({

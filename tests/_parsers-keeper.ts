@@ -58,6 +58,7 @@ const MESSAGES: Readonly<Record<keyof typeof readers, Json>> = {
   prepare: { lookUps: [{ id: 1, records: [RECORD], abandoned: false }] },
   commit: { checkpoint: 'note', leaves: 0, wanted: [1] },
   view: { ask: 1 },
+  shred: { from: 0 },
   status: {},
 };
 

@@ -499,7 +499,7 @@ export class Specimen implements Disposable {
     try {
       const ring = new KeyRing(store, this.root);
       const slot = (subject: string, which: 'subject' | 'view') =>
-        ring.subjectSlot(Buffer.from(subject, 'hex'), which).key;
+        ring.findSubjectKey(Buffer.from(subject, 'hex'), which) as Buffer;
       const evidence = this.people.flatMap(({ seen }) =>
         seen.chains.flatMap(({ subject, entries }) =>
           entries.flatMap(({ statement, index }) => {
@@ -519,7 +519,7 @@ export class Specimen implements Disposable {
           Object.entries(GROUPS).flatMap(([holding, groups]) =>
             custody.recordsOf(subject, holding, groups, RECORDS_MAX).map(({ read }) => {
               const { groups: named, ...name } = read;
-              const period = ring.periodKey(holding, read.expiryMonth);
+              const period = ring.periodKey(holding, read.expiryMonth) as Buffer;
               const keys = named.map(({ group, nonce }) => {
                 const whole = { ...name, subject, group };
                 return deriveRecordKey(slot(subject, 'subject'), period, whole, fromHex(nonce));

@@ -9,8 +9,9 @@ import type { Json } from '@amanat/core/canonical';
 import { canonicalBytes } from '@amanat/core/canonical';
 import { encodeNames } from '@amanat/core/keys';
 import type { Leaf } from '@amanat/core/log';
-import { coarseHour, encodePersonalLeaf, leafHash, parseLeaf } from '@amanat/core/log';
+import { encodePersonalLeaf, leafHash, parseLeaf } from '@amanat/core/log';
 import type { Statement } from '@amanat/core/statement';
+import { leafOf } from '@amanat/core/statement';
 import type { KeeperPort, Messages } from '@amanat/keeper/client';
 import { unpackDrawRows } from '../packages/keeper/draw-rows.ts';
 import { encodeFrames } from '../packages/server/custody/rows/frames.ts';
@@ -225,7 +226,7 @@ describe('what outsiders learn', { concurrency: false }, () => {
       for (const nonce of [new Uint8Array(0), ZEROS]) {
         const commitment = sha256(utf8('amanat/v1 statement\n'), nonce, body);
         guess('a commitment without its nonce', commitment);
-        const leaf = encodePersonalLeaf({ hour: coarseHour(statement.time), commitment });
+        const leaf = encodePersonalLeaf(leafOf(statement, commitment));
         guess('a leaf without its nonce', leafHash(leaf));
       }
     }

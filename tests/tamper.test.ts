@@ -812,7 +812,11 @@ test('a forked log is shown to two', async (t) => {
   const other = (at: number) =>
     ours.map((leaf, index) =>
       index === at
-        ? encodePersonalLeaf({ hour: '2026-11-23T09Z', commitment: randomBytes(32) })
+        ? encodePersonalLeaf({
+            kind: 'person',
+            hour: '2026-11-23T09Z',
+            commitment: randomBytes(32),
+          })
         : leaf,
     );
   const [one] = specimen.people as [Person];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { hex, utf8 } from './bytes.ts';
+import { base64, hex, utf8 } from './bytes.ts';
 import { canonicalBytes } from './canonical.ts';
 import { CoreError } from './errors.ts';
 import type { RecordRead, Statement } from './statement.ts';
@@ -24,10 +24,19 @@ const record: fc.Arbitrary<RecordRead> = fc.record(
   },
   { noNullPrototype: true },
 );
-const statement: fc.Arbitrary<Statement> = fc.record(
+const anyStatement: fc.Arbitrary<Statement> = fc.record(
   {
     type: fc.constant('statement' as const),
-    kind: fc.constantFrom('disclosure', 'miss', 'refusal', 'undelivered', 'sign-in', 'code'),
+    kind: fc.constantFrom(
+      'disclosure',
+      'miss',
+      'refusal',
+      'undelivered',
+      'sign-in',
+      'code',
+      'erased',
+    ),
+    token: fc.constant(null),
     controller: slug,
     subject: hexOf(16),
     number: fc.integer({ min: 1 }),
@@ -50,6 +59,9 @@ const statement: fc.Arbitrary<Statement> = fc.record(
   },
   { noNullPrototype: true },
 );
+const statement: fc.Arbitrary<Statement> = fc
+  .tuple(anyStatement, fc.uint8Array({ minLength: 44, maxLength: 44 }))
+  .map(([found, token]) => ({ ...found, token: found.kind === 'erased' ? base64(token) : null }));
 const nonce = fc.uint8Array({ minLength: 32, maxLength: 32 });
 
 function isRefusal(error: unknown): boolean {

@@ -1,7 +1,9 @@
 import { sha256 } from '#sha256';
-import { concat, utf8 } from './bytes.ts';
+import { concat, fromBase64, utf8 } from './bytes.ts';
 import { canonicalBytes, parseCanonicalBytes } from './canonical.ts';
 import { CoreError } from './errors.ts';
+import type { PersonalLeaf } from './log/entry.ts';
+import { coarseHour } from './log/entry.ts';
 import type { Read } from './shape.ts';
 import { hexText, integer, list, nullable, object, oneOf, set, slug, text, time } from './shape.ts';
 
@@ -29,7 +31,7 @@ const statement = object({
    * disclosure: records were named · miss: none were held · refusal: a rule refused ·
    * second-person: a second person was asked for · undelivered: asked, then given up ·
    * sign-in: the person's own view · code: an access code was handed out ·
-   * protected, unprotected: by two administrators.
+   * protected, unprotected: by two administrators · erased: by two administrators, her records' key is destroyed.
    */
   kind: oneOf(
     'disclosure',
@@ -41,6 +43,7 @@ const statement = object({
     'code',
     'protected',
     'unprotected',
+    'erased',
   ),
   controller: slug,
   subject: hexText(16),
@@ -62,6 +65,8 @@ const statement = object({
   records: list(recordRead, 0, 4096),
   /** SHA-256 of the signed documents that were the ground for it. */
   evidence: nullable(hexText(32)),
+  /** What the leaf of an erasure shows beside the commitment: base64; null of every other kind. */
+  token: nullable(text(60, /^[A-Za-z0-9+/]{59}=$/, '44 bytes in base64')),
 });
 
 export type Statement = Read<typeof statement>;
@@ -82,7 +87,19 @@ export function commitTo(body: Uint8Array): Uint8Array {
   return sha256(concat(STATEMENT_PREFIX, body));
 }
 
+/** The leaf that stands in the log for a statement: it follows from statement and commitment alone. */
+export function leafOf({ kind, time, token }: Statement, commitment: Uint8Array): PersonalLeaf {
+  const personal = { hour: coarseHour(time), commitment };
+  return kind === 'erased'
+    ? { kind, ...personal, token: fromBase64(token ?? '') }
+    : { kind: 'person', ...personal };
+}
+
 /** Reads a body strictly. @throws CoreError 'bad-document' or 'bad-encoding' */
 export function decodeBody(body: Uint8Array): Statement {
-  return statement(parseCanonicalBytes(body.subarray(NONCE_BYTES)), '');
+  const found = statement(parseCanonicalBytes(body.subarray(NONCE_BYTES)), '');
+  if ((found.kind === 'erased') !== (found.token !== null)) {
+    throw new CoreError('bad-document', 'token: expected of an erasure and of nothing else');
+  }
+  return found;
 }

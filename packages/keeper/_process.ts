@@ -21,11 +21,14 @@ export class KeeperProcess {
       readonly embedded?: boolean;
       readonly limit?: number;
       readonly socket?: string;
+      /** The URL of a module that it loads before its own. */
+      readonly preload?: string;
     } = {},
   ) {
     const socket = options.socket ?? join(trial.dir, 'keeper.sock');
     const places = { dir: trial.dir, socket, passphraseFile: trial.passphraseFile() };
-    const args = keeperArguments(places, { embedded: options.embedded ?? false });
+    const preload = options.preload === undefined ? [] : ['--import', options.preload];
+    const args = [...preload, ...keeperArguments(places, { embedded: options.embedded ?? false })];
     const limited = ['-c', 'trap "" XFSZ; ulimit -f "$0"; exec "$@"', String(options.limit)];
     this.child =
       options.limit === undefined

@@ -107,6 +107,8 @@ export class Asking {
         return this.#resolveCode(asked.signed, now);
       case 'protection':
         return this.#resolveProtection(asked.signed, now);
+      case 'erasure':
+        return this.#resolveErasure(asked.signed, now);
       case 'view':
         return this.#resolveView(asked, now);
     }
@@ -239,6 +241,30 @@ export class Asking {
     return this.#resolveForAllControllers(signed, protection, kind, valid);
   }
 
+  /** At one controller: whether to forget her is each controller's own to answer for. */
+  #resolveErasure(signed: Signed, now: number): Resolved {
+    const { controller, identifier, time } = readDocument(signed.document, 'erasure');
+    const { register, subjects, spent } = this.#deps;
+    if (!register.signedByAdministrators(signed)) return rejected('bad-signature');
+    const late = timeProblem(time, now, VALID_APPROVED_MS);
+    if (late !== null) return rejected(late);
+    if (!isNormalised(identifier)) return rejected('malformed');
+    if (!register.controllers(now).includes(controller)) return rejected('unknown-controller');
+    if (!spent.spendHash(hex(documentHash(signed.document)), time + VALID_APPROVED_MS)) {
+      return rejected('replayed');
+    }
+    const draft = {
+      ...EMPTY_DRAFT,
+      kind: 'erased',
+      controller,
+      opened: now,
+      signed: time,
+    } as const;
+    const subject = subjects.resolve(controller, identifier);
+    const lookUp = this.#openLookUp(subject, { document: signed }, draft);
+    return this.#resolved({ outcome: 'allowed', rules: [] }, [lookUp]);
+  }
+
   /** What concerns a person whoever keeps her records: one look-up in each controller's name. */
   #resolveForAllControllers(
     signed: Signed,
@@ -312,11 +338,13 @@ export class Asking {
       sealed = seal(evidenceKey(viewKey, hash), bytes, hash, ring.random(SEAL_NONCE_BYTES));
     }
     const { id } = lookUps.open(subject, { ...draft, evidence: evidenceHash }, sealed, viewKey);
+    const erased = subjects.isErased(subject);
     return {
       id,
       subject: hex(subject),
       controller: draft.controller,
-      reads: draft.kind === 'disclosure' ? draft.reads : [],
+      erased,
+      reads: draft.kind === 'disclosure' && !erased ? draft.reads : [],
     };
   }
 

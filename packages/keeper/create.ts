@@ -7,6 +7,7 @@ import { exportSigningKey, generateSealingKey, generateSigningKey } from '@amana
 import { KeyRing } from './key-ring.ts';
 import type { Argon2Cost } from './providers/passphrase-file.ts';
 import { createPassphraseFile } from './providers/passphrase-file.ts';
+import { TOKEN_SECRET } from './shredding.ts';
 import { KeeperStore } from './store.ts';
 
 /** The files of a keeper's folder. */
@@ -14,6 +15,8 @@ export const KEEPER_FILES = {
   database: 'keeper.db',
   root: 'root.json',
   lock: 'keeper.lock',
+  /** Which backups of the folder exist, a line each (see backups.ts). */
+  backups: 'backups.jsonl',
 } as const;
 
 /** A new keeper's public keys, as its genesis document names them. */
@@ -56,6 +59,7 @@ export async function createKeeper(options: {
       ring.putSecret('signing', utf8(exportSigningKey(signing)));
       ring.putSecret('sealing', sealing.pkcs8);
       sealing.pkcs8.fill(0);
+      ring.sealingKey(TOKEN_SECRET);
       store.run("INSERT INTO meta VALUES ('genesis', ?)", document);
       store.beginSum(ring.rowSumKeys());
     });

@@ -65,7 +65,7 @@ export class Drawing {
       }
       const { subject, record, expiryMonth } = found;
       const { holding } = declaration;
-      const keyOf = recordKeys(found.key, this.#deps.ring.periodKey(holding, expiryMonth), {
+      const keyOf = recordKeys(found.key, found.periodKey, {
         holding,
         expiryMonth,
         subject: subject.toString('hex'),
@@ -104,7 +104,11 @@ export class Drawing {
     if (from > today.last) return 'date-ahead';
     const expiryMonth = monthText(monthNumber(from) + declaration.retentionMonths);
     if (expiryMonth < today.month) return 'retention-over';
+    const periodKey = this.#deps.ring.periodKey(holding, expiryMonth);
+    if (periodKey === null) return 'expired';
     const subject = subjects.ofPrimary(controller, row.primary);
+    const known = subjects.subjectKey(subject);
+    if (known === 'destroyed') return 'erased';
     // All or none: a row that is refused binds nothing.
     const [first, ...more] = row.secondary;
     if (more.length > 0 && !row.secondary.every((id) => subjects.isFree(controller, id, subject))) {
@@ -118,7 +122,8 @@ export class Drawing {
     if (people.isProtected(row.primary)) subjects.protect(subject, row.primary);
     const record = keyedId(keys.record, holding, subject, row.recordKey);
     const digest = keyedDigest(keys.digest, record, row.digest);
-    return { subject, record, digest, expiryMonth, ...subjects.mention(subject) };
+    const key = known ?? (subjects.mention(subject) as Buffer);
+    return { subject, record, digest, expiryMonth, key, periodKey, isFirst: known === null };
   }
 }
 

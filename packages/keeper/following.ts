@@ -4,7 +4,7 @@ import type { DocumentOf, Signed } from '@amanat/core/grants';
 import { Register, readDocument, readDocumentOrNull, signedLeaf } from '@amanat/core/grants';
 import type { PublicKey } from '@amanat/core/keys';
 import { deriveRecordKey, parsePublicKey, verify } from '@amanat/core/keys';
-import type { NoteKey } from '@amanat/core/log';
+import type { NoteKey, PublicLeaf } from '@amanat/core/log';
 import {
   CompactRange,
   chainStart,
@@ -15,13 +15,14 @@ import {
   parseLeafOrNull,
   parseVerifierKey,
 } from '@amanat/core/log';
-
+import type { RecordRead } from '@amanat/core/statement';
 import type { KeyRing } from './key-ring.ts';
 import type { LookUps, PendingLookUp } from './look-ups.ts';
 import type { PersonalDocuments } from './personal-documents.ts';
 import { OPEN_MS } from './preparing.ts';
 import type { Messages, Released } from './protocol.ts';
 import { Refusal } from './refusal.ts';
+import type { Place, Shredding } from './shredding.ts';
 import type { KeeperStore } from './store.ts';
 import type { Subjects } from './subjects.ts';
 import type { Cosigned, Witnessing } from './witnessing.ts';
@@ -34,6 +35,7 @@ export interface FollowingDeps {
   readonly lookUps: LookUps;
   readonly witnessing: Witnessing;
   readonly personal: PersonalDocuments;
+  readonly shredding: Shredding;
   /** The pinned document: the log's first leaf. */
   readonly genesis: string;
 }
@@ -43,6 +45,7 @@ const STAGED_BYTES_MAX = 64 * 1024 * 1024;
 /** What keeping one takes besides its bytes. */
 const KEPT_BYTES = 320;
 const PUBLIC_START = Buffer.from('amanat/v1 public\n');
+const ERASED_START = Buffer.from('amanat/v1 erased ');
 
 /** The key that signs the log, as it is written and as it verifies. */
 interface LogKey {
@@ -107,9 +110,9 @@ export class Following {
       const index = staged.range.size;
       const hash = Buffer.from(leafHash(leaf));
       staged.range.append(hash);
-      const isPublic = isPublicLeaf(leaf);
+      const matters = begins(leaf, PUBLIC_START) || begins(leaf, ERASED_START);
       // Whatever else is about a person was prepared by nobody, and is inert.
-      if (!isPublic && this.#deps.lookUps.findLeaf(hash) === null && index > 0) continue;
+      if (!matters && this.#deps.lookUps.findLeaf(hash) === null && index > 0) continue;
       // Out of the message's bytes, which would all be held with it.
       staged.kept.push({ index, hash, leaf: Buffer.from(leaf) });
       staged.bytes += leaf.length + KEPT_BYTES;
@@ -161,12 +164,12 @@ export class Following {
         const takesKeys = () =>
           isInTime && wanted.has(lookUp.id) && witnessing.takeRelease(cosigned);
         const entered = this.#enter(lookUp, index, hash, takesKeys, now);
-        if (entered === null) continue;
-        released.push({ id: lookUp.id, keys: entered.length });
-        keys.push(...entered);
-      } else {
-        this.#takePublic(index, leaf, now);
+        if (entered !== null) {
+          released.push({ id: lookUp.id, keys: entered.length });
+          keys.push(...entered);
+        }
       }
+      this.#takeLeaf({ index, hash, leaf }, now);
     }
     this.#range = range;
     writeRange(this.#deps.store, range);
@@ -242,27 +245,47 @@ export class Following {
     lookUps.enter(lookUp);
     this.#deps.personal.takeEffect(lookUp, kind, now);
     if (kind !== 'disclosure') return null;
-    if (!takesKeys()) {
+    const keysOf = this.#recordKeys(subject, records);
+    if (keysOf === null || !takesKeys()) {
       store.run('INSERT INTO undelivered VALUES (?, ?)', subject, number);
       return null;
     }
-    const subjectKey = subjects.subjectKey(subject);
-    return records.flatMap(({ groups, ...name }) =>
-      groups.map(({ group, nonce }) =>
-        deriveRecordKey(
-          subjectKey,
-          this.#deps.ring.periodKey(name.holding, name.expiryMonth),
-          { ...name, subject: hex(subject), group },
-          fromHex(nonce),
-        ),
-      ),
-    );
+    return keysOf();
   }
 
-  #takePublic(index: number, bytes: Buffer, now: number): void {
+  /** How to derive what is released; null where a key that it needs was destroyed since it was prepared. */
+  #recordKeys(subject: Buffer, records: readonly RecordRead[]): (() => readonly Buffer[]) | null {
+    const { subjects, ring } = this.#deps;
+    const subjectKey = subjects.subjectKey(subject);
+    // What was never drawn opens nothing: it is drawn now, so that her answer is of the form of any other.
+    if (subjectKey === 'destroyed') return null;
+    const read = records.flatMap((record) => {
+      const periodKey = ring.periodKey(record.holding, record.expiryMonth);
+      return periodKey === null ? [] : [{ record, periodKey }];
+    });
+    if (read.length < records.length) return null;
+    const key = subjectKey ?? (subjects.mention(subject) as Buffer);
+    return () =>
+      read.flatMap(({ record: { groups, ...name }, periodKey }) => {
+        const version = { ...name, subject: hex(subject) };
+        return groups.map(({ group, nonce }) =>
+          deriveRecordKey(key, periodKey, { ...version, group }, fromHex(nonce)),
+        );
+      });
+  }
+
+  /** What a leaf means to whoever reads it: a shredding, or a document that takes effect. */
+  #takeLeaf({ index, hash, leaf: bytes }: Kept, now: number): void {
     const leaf = parseLeafOrNull(bytes);
+    const place = { index, leafHash: hash };
+    // Also where this keeper prepared none: one that was put back has forgotten what it prepared.
+    if (leaf?.kind === 'erased') this.#deps.shredding.takeErasure(leaf, place, now);
     // A leaf that no reader knows, or that is about nobody known, stays in the tree and means nothing.
-    if (leaf?.kind !== 'public') return;
+    if (leaf?.kind === 'public') this.#takePublic(leaf, place, now);
+  }
+
+  #takePublic(leaf: PublicLeaf, place: Place, now: number): void {
+    const { index } = place;
     // Only the first leaf can be the genesis: it alone was compared with the pinned document.
     if (index > 0 && this.#deps.register.genesis === null) return;
     const signed = signedLeaf(leaf);
@@ -271,6 +294,8 @@ export class Following {
     if (counts?.type === 'broken-glass-counted') this.#deps.witnessing.counted(counts.releases);
     // Counts are for the public: anybody could have them entered, and at each start they would be read again.
     if (counts !== null) return;
+    const expiry = readDocumentOrNull(signed.document, 'expiry');
+    if (expiry !== null) this.#deps.shredding.takeExpiry(expiry, place, now);
     this.#deps.store.run(
       'INSERT INTO documents VALUES (?, ?, ?, ?)',
       index,
@@ -301,13 +326,13 @@ function parseLogKey(text: string): LogKey {
 
 function publicEntries(kept: readonly Kept[]): readonly Signed[] {
   return kept.flatMap(({ leaf }) => {
-    const parsed = isPublicLeaf(leaf) ? parseLeafOrNull(leaf) : null;
+    const parsed = begins(leaf, PUBLIC_START) ? parseLeafOrNull(leaf) : null;
     return parsed?.kind === 'public' ? [signedLeaf(parsed)] : [];
   });
 }
 
-function isPublicLeaf(leaf: Buffer): boolean {
-  return leaf.subarray(0, PUBLIC_START.length).equals(PUBLIC_START);
+function begins(leaf: Buffer, start: Buffer): boolean {
+  return leaf.subarray(0, start.length).equals(start);
 }
 
 /** Until when a document among these breaks the glass; 0 where none does. */

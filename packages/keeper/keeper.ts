@@ -1,12 +1,16 @@
+import { dirname, join } from 'node:path';
 import { fromBase64, fromUtf8, hex } from '@amanat/core/bytes';
 import type { JsonObject } from '@amanat/core/canonical';
 import { CoreError } from '@amanat/core/errors';
 import { Register, readDocument } from '@amanat/core/grants';
 import { importSealingKey, importSigningKey } from '@amanat/core/keys';
+import type { KeeperBackup } from '@amanat/core/shred-certificate';
 import { Asking } from './asking.ts';
+import { readBackups } from './backups.ts';
 import { Budgets } from './budgets.ts';
 import { KeeperClock } from './clock.ts';
 import { Codes } from './codes.ts';
+import { KEEPER_FILES } from './create.ts';
 import { DraftSeal } from './draft-seal.ts';
 import { unpackDrawRows } from './draw-rows.ts';
 import { Drawing } from './drawing.ts';
@@ -21,6 +25,7 @@ import { Preparing } from './preparing.ts';
 import type { KeeperStatus, MessageName, Messages } from './protocol.ts';
 import type { RootKeyProvider } from './providers/root-key.ts';
 import { Refusal } from './refusal.ts';
+import { Shredding } from './shredding.ts';
 import { Spent } from './spent.ts';
 import { KeeperStore } from './store.ts';
 import { Subjects } from './subjects.ts';
@@ -67,6 +72,7 @@ export class Keeper {
   readonly #following: Following;
   readonly #viewing: Viewing;
   readonly #register: Register;
+  readonly #shredding: Shredding;
   readonly #witnessing: Witnessing;
   readonly #origin: string;
   #tidied = 0;
@@ -79,6 +85,7 @@ export class Keeper {
     sealing: Awaited<ReturnType<typeof importSealingKey>>;
     genesis: string;
     startedMs: number;
+    backups: () => readonly KeeperBackup[];
   }) {
     const { store, ring, register, genesis } = parts;
     const { origin } = readDocument(genesis, 'genesis');
@@ -93,6 +100,7 @@ export class Keeper {
     const views = new ViewSessions();
     const codes = new Codes({ store, people, subjects });
     const personal = new PersonalDocuments({ register, subjects, people, codes, lookUps });
+    const shredding = new Shredding({ store, ring, register, signing, backups: parts.backups });
     const shared = {
       store,
       ring,
@@ -105,6 +113,7 @@ export class Keeper {
       views,
       codes,
       personal,
+      shredding,
       witnessing,
     };
     this.#store = store;
@@ -114,6 +123,7 @@ export class Keeper {
     this.#spent = spent;
     this.#lookUps = lookUps;
     this.#register = register;
+    this.#shredding = shredding;
     this.#witnessing = witnessing;
     this.#origin = origin;
     this.#drawing = new Drawing(shared);
@@ -153,7 +163,20 @@ export class Keeper {
       const clock = new KeeperClock(store, options.wall);
       // The machine's clock may have been put back: what was cosigned before is older than the start all the same.
       const startedMs = Math.max(options.wall(), clock.latest);
-      return new Keeper({ store, clock, ring, register, sealing, genesis, startedMs });
+      const list = join(dirname(options.database), KEEPER_FILES.backups);
+      const backups = () => readBackups(list);
+      const keeper = new Keeper({
+        store,
+        clock,
+        ring,
+        register,
+        sealing,
+        genesis,
+        startedMs,
+        backups,
+      });
+      keeper.#shredding.scrub();
+      return keeper;
     } catch (error) {
       store.close();
       throw error;
@@ -183,11 +206,13 @@ export class Keeper {
     const works = await Promise.all(questions.map((question) => this.#read(question)));
     const run = () => works.map((work) => (work instanceof Refusal ? work : orRefusal(work.run)));
     if (!works.some((work) => !(work instanceof Refusal) && work.isDurable)) return run();
-    return this.#store.transaction(() => {
+    const answers = this.#store.transaction(() => {
       const answers = run();
       this.#clock.persist();
       return answers;
     });
+    this.#shredding.scrub();
+    return answers;
   }
 
   /** Reads a message and does what takes time; what is left of it runs at one go. */
@@ -239,6 +264,11 @@ export class Keeper {
         const ask = read(readers.view, body);
         return { isDurable: false, run: () => ({ answer: this.#viewing.view(ask, now) }) };
       }
+      case 'shred': {
+        const { from } = read(readers.shred, body);
+        const run = () => ({ answer: { shred: this.#shredding.certify(from, now) } });
+        return { isDurable: false, run };
+      }
       case 'status':
         read(readers.status, body);
         return { isDurable: false, run: () => ({ answer: this.#status(now) }) };
@@ -267,6 +297,7 @@ export class Keeper {
       cosignaturesFrom: this.#witnessing.cosignaturesFrom,
       releasedUncovered: this.#witnessing.released,
       releasedUncounted: this.#witnessing.uncounted,
+      due: this.#shredding.due(now),
       open: [...this.#lookUps.all()].map(({ id, subject }) => ({ id, subject: hex(subject) })),
     };
   }

@@ -4,7 +4,7 @@ import { encodeNames, MacKey, open, SEAL_NONCE_BYTES, seal, secretKey } from '@a
 import type { RootKeyProvider } from './providers/root-key.ts';
 import type { RowSumKeys } from './row-sum.ts';
 import type { Wrapped } from './slots.ts';
-import { FIRST_GENERATION, Slots } from './slots.ts';
+import { DESTROYED, FIRST_GENERATION, Slots } from './slots.ts';
 import type { KeeperStore } from './store.ts';
 
 const KEY_BYTES = 32;
@@ -131,46 +131,91 @@ export class KeyRing {
     return key;
   }
 
-  /** The period key of a holding's expiry month, drawn at its first use. */
-  periodKey(holding: string, month: string): Buffer {
+  /** The period key of a holding's expiry month, drawn at its first use; null once it is destroyed. */
+  periodKey(holding: string, month: string): Buffer | null {
     const name = `${holding} ${month}`;
     const known = this.#periods.get(name);
     if (known !== undefined) return known;
     const about = encodeNames('period', holding, month);
-    const row = this.#store.get(
-      'SELECT slot FROM periods WHERE holding = ? AND month = ?',
-      holding,
-      month,
-    );
-    let key: Buffer;
-    if (row === undefined) {
-      key = this.random(KEY_BYTES);
-      const slot = this.#slots.append(this.#wrap(key, about));
-      this.#store.run('INSERT INTO periods VALUES (?, ?, ?)', holding, month, slot);
-    } else {
-      key = this.#unwrap(this.#slots.read(Number(row.slot)), about);
+    const slot = this.#periodSlot(holding, month);
+    if (slot !== null) {
+      const wrapped = this.#slots.read(slot);
+      if (wrapped.generation === DESTROYED.generation) return null;
+      const key = this.#unwrap(wrapped, about);
+      this.#periods.set(name, key);
+      return key;
     }
+    const key = this.random(KEY_BYTES);
+    this.#addPeriod(holding, month, this.#wrap(key, about));
     this.#periods.set(name, key);
     return key;
   }
 
   /**
-   * One key out of a subject's slots, and whether it was drawn just now. S is drawn at her first mention, V at her first
-   * look-up: few ever have one.
+   * Destroys the period key, in its slot and in memory; where none was drawn, none ever will be. Gives the generation
+   * that had wrapped it; null where there was no key.
    */
-  subjectSlot(
-    subject: Buffer,
-    slot: SubjectSlot,
-  ): { readonly key: Buffer; readonly isNew: boolean } {
+  destroyPeriod(holding: string, month: string): number | null {
+    const name = `${holding} ${month}`;
+    this.#periods.get(name)?.fill(0);
+    this.#periods.delete(name);
+    const slot = this.#periodSlot(holding, month);
+    if (slot !== null) return this.#destroy(slot);
+    this.#addPeriod(holding, month, DESTROYED);
+    return null;
+  }
+
+  /**
+   * One key out of a subject's slots: 'destroyed', or null where none was drawn yet.
+   */
+  findSubjectKey(subject: Buffer, slot: SubjectSlot): Buffer | 'destroyed' | null {
     const row = this.#store.get(SLOTS[slot].read, subject);
-    const about = encodeNames(slot, subject);
-    if (row !== undefined && row.slot !== null) {
-      return { key: this.#unwrap(this.#slots.read(Number(row.slot)), about), isNew: false };
+    if (row === undefined || row.slot === null) return null;
+    const wrapped = this.#slots.read(Number(row.slot));
+    if (wrapped.generation === DESTROYED.generation) return 'destroyed';
+    return this.#unwrap(wrapped, encodeNames(slot, subject));
+  }
+
+  /**
+   * Draws a key that was not drawn before: S at her first mention, V at her first look-up, which few ever have. Who has V
+   * has S.
+   */
+  drawSubjectKey(subject: Buffer, slot: SubjectSlot): Buffer {
+    if (slot === 'view' && this.#store.get(SLOTS.subject.read, subject) === undefined) {
+      this.drawSubjectKey(subject, 'subject');
     }
-    if (row === undefined && slot === 'view') this.subjectSlot(subject, 'subject');
     const key = this.random(KEY_BYTES);
-    this.#store.run(SLOTS[slot].write, this.#slots.append(this.#wrap(key, about)), subject);
-    return { key, isNew: true };
+    const wrapped = this.#wrap(key, encodeNames(slot, subject));
+    this.#store.run(SLOTS[slot].write, this.#slots.append(wrapped), subject);
+    return key;
+  }
+
+  /** Destroys S as {@link destroyPeriod} does P. */
+  destroySubjectKey(subject: Buffer): number | null {
+    const row = this.#store.get(SLOTS.subject.read, subject);
+    if (row !== undefined) return this.#destroy(Number(row.slot));
+    this.#store.run(SLOTS.subject.write, this.#slots.append(DESTROYED), subject);
+    return null;
+  }
+
+  #periodSlot(holding: string, month: string): number | null {
+    const row = this.#store.get(
+      'SELECT slot FROM periods WHERE holding = ? AND month = ?',
+      holding,
+      month,
+    );
+    return row === undefined ? null : Number(row.slot);
+  }
+
+  #addPeriod(holding: string, month: string, wrapped: Wrapped): void {
+    const slot = this.#slots.append(wrapped);
+    this.#store.run('INSERT INTO periods VALUES (?, ?, ?)', holding, month, slot);
+  }
+
+  #destroy(slot: number): number | null {
+    const { generation } = this.#slots.read(slot);
+    this.#slots.overwrite(slot, DESTROYED);
+    return generation === DESTROYED.generation ? null : generation;
   }
 
   #wrap(key: Uint8Array, about: Uint8Array): Wrapped {

@@ -205,7 +205,11 @@ describe('genesis', () => {
   it('a first leaf of any other text, or about a person, is refused', async () => {
     const fresh = await Trial.begin();
     try {
-      const person = encodePersonalLeaf({ hour: '2026-11-23T09Z', commitment: randomBytes(32) });
+      const person = encodePersonalLeaf({
+        kind: 'person',
+        hour: '2026-11-23T09Z',
+        commitment: randomBytes(32),
+      });
       for (const leaf of [
         publicLeaf({ document: usurper(), signatures: [] }),
         person,

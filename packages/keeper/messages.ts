@@ -24,6 +24,7 @@ const kinds = {
   }),
   code: object({ kind: oneOf('code'), signed }),
   protection: object({ kind: oneOf('protection'), signed }),
+  erasure: object({ kind: oneOf('erasure'), signed }),
   view: object({ kind: oneOf('view'), enc: text(88), ciphertext: text(1024) }),
 };
 
@@ -32,7 +33,7 @@ export function readAsked(value: Json): Asked {
   if (typeof value !== 'object' || value === null || !('kind' in value)) {
     throw new CoreError('bad-document', 'ask: expected an object');
   }
-  const kind = oneOf('request', 'code', 'protection', 'view')(value.kind, 'kind');
+  const kind = oneOf('request', 'code', 'protection', 'erasure', 'view')(value.kind, 'kind');
   return kinds[kind](value, '');
 }
 
@@ -57,5 +58,6 @@ export const readers = {
     wanted: list(integer(1), 0, BATCH_MAX),
   }),
   view: object({ ask: integer(1) }),
+  shred: object({ from: integer(0) }),
   status: object({}),
 } satisfies { [N in keyof Messages]: unknown };

@@ -1,10 +1,10 @@
-import { hex } from '@amanat/core/bytes';
+import { base64, hex } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
 import type { Register } from '@amanat/core/grants';
 import { deriveKey, SEAL_NONCE_BYTES, seal, secretKey } from '@amanat/core/keys';
-import { coarseHour, encodePersonalLeaf, leafHash } from '@amanat/core/log';
+import { encodePersonalLeaf, leafHash } from '@amanat/core/log';
 import type { RecordRead, Statement, StatementKind } from '@amanat/core/statement';
-import { commitTo, encodeBody } from '@amanat/core/statement';
+import { commitTo, encodeBody, leafOf } from '@amanat/core/statement';
 import { bodyAad } from '@amanat/core/view';
 import type { KeyRing } from './key-ring.ts';
 import type { Draft, LookUps, PendingLookUp } from './look-ups.ts';
@@ -12,6 +12,7 @@ import { countGroups } from './look-ups.ts';
 import type { PreparedLookUp } from './prepared.ts';
 import { joinPrepared } from './prepared.ts';
 import type { Messages, PrepareItem, PrepareRefusal } from './protocol.ts';
+import type { Shredding } from './shredding.ts';
 import type { Subjects } from './subjects.ts';
 
 const NONCE_BYTES = 32;
@@ -22,7 +23,12 @@ const STATEMENT_GROUPS_MAX = 16_384;
 const PREPARED_GROUPS_MAX = 524_288;
 
 /** What takes effect with its entry, whoever is there to be told. */
-const TAKE_EFFECT: ReadonlySet<StatementKind> = new Set(['code', 'protected', 'unprotected']);
+const TAKE_EFFECT: ReadonlySet<StatementKind> = new Set([
+  'code',
+  'protected',
+  'unprotected',
+  'erased',
+]);
 
 /** The body key of a subject's n-th entry: what her view is given, and the operator never. */
 export function bodyKey(viewKey: Uint8Array, number: number): Buffer {
@@ -34,6 +40,7 @@ export interface PreparingDeps {
   readonly register: Register;
   readonly subjects: Subjects;
   readonly lookUps: LookUps;
+  readonly shredding: Shredding;
   /** Ends the view, if any, that waits for this look-up's entry. */
   readonly giveUpView: (lookUp: number) => void;
 }
@@ -57,7 +64,7 @@ export class Preparing {
   #prepareOne(item: PrepareItem, now: number): PreparedLookUp {
     const lookUp = this.#deps.lookUps.find(item.id);
     if (lookUp === null) return { id: item.id, refused: 'unknown-look-up' };
-    const refused = this.#checkRecords(lookUp.draft, item, now);
+    const refused = this.#checkRecords(lookUp, item, now);
     if (refused !== null) return { id: item.id, refused };
     // Asked again: the leaf that was prepared before is void from here on.
     if (lookUp.prepare !== null) this.#deps.lookUps.void(lookUp);
@@ -98,10 +105,11 @@ export class Preparing {
       refusal: draft.refusal,
       subject: hex(subject),
       time: now,
+      token: kind === 'erased' ? base64(this.#deps.shredding.token(subject)) : null,
       type: 'statement',
     };
     const body = encodeBody(ring.random(NONCE_BYTES), statement);
-    const leaf = encodePersonalLeaf({ hour: coarseHour(now), commitment: commitTo(body) });
+    const leaf = encodePersonalLeaf(leafOf(statement, commitTo(body)));
     const viewKey = lookUp.viewKey ?? subjects.viewKey(subject);
     const sealed = seal(
       secretKey(bodyKey(viewKey, number)),
@@ -129,11 +137,16 @@ export class Preparing {
   }
 
   /** I2: only what was asked for may be named, each record and group once. */
-  #checkRecords(draft: Draft, item: PrepareItem, now: number): PrepareRefusal | null {
+  #checkRecords(
+    { draft, subject }: PendingLookUp,
+    item: PrepareItem,
+    now: number,
+  ): PrepareRefusal | null {
     if (item.records.length === 0) return null;
     if (item.abandoned || draft.kind !== 'disclosure') return 'not-asked-for';
     // Kept back, it could be used when its officer's key no longer may be.
     if (now > draft.opened + OPEN_MS) return 'too-late';
+    if (this.#deps.subjects.isErased(subject)) return 'shredded';
     const asked = new Map(draft.reads.map((read) => [read.holding, new Set(read.groups)]));
     const named = new Set<string>();
     for (const record of item.records) {
@@ -144,6 +157,8 @@ export class Preparing {
       }
       if (!isOnce(named, `${record.holding} ${record.record}`)) return 'malformed';
       if (!namesOnly(record, groups)) return 'not-asked-for';
+      const isExpired = this.#deps.register.expiredBy(record.holding, record.expiryMonth) !== null;
+      if (isExpired) return 'shredded';
     }
     return null;
   }

@@ -36,7 +36,13 @@ export interface DrawRow {
   readonly eventDate: string | null;
 }
 
-export type DrawRefusal = 'bound-to-another' | 'retention-over' | 'bad-identifier' | 'date-ahead';
+export type DrawRefusal =
+  | 'bound-to-another'
+  | 'retention-over'
+  | 'expired'
+  | 'erased'
+  | 'bad-identifier'
+  | 'date-ahead';
 
 /** A drawn row. */
 export interface DrawnRow {
@@ -70,6 +76,7 @@ export type Asked =
     }
   | { readonly kind: 'code'; readonly signed: Signed }
   | { readonly kind: 'protection'; readonly signed: Signed }
+  | { readonly kind: 'erasure'; readonly signed: Signed }
   | { readonly kind: 'view'; readonly enc: string; readonly ciphertext: string };
 
 /** Why an ask gets no entry: whoever sent it has not shown any authority, or has been answered already. */
@@ -90,6 +97,7 @@ export type AskRejection =
   | 'approver-unknown'
   | 'unknown-code'
   | 'nothing-declared'
+  | 'unknown-controller'
   | 'too-many-open';
 
 /** What was decided of an ask. */
@@ -112,6 +120,8 @@ export interface LookUp {
   readonly id: number;
   readonly subject: string;
   readonly controller: string;
+  /** Whether the key of her records there is destroyed: what a store may still have of her opens with nothing. */
+  readonly erased: boolean;
   /** What may be named for it: empty where nothing is to be released. */
   readonly reads: readonly { readonly holding: string; readonly groups: readonly string[] }[];
 }
@@ -140,6 +150,7 @@ export type PrepareRefusal =
   | 'unknown-look-up'
   | 'not-asked-for'
   | 'too-late'
+  | 'shredded'
   | 'malformed'
   | 'too-many-records';
 
@@ -178,8 +189,16 @@ export interface KeeperStatus {
   readonly releasedUncovered: number;
   /** Look-ups so released and covered since, which no `broken-glass-counted` of the log counts yet. */
   readonly releasedUncounted: number;
+  /** Months that are due to expire, for the gateway to enter: some of them, where there are many. */
+  readonly due: readonly { readonly holding: string; readonly month: string }[];
   /** Look-ups that are open, for the gateway to give up after a restart. */
   readonly open: readonly { readonly id: number; readonly subject: string }[];
+}
+
+/** A certificate of shredding. */
+export interface Certified {
+  readonly certificate: string;
+  readonly signature: string;
 }
 
 /** Every question that the keeper answers, with its answer. Anything else is refused. */
@@ -214,6 +233,12 @@ export interface Messages {
     /** Base64, under the key exported from the browser's own sealing. */
     answer: { readonly sealed: string };
   };
+  shred: {
+    /** The index of an entry: the first shredding at it or after it is meant. */
+    ask: { readonly from: number };
+    /** Its certificate's text (core/shred-certificate.ts), and the keeper's signature (signingInput), base64; null: none. */
+    answer: { readonly shred: Certified | null };
+  };
   status: { ask: Record<never, never>; answer: KeeperStatus };
 }
 
@@ -232,4 +257,6 @@ export type KeeperRefusal =
   | 'not-witnessed'
   | 'not-entered'
   | 'clock-behind'
+  | 'not-scrubbed'
+  | 'backups-unreadable'
   | 'store-unavailable';

@@ -29,7 +29,7 @@ beforeEach(() => {
     ring = KeyRing.begin(store, root);
     ring.secret('index/telecom/cnic');
     for (const subject of [1, 2]) {
-      ring.subjectSlot(Buffer.from([subject]), 'subject');
+      ring.drawSubjectKey(Buffer.from([subject]), 'subject');
       store.run('INSERT INTO codes VALUES (?, ?)', Buffer.from([subject]), randomBytes(32));
       store.run('UPDATE subjects SET protected = ?', subject - 1);
     }

@@ -1,6 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import type { StatementSync } from 'node:sqlite';
 import { DatabaseSync } from 'node:sqlite';
+import { scrubJournal } from './journal.ts';
 import type { RowSumKeys } from './row-sum.ts';
 import { CHANGED, RowSum } from './row-sum.ts';
 
@@ -44,6 +45,11 @@ CREATE TABLE imports (idx INTEGER PRIMARY KEY, drawn INTEGER NOT NULL) STRICT;
 CREATE TABLE look_ups (
   id INTEGER PRIMARY KEY, subject BLOB NOT NULL, draft BLOB NOT NULL, evidence BLOB
 ) STRICT;
+-- Shreddings by the index of their entry, in the order of the log; generation is null where there was no key.
+CREATE TABLE shreds (
+  idx INTEGER PRIMARY KEY, kind TEXT NOT NULL, holding TEXT, month TEXT, leaf BLOB NOT NULL,
+  generation INTEGER, time INTEGER NOT NULL
+) STRICT;
 CREATE TABLE spent (
   key TEXT, sequence INTEGER, hash TEXT NOT NULL, awaiting INTEGER NOT NULL, expires INTEGER NOT NULL,
   PRIMARY KEY (key, sequence)
@@ -62,12 +68,14 @@ type Value = null | number | string | Uint8Array;
 /** The keeper's database: prepared statements and transactions, and nothing of what they mean. */
 export class KeeperStore {
   readonly #db: DatabaseSync;
+  readonly #path: string;
   readonly #statements = new Map<string, StatementSync>();
   /** Null until the key is had, which stands in the database itself. */
   #sum: RowSum | null = null;
 
-  private constructor(db: DatabaseSync) {
+  private constructor(db: DatabaseSync, path: string) {
     this.#db = db;
+    this.#path = path;
   }
 
   /** Makes a new database. Throws where the file is a database already; an empty file is taken. */
@@ -81,7 +89,7 @@ export class KeeperStore {
       throw new Error('keeper database is there already');
     }
     db.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
-    return new KeeperStore(db);
+    return new KeeperStore(db, path);
   }
 
   /**
@@ -100,7 +108,7 @@ export class KeeperStore {
       if (schemaOf(db) !== schemaAsMade()) throw new Error(CHANGED);
       const found = db.prepare('PRAGMA integrity_check(1)').get() as { integrity_check: string };
       if (found.integrity_check !== 'ok') throw new Error('keeper database is damaged');
-      return new KeeperStore(db);
+      return new KeeperStore(db, path);
     } catch (error) {
       db.close();
       throw error;
@@ -161,8 +169,21 @@ export class KeeperStore {
     }
   }
 
+  /**
+   * Wipes from the disk what the journal still holds of rows that are no longer so. Gives false where somebody else reads
+   * the database just now: nothing is wiped then.
+   */
+  scrub(): boolean {
+    return scrubJournal(this.#db, this.#path);
+  }
+
+  /** SQLite deletes the journal with its last connection: what it held must not stand in blocks that are free. */
   close(): void {
-    this.#db.close();
+    try {
+      this.scrub();
+    } finally {
+      this.#db.close();
+    }
   }
 
   #statement(sql: string): StatementSync {

@@ -2,6 +2,7 @@ import type { KeyRing } from './key-ring.ts';
 import { keyedId } from './key-ring.ts';
 import type { People } from './people.ts';
 import type { Identifier } from './protocol.ts';
+import { DESTROYED } from './slots.ts';
 import type { KeeperStore } from './store.ts';
 
 /** A subject's place in her chain. `chain` is null before the first entry. */
@@ -66,20 +67,31 @@ export class Subjects {
     return row === undefined || subject.equals(row.subject as Uint8Array);
   }
 
-  /** S: what her records' keys are derived from. */
-  subjectKey(subject: Buffer): Buffer {
-    return this.#ring.subjectSlot(subject, 'subject').key;
+  /** S: what her records' keys are derived from; null where nothing is known of her yet. */
+  subjectKey(subject: Buffer): Buffer | 'destroyed' | null {
+    return this.#ring.findSubjectKey(subject, 'subject');
   }
 
-  /** S, for a record of hers, and whether nothing was known of her before. */
-  mention(subject: Buffer): { readonly key: Buffer; readonly isFirst: boolean } {
-    const { key, isNew } = this.#ring.subjectSlot(subject, 'subject');
-    return { key, isFirst: isNew };
+  /** S, for a record of hers: drawn, where nothing is known of her yet. */
+  mention(subject: Buffer): Buffer | 'destroyed' {
+    return this.subjectKey(subject) ?? this.#ring.drawSubjectKey(subject, 'subject');
   }
 
-  /** V: what her chain is sealed under. */
+  /** V: what her chain is sealed under. It outlives S: she sees what was asked about her, and that she was erased. */
   viewKey(subject: Buffer): Buffer {
-    return this.#ring.subjectSlot(subject, 'view').key;
+    const key = this.#ring.findSubjectKey(subject, 'view');
+    if (key === 'destroyed') throw new Error('the key of a chain is destroyed');
+    return key ?? this.#ring.drawSubjectKey(subject, 'view');
+  }
+
+  /** Whether her records' key is destroyed: nothing is held of her that anybody can read, and nothing ever will be. */
+  isErased(subject: Buffer): boolean {
+    const row = this.#store.get(
+      'SELECT 1 FROM subjects JOIN slots ON slot = subject_slot WHERE subject = ? AND generation = ?',
+      subject,
+      DESTROYED.generation,
+    );
+    return row !== undefined;
   }
 
   isProtected(subject: Buffer): boolean {
@@ -91,8 +103,8 @@ export class Subjects {
     const before = this.#protections(subject);
     const after = before | PROTECTED_BY[by.type];
     if (after === before) return;
-    // The slot is there from her first mention on.
-    this.subjectKey(subject);
+    // Her row is there from her first mention on.
+    this.mention(subject);
     this.#setProtections(subject, after);
   }
 

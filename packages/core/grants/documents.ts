@@ -274,6 +274,20 @@ const brokenGlassCounted = object({
   time,
 });
 
+const month = text(7, /^\d{4}-(0[1-9]|1[0-2])$/, 'a month');
+
+/** A holding's month is over, and its key destroyed, in the gateway's words: inert before it is due (`Register.isDue`). */
+const expiry = object({ type: oneOf('expiry'), holding: slug, month, time });
+
+/** Two administrators announce that a holding's month expires before it is over: seven days after this was signed. */
+const expiryAnnounced = object({
+  type: oneOf('expiry-announced'),
+  holding: slug,
+  month,
+  reason: text(200),
+  time,
+});
+
 const selectorsRoot = object({ count: integer(1, SUBJECTS_MAX), root: hexText(32) });
 
 /** An officer's question. The selectors stand beside it, each with a salt, under one signed root. */
@@ -320,6 +334,17 @@ const protection = object({
   time,
 });
 
+/** Two administrators erase a person: the key of whatever one controller's holdings have of her is destroyed. */
+const erasure = object({
+  type: oneOf('erasure'),
+  controller: slug,
+  identifier,
+  /** The ground: it is sealed into her history, and stands nowhere else. */
+  reason: text(200),
+  nonce,
+  time,
+});
+
 /** Readers of every document that may stand in a public leaf. */
 export const publicDocuments = {
   genesis,
@@ -335,10 +360,12 @@ export const publicDocuments = {
   'log-key': logKey,
   'broken-glass': brokenGlass,
   'broken-glass-counted': brokenGlassCounted,
+  expiry,
+  'expiry-announced': expiryAnnounced,
 } as const;
 
 /** Readers of the documents about a person, which reach the keeper and never a public leaf. */
-export const personalDocuments = { request, approval, code, protection } as const;
+export const personalDocuments = { request, approval, code, protection, erasure } as const;
 
 const documents = { ...publicDocuments, ...personalDocuments } as const;
 

@@ -36,9 +36,10 @@ export type {
   AppointedLogKey,
   CertifiedKey,
   EntryRefusal,
+  ExpiringMonth,
   KeyRefusal,
   Witnessing,
 } from './register.ts';
-export { quorumOf, Register, signedLeaf } from './register.ts';
+export { expiresFrom, quorumOf, Register, signedLeaf } from './register.ts';
 export type { Selector } from './selectors.ts';
 export { readSelector, selectorProofs, selectorsRoot } from './selectors.ts';

@@ -9,6 +9,7 @@ import type {
   Agency,
   Certificate,
   Declaration,
+  DocumentOf,
   Genesis,
   Grants,
   ImportBegun,
@@ -21,6 +22,19 @@ import { documentHash, readDocumentOrNull, readPublicDocument, signingInput } fr
 
 /** How long the glass may stay broken. */
 const BROKEN_MS_MAX = 24 * 3_600_000;
+
+/** A month's keys are destroyed a day after its end: an event's day is told by the clock of the place where it happened. */
+const EXPIRY_GRACE_MS = 86_400_000;
+/** Public days before a month expires that is not over. */
+const EXPIRY_ANNOUNCED_MS = 7 * 86_400_000;
+/** How old an announcement may be when it is entered: signed long before, its seven days would not be public. */
+const EXPIRY_SIGNED_MS_MAX = 86_400_000;
+
+/** When a holding's month is due to expire, in milliseconds since 1970. */
+export function expiresFrom(month: string): number {
+  const [year, number] = [Number(month.slice(0, 4)), Number(month.slice(5))];
+  return Date.UTC(year, number) + EXPIRY_GRACE_MS;
+}
 
 /** Why a public entry gives nobody anything. It stays in the log, inert. */
 export type EntryRefusal =
@@ -39,6 +53,9 @@ export type EntryRefusal =
   | 'primary-changed'
   | 'no-break-glass'
   | 'not-the-log'
+  | 'not-due'
+  | 'already-expired'
+  | 'not-of-today'
   | 'replayed';
 
 /** Why a key's signature carries no authority. */
@@ -85,6 +102,14 @@ export interface AppointedLogKey {
   readonly bothUntil: number;
 }
 
+/** A holding's month that expires early. */
+export interface ExpiringMonth {
+  readonly holding: string;
+  readonly month: string;
+  /** Milliseconds since 1970. */
+  readonly from: number;
+}
+
 /** How many of its witnesses have to cosign; fewer while the glass is broken, where the document says how many. */
 export function quorumOf({ quorum, breakGlass }: Witnesses, isBroken: boolean): number {
   return isBroken ? (breakGlass?.quorum ?? quorum) : quorum;
@@ -108,6 +133,10 @@ export class Register {
   readonly #keys = new Map<string, CertifiedKey[]>();
   readonly #revoked = new Map<string, number>();
   readonly #imports = new Map<number, AnnouncedImport>();
+  /** By holding and month: the index of the entry with which it expired. */
+  readonly #expired = new Map<string, number>();
+  /** Months that are to expire early, and from when on they may. */
+  readonly #expiring = new Map<string, ExpiringMonth>();
   /** Hashes of what counts once: an announcement would open its whole row limit again, a broken glass fill the log. */
   readonly #announced = new Set<string>();
 
@@ -128,7 +157,10 @@ export class Register {
     return this.#read(index, signed, time, true);
   }
 
-  /** Whether {@link apply} would take the entry, without taking it. */
+  /**
+   * Whether {@link apply} would take the entry, without taking it; and of an announcement, that it was signed just now,
+   * which only its first reader can tell.
+   */
   check(signed: Signed, time: number): EntryRefusal | null {
     return this.#read(Number.MAX_SAFE_INTEGER, signed, time, false);
   }
@@ -240,6 +272,24 @@ export class Register {
     return this.#imports.get(index) ?? null;
   }
 
+  /** The index of the entry with which a holding's month expired; null where it has not. */
+  expiredBy(holding: string, month: string): number | null {
+    return this.#expired.get(monthName(holding, month)) ?? null;
+  }
+
+  /** Whether a holding's month may expire at `time`, and has not: it is over by a day, or was announced seven days ago. */
+  isDue(holding: string, month: string, time: number): boolean {
+    const name = monthName(holding, month);
+    if (this.#expired.has(name)) return false;
+    const announced = this.#expiring.get(name)?.from ?? Number.POSITIVE_INFINITY;
+    return time >= Math.min(expiresFrom(month), announced);
+  }
+
+  /** Months that were announced to expire early, and have not. */
+  expiring(): Iterable<ExpiringMonth> {
+    return this.#expiring.values();
+  }
+
   /** Highest version so far, in force or not, so that the next can be written; 0 where there is none. */
   latestVersion(
     document: 'agency' | 'declaration' | 'grants' | 'certificate' | 'witnesses',
@@ -294,6 +344,18 @@ export class Register {
       if (keep) {
         this.#announced.add(hash);
         this.#imports.set(index, { index, document, ...announced, ended: false });
+      }
+      return null;
+    }
+    if (document.type === 'expiry') {
+      const { holding, month } = document;
+      if (signed.signatures.length !== 0) return 'unsigned-expected';
+      if (this.#expired.has(monthName(holding, month))) return 'already-expired';
+      if (!this.#declarations.has(holding)) return 'undeclared-holding';
+      if (!this.isDue(holding, month, time)) return 'not-due';
+      if (keep) {
+        this.#expired.set(monthName(holding, month), index);
+        this.#expiring.delete(monthName(holding, month));
       }
       return null;
     }
@@ -355,6 +417,8 @@ export class Register {
         }
         return null;
       }
+      case 'expiry-announced':
+        return this.#announceExpiry(document, time, keep);
       case 'certificate':
         return this.#certify(document, from, keep);
       case 'revocation': {
@@ -420,6 +484,21 @@ export class Register {
     return this.signedBy(signed, importer.key) ? { importer, declaration } : 'not-the-importer';
   }
 
+  #announceExpiry(
+    { holding, month, time: signed }: DocumentOf<'expiry-announced'>,
+    time: number,
+    keep: boolean,
+  ): EntryRefusal | null {
+    const name = monthName(holding, month);
+    if (!this.#declarations.has(holding)) return 'undeclared-holding';
+    if (this.#expired.has(name)) return 'already-expired';
+    if (this.#expiring.has(name)) return 'replayed';
+    // Its days count from its own time, whoever takes it in and when: a keeper that was put back finds due what was.
+    if (!keep && Math.abs(time - signed) > EXPIRY_SIGNED_MS_MAX) return 'not-of-today';
+    if (keep) this.#expiring.set(name, { holding, month, from: signed + EXPIRY_ANNOUNCED_MS });
+    return null;
+  }
+
   #certify(certificate: Certificate, from: number, keep: boolean): EntryRefusal | null {
     const key = parsePublicKey(certificate.key);
     const versions = this.#keys.get(key.id) ?? [];
@@ -469,6 +548,10 @@ function signersOf(
     if (error instanceof CoreError) return null;
     throw error;
   }
+}
+
+function monthName(holding: string, month: string): string {
+  return `${holding} ${month}`;
 }
 
 function signedByAll(signed: Signed, keys: readonly PublicKey[]): boolean {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { CoreError } from '../errors.ts';
-import type { Leaf } from './entry.ts';
+import type { Leaf, PersonalLeaf } from './entry.ts';
 import { coarseHour, encodePersonalLeaf, encodePublicLeaf, parseLeaf } from './entry.ts';
 
 const badEntry = { name: 'CoreError', code: 'bad-entry' };
@@ -11,7 +11,7 @@ const signature = new Uint8Array(64).fill(9);
 const key = '0123456789abcdef0123456789abcdef';
 
 function encode(leaf: Leaf): Uint8Array {
-  return leaf.kind === 'person' ? encodePersonalLeaf(leaf) : encodePublicLeaf(leaf);
+  return leaf.kind === 'public' ? encodePublicLeaf(leaf) : encodePersonalLeaf(leaf);
 }
 
 const personal = fc
@@ -19,6 +19,10 @@ const personal = fc
   .map(([seconds, bytes]): Leaf => {
     return { kind: 'person', hour: coarseHour(seconds * 1_000), commitment: bytes };
   });
+
+const erased = fc
+  .tuple(personal, fc.uint8Array({ minLength: 44, maxLength: 44 }))
+  .map(([leaf, token]): Leaf => ({ ...(leaf as PersonalLeaf), kind: 'erased', token }));
 
 const hexDigit = fc.constantFrom(...'0123456789abcdef');
 const signed = fc.record(
@@ -36,7 +40,7 @@ const published = fc
   .map(([object, signatures]): Leaf => {
     return { kind: 'public', document: JSON.stringify(object), signatures };
   });
-const someLeaf = fc.oneof(personal, published);
+const someLeaf = fc.oneof(personal, erased, published);
 
 describe('a leaf', () => {
   it('with a wrong hour or commitment is not written', () => {
@@ -47,11 +51,15 @@ describe('a leaf', () => {
       '2026-11-23T08Z\n',
       '1969-12-31T23Z',
     ]) {
-      assert.throws(() => encodePersonalLeaf({ hour, commitment }), badEntry, hour);
+      assert.throws(() => encodePersonalLeaf({ kind: 'person', hour, commitment }), badEntry, hour);
     }
     const hour = '2026-11-23T08Z';
     for (const length of [0, 31, 33]) {
-      const wrong = { hour, commitment: new Uint8Array(length) };
+      const wrong = { kind: 'person', hour, commitment: new Uint8Array(length) } as const;
+      assert.throws(() => encodePersonalLeaf(wrong), badEntry);
+    }
+    for (const length of [0, 43, 45]) {
+      const wrong = { kind: 'erased', hour, commitment, token: new Uint8Array(length) } as const;
       assert.throws(() => encodePersonalLeaf(wrong), badEntry);
     }
   });

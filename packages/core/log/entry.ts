@@ -5,12 +5,13 @@ import { MAX_ENTRY_BYTES } from './tile.ts';
 /** Signatures a public leaf may carry: two administrators, and room for a change of both. */
 export const MAX_LEAF_SIGNATURES = 4;
 
-const PERSON_START = 'amanat/v1 person ';
 const PUBLIC_START = 'amanat/v1 public\n';
 const COMMITMENT_LENGTH = 32;
 const SIGNATURE_LENGTH = 64;
+/** Of an erasure's token: nonce, subject id and tag. */
+const TOKEN_LENGTH = 44;
 
-const PERSON = /^amanat\/v1 person ([^ \n]{14}) ([^ \n]{44})\n$/;
+const PERSONAL = /^amanat\/v1 (person|erased) ([^ \n]{14}) ([^ \n]{44})(?: ([^ \n]+))?\n$/;
 const SIGNATURE_LINE = /^([0-9a-f]{32}) ([^ \n]{88})$/;
 const KEY_ID = /^[0-9a-f]{32}$/;
 const HOUR = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}Z$/;
@@ -18,13 +19,21 @@ const HOUR = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}Z$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids these
 const FORBIDDEN_IN_DOCUMENT = /[\u0000-\u001f\p{Cs}]/u;
 
-/** An entry about one person: outsiders learn that there was one, the hour, and nothing else. */
-export interface PersonalLeaf {
+/** What every entry about one person shows: the hour in which there was one, and nothing that links two of them. */
+interface Personal {
   /** The hour in UTC, as `coarseHour` gives it. */
   readonly hour: string;
   /** 32 bytes. */
   readonly commitment: Uint8Array;
 }
+
+/**
+ * An entry about one person: outsiders learn that there was one, the hour, and by its kind what has to be told beyond. Of
+ * an erasure that is that there was one, and a token of 44 bytes: the subject's id, sealed to the keeper.
+ */
+export type PersonalLeaf =
+  | ({ readonly kind: 'person' } & Personal)
+  | ({ readonly kind: 'erased'; readonly token: Uint8Array } & Personal);
 
 /** A signature on a public leaf's document. What is signed, and what the key may do, is for the document's reader. */
 export interface LeafSignature {
@@ -43,9 +52,7 @@ export interface PublicLeaf {
 }
 
 /** Any entry of the log. */
-export type Leaf =
-  | ({ readonly kind: 'person' } & PersonalLeaf)
-  | ({ readonly kind: 'public' } & PublicLeaf);
+export type Leaf = PersonalLeaf | ({ readonly kind: 'public' } & PublicLeaf);
 
 /** The hour in UTC of a time in milliseconds, such as `2026-11-23T08Z`. Throws `out-of-range` outside 1970 to 9999. */
 export function coarseHour(timeMs: number): string {
@@ -60,12 +67,17 @@ export function hourStart(hour: string): number {
   return Date.parse(hour.replace('Z', ':00:00Z'));
 }
 
-/** The bytes of an entry about one person: always 77. Throws `bad-entry`. */
-export function encodePersonalLeaf({ hour, commitment }: PersonalLeaf): Uint8Array {
+/** The bytes of an entry about one person; of one kind always as many. Throws `bad-entry`. */
+export function encodePersonalLeaf(leaf: PersonalLeaf): Uint8Array {
+  const { kind, hour, commitment } = leaf;
   if (!isHour(hour)) throw new CoreError('bad-entry', 'leaf has no proper hour');
-  if (commitment.length !== COMMITMENT_LENGTH)
-    throw new CoreError('bad-entry', 'a commitment has 32 bytes');
-  return utf8(`${PERSON_START}${hour} ${base64(commitment)}\n`);
+  requireBytes(commitment, COMMITMENT_LENGTH, 'commitment');
+  const words = ['amanat/v1', kind, hour, base64(commitment)];
+  if (leaf.kind === 'erased') {
+    requireBytes(leaf.token, TOKEN_LENGTH, 'token');
+    words.push(base64(leaf.token));
+  }
+  return utf8(`${words.join(' ')}\n`);
 }
 
 /** The bytes of an entry about organisations. Throws `bad-entry`, also for what comes to more than 65,535 bytes. */
@@ -85,15 +97,15 @@ export function parseLeaf(bytes: Uint8Array): Leaf {
   if (bytes.length > MAX_ENTRY_BYTES) throw new CoreError('bad-entry', 'leaf is too long');
   const text = decode(() => fromUtf8(bytes));
   if (text.startsWith(PUBLIC_START)) return parsePublic(text.slice(PUBLIC_START.length));
-  const [, hour, commitment] = PERSON.exec(text) ?? [];
+  const [, kind, hour, commitment, word] = PERSONAL.exec(text) ?? [];
   if (hour === undefined || commitment === undefined || !isHour(hour)) {
     throw new CoreError('bad-entry', 'not a leaf of this log');
   }
-  // 44 characters may be 31 to 33 bytes.
-  const decoded = decode(() => fromBase64(commitment));
-  if (decoded.length !== COMMITMENT_LENGTH)
-    throw new CoreError('bad-entry', 'a commitment has 32 bytes');
-  return { kind: 'person', hour, commitment: decoded };
+  const personal = { hour, commitment: decodeWord(commitment, COMMITMENT_LENGTH, 'commitment') };
+  if (kind === 'erased')
+    return { kind, ...personal, token: decodeWord(word, TOKEN_LENGTH, 'token') };
+  if (word !== undefined) throw new CoreError('bad-entry', 'not a leaf of this log');
+  return { kind: 'person', ...personal };
 }
 
 /** As {@link parseLeaf}; null where the bytes are no leaf. */
@@ -144,6 +156,17 @@ function requirePublic({ document, signatures }: PublicLeaf): void {
   if (new Set(signatures.map(({ key }) => key)).size !== signatures.length) {
     throw new CoreError('bad-entry', 'leaf is signed twice by one key');
   }
+}
+
+/** A word of so many bytes in base64: characters alone do not tell their number. */
+function decodeWord(word: string | undefined, length: number, what: string): Uint8Array {
+  const bytes = decode(() => fromBase64(word ?? ''));
+  requireBytes(bytes, length, what);
+  return bytes;
+}
+
+function requireBytes(bytes: Uint8Array, length: number, what: string): void {
+  if (bytes.length !== length) throw new CoreError('bad-entry', `a ${what} has ${length} bytes`);
 }
 
 function isHour(hour: string): boolean {

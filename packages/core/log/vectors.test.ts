@@ -8,6 +8,7 @@ import { verifyNoteSignature } from '../keys/cosign.ts';
 import { verifyChain } from './chain.ts';
 import { formatCheckpoint, parseCheckpoint } from './checkpoint.ts';
 import { cosignatureMessage, openCosignatures, openCosignaturesAsync } from './cosignature.ts';
+import type { PersonalLeaf } from './entry.ts';
 import { coarseHour, encodePersonalLeaf, encodePublicLeaf, parseLeaf } from './entry.ts';
 import { leafHash } from './merkle.ts';
 import type { NoteKey } from './note.ts';
@@ -41,6 +42,12 @@ describe('leaf vectors', () => {
   type Valid =
     | (Common & { readonly kind: 'person'; readonly hour: string; readonly commitment: string })
     | (Common & {
+        readonly kind: 'erased';
+        readonly hour: string;
+        readonly commitment: string;
+        readonly token: string;
+      })
+    | (Common & {
         readonly kind: 'public';
         readonly document: string;
         readonly signatures: readonly { readonly key: string; readonly signature: string }[];
@@ -62,10 +69,14 @@ describe('leaf vectors', () => {
     for (const vector of valid) {
       const bytes = fromHex(vector.leaf);
       assert.equal(hex(leafHash(bytes)), vector.leafHash, vector.name);
-      if (vector.kind === 'person') {
-        const body = { hour: vector.hour, commitment: fromHex(vector.commitment) };
-        assert.deepEqual(parseLeaf(bytes), { kind: 'person', ...body }, vector.name);
-        assert.deepEqual(encodePersonalLeaf(body), bytes, vector.name);
+      if (vector.kind !== 'public') {
+        const personal = { hour: vector.hour, commitment: fromHex(vector.commitment) };
+        const leaf: PersonalLeaf =
+          vector.kind === 'erased'
+            ? { kind: 'erased', ...personal, token: fromHex(vector.token) }
+            : { kind: 'person', ...personal };
+        assert.deepEqual(parseLeaf(bytes), leaf, vector.name);
+        assert.deepEqual(encodePersonalLeaf(leaf), bytes, vector.name);
       } else {
         const signatures = vector.signatures.map(({ key, signature }) => ({
           key,

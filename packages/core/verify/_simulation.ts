@@ -37,7 +37,7 @@ import {
   TILE_WIDTH,
 } from '../log/index.ts';
 import type { Statement } from '../statement.ts';
-import { commitTo, encodeBody } from '../statement.ts';
+import { commitTo, encodeBody, leafOf } from '../statement.ts';
 import type { Head, View } from '../view.ts';
 import { bodyAad, readViewAsk, VIEW_ANSWER, VIEW_INFO, writeView } from '../view.ts';
 
@@ -131,7 +131,7 @@ export class Simulation {
   addNoise(count: number, time: number): void {
     for (let i = 0; i < count; i++) {
       const commitment = createHash('sha256').update(`noise ${this.size}`).digest();
-      this.#append(encodePersonalLeaf({ hour: coarseHour(time), commitment }));
+      this.#append(encodePersonalLeaf({ kind: 'person', hour: coarseHour(time), commitment }));
     }
   }
 
@@ -153,15 +153,13 @@ export class Simulation {
       reads: [],
       records: [],
       evidence: null,
+      token: null,
       ...planned,
     };
     const plain = encodeBody(randomBytes(32), statement);
     const key = randomBytes(32);
     const body = seal(secretKey(key), plain, bodyAad(chain.subject, number), randomBytes(12));
-    const leaf = encodePersonalLeaf({
-      hour: coarseHour(statement.time),
-      commitment: commitTo(plain),
-    });
+    const leaf = encodePersonalLeaf(leafOf(statement, commitTo(plain)));
     const index = this.size;
     this.#append(leaf);
     chain.hash = nextChainHash(chain.hash, index, leafHash(leaf));

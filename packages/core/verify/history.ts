@@ -3,7 +3,6 @@ import { CoreError } from '../errors.ts';
 import { signingInput } from '../grants/documents.ts';
 import type { Checkpoint, TileReader } from '../log/index.ts';
 import {
-  coarseHour,
   encodePersonalLeaf,
   leafHash,
   verifyChain,
@@ -11,7 +10,7 @@ import {
   verifyInclusion,
 } from '../log/index.ts';
 import type { Statement } from '../statement.ts';
-import { commitTo, decodeBody } from '../statement.ts';
+import { commitTo, decodeBody, leafOf } from '../statement.ts';
 import type { Head, SubjectView, View } from '../view.ts';
 import { bodyAad, readHead, VIEW_ENTRIES_MAX } from '../view.ts';
 import type { AnswerEntry, HistoryAnswer } from './answer.ts';
@@ -349,8 +348,7 @@ function checkCommitment(
     checks.skip('commitments');
     return false;
   }
-  const hour = coarseHour(body.statement.time);
-  const leaf = encodePersonalLeaf({ hour, commitment: body.commitment });
+  const leaf = encodePersonalLeaf(leafOf(body.statement, body.commitment));
   const committed = equal(leafHash(leaf), found.leafHash);
   return checks.note('commitments', committed, { controller, subject, number });
 }

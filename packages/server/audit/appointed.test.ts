@@ -95,7 +95,11 @@ describe('an audit of a log whose public entries appoint witnesses', () => {
     for (const each of hours) {
       const hour = `${new Date(DAY + each * HOUR_MS).toISOString().slice(0, 13)}Z`;
       log.leaves.push(
-        encodePersonalLeaf({ hour, commitment: Buffer.alloc(32, log.leaves.length) }),
+        encodePersonalLeaf({
+          kind: 'person',
+          hour,
+          commitment: Buffer.alloc(32, log.leaves.length),
+        }),
       );
     }
   };

@@ -47,7 +47,7 @@ export function noticesOf(
     if (parsed.length > 0 && begins(bytes, start, at, parsed)) continue;
     if (at - start === PERSONAL_BYTES && begins(bytes, start, at, PERSONAL_START)) {
       const leaf = parseLeafOrNull(bytes.subarray(start, at));
-      if (leaf?.kind !== 'person') continue;
+      if (leaf === null || leaf.kind === 'public') continue;
       parsed = bytes.subarray(start, start + HOUR_END);
       addNotices(found, [hourStart(leaf.hour)]);
     } else if (begins(bytes, start, at, PUBLIC_START)) {

@@ -141,8 +141,8 @@ export class StoredLog implements LogSource {
     const hasHour = this.#parsed.length > 0 && begins(bytes, start, end, this.#parsed);
     if (hasHour && endsWithCommitment(bytes, start, end)) return 'personal';
     const leaf = parseLeafOrNull(bytes.subarray(start, end));
-    if (leaf?.kind !== 'person') return leaf === null ? null : 'public';
-    this.#parsed = bytes.slice(start, start + COMMITMENT_START);
+    if (leaf === null || leaf.kind === 'public') return leaf && 'public';
+    if (leaf.kind === 'person') this.#parsed = bytes.slice(start, start + COMMITMENT_START);
     const hour = hourStart(leaf.hour);
     this.#seen.latestHour = Math.max(this.#seen.latestHour, hour);
     return 'personal';

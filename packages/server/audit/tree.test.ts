@@ -163,7 +163,11 @@ describe('a whole log', () => {
   });
 
   it('has its leaves counted by what they are about', async () => {
-    const personal = encodePersonalLeaf({ hour: '2026-11-23T08Z', commitment: Buffer.alloc(32) });
+    const personal = encodePersonalLeaf({
+      kind: 'person',
+      hour: '2026-11-23T08Z',
+      commitment: Buffer.alloc(32),
+    });
     const open = encodePublicLeaf({ document: '{"type":"x"}', signatures: [] });
     const unknown = ['', 'amanat/v1 public', 'amanat/v1 person', 'x'].map((text) =>
       Buffer.from(text),

@@ -48,7 +48,7 @@ function fakeCitizen(answered: () => Promise<Answered>, number = 3) {
 }
 
 function entered(number: number): Answered {
-  const lookUp = { id: 1, subject: SUBJECT, controller: 'telecom', reads: [] };
+  const lookUp = { id: 1, subject: SUBJECT, controller: 'telecom', erased: false, reads: [] };
   return {
     outcome: 'entered',
     ask: 9,

@@ -68,7 +68,11 @@ describe('checking a whole log', () => {
   const leaves = Array.from({ length: SIZE }, (_, index) =>
     index === 0
       ? (encodeSigned({ document: genesis, signatures: [] }) as Uint8Array)
-      : encodePersonalLeaf({ hour: '2026-11-23T09Z', commitment: Buffer.alloc(32, index) }),
+      : encodePersonalLeaf({
+          kind: 'person',
+          hour: '2026-11-23T09Z',
+          commitment: Buffer.alloc(32, index),
+        }),
   );
   let nth = 0;
   let publicDirectory = '';
@@ -112,7 +116,10 @@ describe('checking a whole log', () => {
   };
 
   const addPersonal = (hour: string) =>
-    addLeaf(encodePersonalLeaf({ hour, commitment: Buffer.alloc(32, leaves.length) }), null);
+    addLeaf(
+      encodePersonalLeaf({ kind: 'person', hour, commitment: Buffer.alloc(32, leaves.length) }),
+      null,
+    );
 
   const addLeaf = (bytes: Uint8Array, publicTime: number | null) => {
     const store = createSqliteLogStore(database);
@@ -203,6 +210,7 @@ describe('checking a whole log', () => {
 
   it('finds a leaf of the store that was changed, removed or added behind the published tree', async () => {
     const other = encodePersonalLeaf({
+      kind: 'person',
       hour: '2026-11-23T09Z',
       commitment: Buffer.alloc(32, 255),
     });
@@ -484,7 +492,7 @@ describe('checking a log of several parts', () => {
     Array.from({ length: size }, (_, index) => {
       const commitment = Buffer.alloc(32);
       commitment.writeUInt32BE(index, 28);
-      return encodePersonalLeaf({ hour: '2026-11-23T09Z', commitment });
+      return encodePersonalLeaf({ kind: 'person', hour: '2026-11-23T09Z', commitment });
     }),
   );
   log.publish(folder);

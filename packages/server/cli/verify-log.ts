@@ -225,8 +225,8 @@ class LogCheck {
     if (this.#isFull) return;
     for (const index of store.unprepared(this.#size)) {
       const [leaf] = store.leaves(index, index + 1);
-      const isPersonal = leaf !== undefined && parseLeafOrNull(leaf)?.kind === 'person';
-      if (isPersonal) this.#report('leaf-without-entry', index);
+      const parsed = leaf === undefined ? null : parseLeafOrNull(leaf);
+      if (parsed !== null && parsed.kind !== 'public') this.#report('leaf-without-entry', index);
       if (this.#isFull) return;
     }
   }

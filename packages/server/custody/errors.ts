@@ -73,6 +73,9 @@ export const meanings: Readonly<Record<CustodyErrorCode, Meaning>> = {
   },
   'unknown-key': entry('the signing key is not enrolled', 'enrol the importer first'),
   'not-the-log': entry('an import begins with an import-begun document', 'send that'),
+  'not-due': entry('an import begins with an import-begun document', 'send that'),
+  'already-expired': entry('an import begins with an import-begun document', 'send that'),
+  'not-of-today': entry('an import begins with an import-begun document', 'send that'),
   'no-break-glass': entry('an import begins with an import-begun document', 'send that'),
   'primary-changed': entry('an import begins with an import-begun document', 'send that'),
   'bad-token': {

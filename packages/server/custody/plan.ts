@@ -79,11 +79,13 @@ export function toDrawRow(
 export function columnOf(plan: ImportPlan, refused: DrawRefusal): string | null {
   switch (refused) {
     case 'bad-identifier':
+    case 'erased':
       return plan.primary.name;
     case 'bound-to-another':
       return plan.secondary[0]?.name ?? null;
     case 'date-ahead':
     case 'retention-over':
+    case 'expired':
       return plan.eventDate?.name ?? null;
   }
 }

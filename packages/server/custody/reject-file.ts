@@ -23,6 +23,8 @@ export const reasonAdvice: Readonly<Record<RejectReason, string>> = {
   ...rejectAdvice,
   'bound-to-another': 'the number is another person’s already',
   'retention-over': 'what the declaration allows to be kept from this date on is over',
+  expired: 'the month in which it would expire has been destroyed already',
+  erased: 'the person was erased here: nothing of hers is taken in again',
   'bad-identifier': 'the keeper does not take the identifier in this form',
   'date-ahead': 'the date is later than tomorrow by the keeper’s clock',
 };

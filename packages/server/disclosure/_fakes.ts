@@ -21,7 +21,8 @@ const NO_STATUS: KeeperStatus = {
   size: 0,
   root: '',
   time: 0,
-  generation: 1,
+  generation: 2,
+  due: [],
   witnessed: false,
   cosignaturesFrom: 0,
   releasedUncovered: 0,
@@ -58,7 +59,8 @@ class FakeKeeper implements KeeperPort {
       const id = this.#next++;
       const subject = hex(utf8(`subject ${String(id).padStart(8, '0')}`));
       this.open.set(id, subject);
-      return { id, subject, controller: 'telecom', reads: outcome === 'allowed' ? reads : [] };
+      const found = outcome === 'allowed' ? reads : [];
+      return { id, subject, controller: 'telecom', erased: false, reads: found };
     });
     const decision =
       outcome === 'allowed'

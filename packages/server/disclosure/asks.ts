@@ -311,7 +311,7 @@ export class Asks {
       }
       const { answer } = await this.#deps.keeper.ask('status', {});
       const open = answer.open.map(({ id, subject }) =>
-        carry({ id, subject, controller: '', reads: [] }, giveUp('not-released')),
+        carry({ id, subject, controller: '', erased: false, reads: [] }, giveUp('not-released')),
       );
       for (const chunk of chunksOf(open)) {
         const failure = await this.#append(await this.#prepare(chunk));

@@ -9,7 +9,10 @@ import { carry, giveUp, shuffle } from './carried.ts';
 /** One look-up for each subject named, numbered in this order. */
 function look(subjects: string) {
   return [...subjects].map((subject, at) =>
-    carry({ id: at + 1, subject, controller: '', reads: [] }, giveUp('not-released')),
+    carry(
+      { id: at + 1, subject, controller: '', erased: false, reads: [] },
+      giveUp('not-released'),
+    ),
   );
 }
 

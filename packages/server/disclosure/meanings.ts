@@ -115,6 +115,10 @@ export const rejections: Readonly<Record<AskRejection, Meaning>> = {
     'no holding is declared yet',
     'declare a holding first, and wait until it is in force',
   ),
+  'unknown-controller': meaning(409)(
+    'no holding in force is of this controller',
+    'name a controller that the register lists',
+  ),
   'too-many-open': meaning(503)(
     'more is open at the keeper than it takes at a time',
     'ask again shortly',

@@ -43,6 +43,15 @@ export const entryRefusals: Readonly<Record<EntryRefusal, Meaning>> = {
     'the log’s present key and the next one have not both signed this document',
     'hand it in where the next key was drawn: the gateway signs with both',
   ),
+  'not-due': meaning(
+    'the month is not over by a day, nor announced seven days ago',
+    'wait: the gateway enters it by itself once it is due',
+  ),
+  'already-expired': meaning('the month has expired already', 'nothing is left to be done'),
+  'not-of-today': meaning(
+    'the announcement was signed more than a day ago, or in the future',
+    'sign it again: its seven days have to be public',
+  ),
   'unknown-import': meaning('there is no such open import', OTHER_ROUTE),
   'unknown-key': meaning('the key was never certified', 'check the key’s id'),
   'primary-changed': meaning(

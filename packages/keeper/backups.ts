@@ -1,0 +1,31 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import type { Json } from '@amanat/core/canonical';
+import { CoreError } from '@amanat/core/errors';
+import type { KeeperBackup } from '@amanat/core/shred-certificate';
+import { BACKUPS_MAX, readKeeperBackup } from '@amanat/core/shred-certificate';
+import { Refusal } from './refusal.ts';
+
+const BYTES_MAX = 1024 * 1024;
+
+/**
+ * The keeper's own backups, as whoever makes them has noted them: a line of JSON each, in a file beside keeper.db. None
+ * where there is no such file.
+ * @throws Refusal 'backups-unreadable': a certificate must not leave one out
+ */
+export function readBackups(path: string): readonly KeeperBackup[] {
+  if (!existsSync(path)) return [];
+  try {
+    if (statSync(path).size > BYTES_MAX) throw new CoreError('bad-document', 'list is too long');
+    const lines = readFileSync(path, 'utf8').split('\n');
+    const found = lines.flatMap((line) => (line === '' ? [] : [parseLine(line)]));
+    if (found.length > BACKUPS_MAX) throw new CoreError('bad-document', 'list is too long');
+    return found;
+  } catch (cause) {
+    if (!(cause instanceof CoreError || cause instanceof SyntaxError)) throw cause;
+    throw new Refusal('backups-unreadable', 'the list of backups is not in its form', { cause });
+  }
+}
+
+function parseLine(line: string): KeeperBackup {
+  return readKeeperBackup(JSON.parse(line) as Json, '');
+}
