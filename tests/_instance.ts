@@ -470,7 +470,13 @@ async function openGateway(
     retryMs: 50,
     randomBytes,
   });
-  const citizen = createCitizen({ disclosure, keeper, log, custody });
+  const citizen = createCitizen({
+    disclosure,
+    keeper,
+    log,
+    custody,
+    certify: async () => {},
+  });
   await log.ready();
   custody.imports.recover();
   await disclosure.start();

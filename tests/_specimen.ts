@@ -15,7 +15,7 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { base64, fromHex, hex } from '@amanat/core/bytes';
 import type { JsonObject } from '@amanat/core/canonical';
-import { writeDocument } from '@amanat/core/grants';
+import { Register, writeDocument } from '@amanat/core/grants';
 import { deriveRecordKey } from '@amanat/core/keys';
 import { encodePublicLeaf } from '@amanat/core/log';
 import type { RecordRead } from '@amanat/core/statement';
@@ -428,7 +428,13 @@ export class Specimen implements Disposable {
       randomBytes,
     });
     started.defer(() => disclosure.close());
-    const citizen = createCitizen({ disclosure, keeper, log, custody });
+    const citizen = createCitizen({
+      disclosure,
+      keeper,
+      log,
+      custody,
+      certify: async () => {},
+    });
     const ended = started.move();
     const parts = { keeper, log, custody, disclosure, citizen };
     return { ...parts, [Symbol.asyncDispose]: () => ended.disposeAsync() };
@@ -510,8 +516,9 @@ export class Specimen implements Disposable {
           }),
         ),
       );
-      const deps: Partial<ImportDeps> = { store: new SqliteCustodyStore(database) };
-      const custody = createCustody(deps as ImportDeps);
+      // Nothing of it has expired.
+      const deps = { store: new SqliteCustodyStore(database), log: { register: new Register() } };
+      const custody = createCustody(deps as unknown as ImportDeps);
       const subjects = database.prepare('SELECT DISTINCT subject FROM custody_records').all();
       const records = subjects
         .map((row) => hex(row.subject as Uint8Array))

@@ -30,6 +30,9 @@ import { createSqliteLogStore } from './log/store-sqlite.ts';
 import manifest from './package.json' with { type: 'json' };
 import { createPeople } from './people/people.ts';
 import { peopleRoutes } from './people/routes.ts';
+import { shreddingRoutes } from './shredding/routes.ts';
+import { createShredding } from './shredding/shredding.ts';
+import { createSqliteCertificateStore } from './shredding/store-sqlite.ts';
 import type { Database } from './storage/sqlite.ts';
 import { openDatabase } from './storage/sqlite.ts';
 
@@ -173,7 +176,18 @@ function createParts({ config, paths, database, keeper, now, logger }: PartsDeps
     retryMs: RETRY_MS,
     randomBytes,
   });
-  const citizen = createCitizen({ disclosure, keeper, log, custody });
+  const shredding = createShredding({
+    keeper,
+    log,
+    store: createSqliteCertificateStore(database),
+    warn,
+  });
+  // Published too, so that the certificate can be proven at once.
+  const certify = async () => {
+    await shredding.run();
+    await log.flush().catch(() => {});
+  };
+  const citizen = createCitizen({ disclosure, keeper, log, custody, certify });
   const people = createPeople({ log });
   let isRecovered = false;
   log.onOpen(() => {
@@ -183,11 +197,12 @@ function createParts({ config, paths, database, keeper, now, logger }: PartsDeps
     void disclosure.start();
   });
   const close = async () => {
+    shredding[Symbol.dispose]();
     await disclosure.close();
     await custody.imports.close();
     await log.close();
   };
-  return { log, custody, disclosure, citizen, people, close };
+  return { log, custody, disclosure, citizen, people, shredding, close };
 }
 
 interface AppDeps extends Omit<PartsDeps, 'database'> {
@@ -197,7 +212,7 @@ interface AppDeps extends Omit<PartsDeps, 'database'> {
 
 async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   const { config, paths, parts, keeper, now, logger, pages } = deps;
-  const { log, custody, disclosure, citizen, people } = parts;
+  const { log, custody, disclosure, citizen, people, shredding } = parts;
   const { mode, trustedProxy } = config;
   const { version } = manifest;
   const witnessed = () => log.witnessed();
@@ -209,6 +224,7 @@ async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(importRoutes, { custody });
   await app.register(requestRoutes, { disclosure });
   await app.register(citizenRoutes, { citizen });
+  await app.register(shreddingRoutes, { shredding });
   await app.register(pageRoutes, { directory: pages });
   return app;
 }

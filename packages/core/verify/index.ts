@@ -23,5 +23,7 @@ export type {
 export { HEAD_AGE_MAX_MS, verifyHistory } from './history.ts';
 export type { AppointedWitnesses, ClaimedBreak, InstanceAnswer } from './instance.ts';
 export { brokenGlassOf, claimedKeys, readInstanceKeys } from './instance.ts';
+export type { CertifiedEntry, ShredVerification } from './shred-proof.ts';
+export { isShredProof, makeShredProof, verifyShredProof } from './shred-proof.ts';
 export type { Cosigner, Witnessed, WitnessKeys } from './witnesses.ts';
 export { checkWitnesses } from './witnesses.ts';

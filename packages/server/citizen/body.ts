@@ -37,6 +37,13 @@ export function readProtectionBody(body: unknown): Signed {
   return signed;
 }
 
+/** Reads an erasure's document with two administrators' signatures. @throws CoreError 'bad-document' */
+export function readErasureBody(body: unknown): Signed {
+  const signed = signedTwice(body as Json, '');
+  readDocument(signed.document, 'erasure');
+  return signed;
+}
+
 /** Reads a sealed view ask strictly; only the keeper can look inside. @throws CoreError 'bad-document' */
 export function readSealedAsk(body: unknown): SealedAsk {
   return sealedAsk(body as Json, '');

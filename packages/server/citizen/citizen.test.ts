@@ -43,6 +43,7 @@ function fakeCitizen(answered: () => Promise<Answered>, number = 3) {
       },
     },
     custody: { heldAbout: () => [] },
+    certify: async () => {},
   };
   return { citizen: createCitizen(deps), order, ranges };
 }

@@ -57,6 +57,8 @@ export interface CitizenDeps {
   readonly keeper: KeeperPort;
   readonly log: Pick<Log, 'entriesOf' | 'flush' | 'now'>;
   readonly custody: { heldAbout(subject: string): readonly Held[] };
+  /** Has the keeper certify what it has just destroyed. Never rejects. */
+  readonly certify: () => Promise<void>;
 }
 
 /** The person's own part: her code, her protection, her history. */
@@ -65,6 +67,8 @@ export interface Citizen {
   handOutCode(signed: Signed): Promise<Placed>;
   /** Puts a subject under protection or ends it, signed by two administrators. @throws AsksUnavailable */
   protect(signed: Signed): Promise<Placed>;
+  /** Erases a person at one controller, signed by two administrators. @throws AsksUnavailable */
+  erase(signed: Signed): Promise<Placed>;
   /**
    * Shows a history to whoever has its code.
    * @param remote the address that the attempt came from; it is counted and never kept.
@@ -85,6 +89,11 @@ export function createCitizen(deps: CitizenDeps): Citizen {
   return {
     handOutCode: async (signed) => placesOf(await deps.disclosure.ask({ kind: 'code', signed })),
     protect: async (signed) => placesOf(await deps.disclosure.ask({ kind: 'protection', signed })),
+    erase: async (signed) => {
+      const placed = placesOf(await deps.disclosure.ask({ kind: 'erasure', signed }));
+      if (placed.outcome === 'entered') await deps.certify();
+      return placed;
+    },
     history: (sealed, remote) => showHistory(deps, attempts, sealed, remote),
   };
 }
@@ -112,11 +121,11 @@ async function showHistory(
     outcome: 'shown',
     view,
     checkpoint,
-    subjects: answered.entries.map(({ lookUp: { subject, controller }, number }) => ({
+    subjects: answered.entries.map(({ lookUp: { subject, controller, erased }, number }) => ({
       subject,
       controller,
       entries: entriesOf(log, subject, number),
-      held: custody.heldAbout(subject),
+      held: erased ? [] : custody.heldAbout(subject),
     })),
     withheld: { possible: false, count: 0 },
   };

@@ -5,7 +5,7 @@ import { signedSchema, UNJUDGED } from '../http/body.ts';
 import { clientOf } from '../http/network.ts';
 import type { Meaning } from '../http/problem.ts';
 import { problemSchema, sendProblem, witnessedSchema } from '../http/problem.ts';
-import { readCodeBody, readProtectionBody, readSealedAsk } from './body.ts';
+import { readCodeBody, readErasureBody, readProtectionBody, readSealedAsk } from './body.ts';
 import type { Citizen, Placed } from './citizen.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
@@ -88,6 +88,9 @@ export async function citizenRoutes(
   );
   app.post('/v1/protections', signing('Protect a subject, or end it'), async (request, reply) =>
     sendPlaced(reply, await citizen.protect(readProtectionBody(request.body))),
+  );
+  app.post('/v1/erasures', signing('Erase a person at one controller'), async (request, reply) =>
+    sendPlaced(reply, await citizen.erase(readErasureBody(request.body))),
   );
   app.post(
     '/v1/history',

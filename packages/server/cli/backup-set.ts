@@ -5,11 +5,14 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   rmSync,
 } from 'node:fs';
 import { chmod, open, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
+import type { Json } from '@amanat/core/canonical';
+import { BACKUPS_MAX, readKeeperBackup } from '@amanat/core/shred-certificate';
 import { instancePaths } from '../config/paths.ts';
 import { CliError } from './errors.ts';
 import { readText, syncFolder, writePrivate } from './files.ts';
@@ -33,6 +36,8 @@ export function partFiles(dir: string, part: BackupPart): PartFiles {
 }
 
 const MANIFEST = 'backup.json';
+/** In the keeper's folder: its backups, a line each. */
+const BACKUPS = 'backups.jsonl';
 /** Everything in one step, and so of one moment: a writer beside us would make a step-wise copy begin anew. */
 const ONE_STEP = 2 ** 31 - 1;
 
@@ -54,7 +59,20 @@ export interface BackupManifest {
  */
 export async function writeBackup(
   folder: string,
-  { dir, part, origin, time }: { dir: string; part: BackupPart; origin: string; time: number },
+  {
+    dir,
+    part,
+    origin,
+    time,
+    keepUntil,
+  }: {
+    dir: string;
+    part: BackupPart;
+    origin: string;
+    time: number;
+    /** Of the keeper's: when the copy will be destroyed; null: nobody has said. */
+    keepUntil: number | null;
+  },
 ): Promise<BackupManifest> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { database, files } = partFiles(dir, part);
@@ -71,7 +89,9 @@ export async function writeBackup(
     await sync(join(folder, nameOf(file)));
   }
   const manifest: BackupManifest = { type: 'amanat-backup', part, origin, time, files: digests };
-  writePrivate(join(folder, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`, { replace: true });
+  // Before it is a backup: one that nobody has noted must not exist.
+  if (part === 'keeper') noteKeeperBackup(dir, manifest, keepUntil);
+  writePrivate(join(folder, MANIFEST), manifestText(manifest), { replace: true });
   return manifest;
 }
 
@@ -122,6 +142,33 @@ export async function putBack(folder: string, dir: string, part: BackupPart): Pr
 /** Whether a folder has nothing in it, or is not there. */
 export function isEmpty(folder: string): boolean {
   return !existsSync(folder) || readdirSync(folder).length === 0;
+}
+
+/**
+ * Notes a backup of the keeper beside its database, where the keeper reads which exist when it certifies what it has
+ * destroyed. Known by the SHA-256 of its manifest. Those that are past are left out.
+ * @throws CliError 'refused' where there are more than a certificate names
+ */
+function noteKeeperBackup(dir: string, manifest: BackupManifest, keepUntil: number | null): void {
+  const path = join(instancePaths(dir).keeper, BACKUPS);
+  const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : [];
+  const known = lines.flatMap((line) =>
+    line === '' ? [] : [readKeeperBackup(JSON.parse(line) as Json, '')],
+  );
+  const kept = known.filter((each) => each.keepUntil === null || each.keepUntil > manifest.time);
+  if (kept.length >= BACKUPS_MAX) {
+    throw new CliError('refused', `${BACKUPS_MAX} backups of the keeper are kept already`, {
+      reason: 'too-many-backups',
+      remedy: `take those that are destroyed out of ${path}, and say --keep-until`,
+    });
+  }
+  const id = createHash('sha256').update(manifestText(manifest)).digest('hex');
+  const all = [...kept, { id, time: manifest.time, keepUntil }];
+  writePrivate(path, all.map((each) => `${JSON.stringify(each)}\n`).join(''), { replace: true });
+}
+
+function manifestText(manifest: BackupManifest): string {
+  return `${JSON.stringify(manifest, null, 2)}\n`;
 }
 
 function nameOf(path: string): string {

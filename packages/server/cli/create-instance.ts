@@ -9,6 +9,7 @@ import { SqliteCustodyStore } from '../custody/store-sqlite.ts';
 import type { LogStore } from '../log/log.ts';
 import { createLogKey, encodeSigned } from '../log/log.ts';
 import { createSqliteLogStore } from '../log/store-sqlite.ts';
+import { createSqliteCertificateStore } from '../shredding/store-sqlite.ts';
 import type { Database } from '../storage/sqlite.ts';
 import { openDatabase } from '../storage/sqlite.ts';
 import { CliError } from './errors.ts';
@@ -125,6 +126,7 @@ function enterGenesis(path: string, document: string, now: number): void {
 /** Makes the tables of every part of the store. */
 export function createStore(database: Database): LogStore {
   new SqliteCustodyStore(database);
+  createSqliteCertificateStore(database);
   return createSqliteLogStore(database);
 }
 

@@ -1,3 +1,5 @@
+import type { TileReader } from '@amanat/core/log';
+import { tilePath } from '@amanat/core/log';
 import type {
   InstanceAnswer,
   InstanceKeys,
@@ -90,8 +92,8 @@ export async function describeVerification(
 }
 
 /** Who vouches that everyone is shown the same log. Where the checks have no `witnessed`, nobody has to yet. */
-function describeWitnessed(
-  checks: Verification['checks'],
+export function describeWitnessed(
+  checks: readonly { readonly id: string }[],
   witnessed: Witnessed | null,
 ): readonly string[] {
   if (!checks.some(({ id }) => id === 'witnessed')) return ['Not yet witnessed.'];
@@ -156,4 +158,11 @@ async function agencyNames(api: Api): Promise<ReadonlyMap<string, string>> {
     }[];
   }>('/v1/agencies');
   return new Map(agencies.map(({ agency, name }) => [agency, name.en]));
+}
+
+/** The log's tiles as the gateway serves them. */
+export function tilesOf(api: Api): TileReader {
+  return {
+    readTile: (position) => api.bytes(`/${tilePath(position)}`),
+  };
 }

@@ -25,16 +25,29 @@ const TWO_PERSON_TYPES = [
   'witnesses',
   'log-key',
   'broken-glass',
+  'expiry-announced',
   'protection',
+  'erasure',
 ] as const;
 export type TwoPersonType = (typeof TWO_PERSON_TYPES)[number];
 
-/** A revocation waits for nothing, who is protected is so at once, a glass is broken in need, and a tree has one key. */
-const AT_ONCE: ReadonlySet<TwoPersonType> = new Set([
-  'revocation',
-  'protection',
-  'broken-glass',
-  'log-key',
+const EXPIRY_ANNOUNCED_SECONDS = 7 * 86_400;
+/**
+ * What waits otherwise than for the activation delay, in seconds: a revocation waits for nothing, who is protected or
+ * erased is so at once, a glass is broken in need, and a tree has one key; a month expires seven days after that was announced.
+ */
+const WAITS_SECONDS: ReadonlyMap<TwoPersonType, number> = new Map([
+  ['revocation', 0],
+  ['protection', 0],
+  ['erasure', 0],
+  ['broken-glass', 0],
+  ['log-key', 0],
+  ['expiry-announced', EXPIRY_ANNOUNCED_SECONDS],
+]);
+/** Documents about a person have routes of their own. */
+const PERSONAL_PATHS: ReadonlyMap<TwoPersonType, string> = new Map([
+  ['protection', '/v1/protections'],
+  ['erasure', '/v1/erasures'],
 ]);
 const HALF = 'half-signed';
 
@@ -65,6 +78,7 @@ export async function findHalfSigned(path: string | undefined): Promise<string |
  * Has one or two administrators sign a document, and enters it once both have.
  * @param half a half-signed file to complete, or null to begin.
  * @param make the document's text, made once the gateway can be asked.
+ * @param entered what is done once it is entered, and what is said of that.
  * @throws CliError
  */
 export async function signByAdministrators(
@@ -72,6 +86,7 @@ export async function signByAdministrators(
   type: TwoPersonType,
   half: string | null,
   make: (api: Api) => Promise<string>,
+  entered: (api: Api, index: number) => Promise<readonly string[]> = async () => [],
 ): Promise<Outcome> {
   const keyPaths = call.arguments.requiredTexts('as');
   if (keyPaths.length > 2)
@@ -87,7 +102,7 @@ export async function signByAdministrators(
   if (signed.signatures.length < 2) {
     return writeHalf(call, type, signed, { isKnown: administrators !== null });
   }
-  return await submit(api, type, signed);
+  return await submit(api, type, signed, entered);
 }
 
 /**
@@ -177,24 +192,39 @@ function writeHalf(
   };
 }
 
-async function submit(api: Api, type: TwoPersonType, signed: Signed): Promise<Outcome> {
-  const path = type === 'protection' ? '/v1/protections' : '/v1/documents';
-  const { body } = await api.post<{ readonly index?: number }>(path, signed);
+/** Where it stands: a public document in one place, one about a person once at each controller concerned. */
+interface Submitted {
+  readonly index?: number;
+  readonly entries?: readonly { readonly index: number }[];
+}
+
+async function submit(
+  api: Api,
+  type: TwoPersonType,
+  signed: Signed,
+  entered: (api: Api, index: number) => Promise<readonly string[]>,
+): Promise<Outcome> {
+  const path = PERSONAL_PATHS.get(type) ?? '/v1/documents';
+  const { body } = await api.post<Submitted>(path, signed);
+  const index = body.index ?? body.entries?.[0]?.index ?? null;
+  const more = index === null ? [] : await entered(api, index);
   const { activationSeconds } = await api.get<{ readonly activationSeconds: number }>(
     '/v1/instance',
   );
-  const waits = AT_ONCE.has(type) ? 0 : activationSeconds;
+  const waits = WAITS_SECONDS.get(type) ?? activationSeconds;
   return {
-    json: { submitted: true, type, index: body.index ?? null, activeInSeconds: waits },
+    json: { submitted: true, type, index, activeInSeconds: waits },
     lines: [
-      `Entered${body.index === undefined ? '' : ` in the log as leaf ${body.index}`}: ${type}.`,
+      `Entered${index === null ? '' : ` in the log as leaf ${index}`}: ${type}.`,
       waits === 0 ? 'It is in force.' : `It is in force in ${describeSeconds(waits)}.`,
+      ...more,
     ],
   };
 }
 
 function describeSeconds(seconds: number): string {
   if (seconds < 120) return `${seconds} seconds`;
+  if (seconds >= 2 * 86_400) return `${Math.round(seconds / 86_400)} days`;
   return seconds < 7200
     ? `${Math.round(seconds / 60)} minutes`
     : `${Math.round(seconds / 3600)} hours`;

@@ -142,6 +142,27 @@ export const COMMANDS: ReadonlyMap<string, TableEntry> = new Map<string, TableEn
     },
   ],
   [
+    'subject erase',
+    {
+      summary: 'destroy the key of somebody’s records at one controller',
+      load: async () => (await import('./commands/subject-erase.ts')).subjectErase,
+    },
+  ],
+  [
+    'expire',
+    {
+      summary: 'announce that a holding’s month expires early',
+      load: async () => (await import('./commands/expire.ts')).expire,
+    },
+  ],
+  [
+    'shredded',
+    {
+      summary: 'list what was destroyed, and save a certificate’s proof',
+      load: async () => (await import('./commands/shredded.ts')).shredded,
+    },
+  ],
+  [
     'import',
     {
       summary: 'import files of records under a declared holding',

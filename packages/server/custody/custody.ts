@@ -10,7 +10,7 @@ import type { ImportDeps } from './import.ts';
 import { Imports } from './import.ts';
 import type { RowValue } from './rows/rows.ts';
 import { decodeGroup } from './rows/rows.ts';
-import type { CustodyStore, Held, HoldingCount } from './store.ts';
+import type { CustodyStore, Held, HoldingCount, IsExpired } from './store.ts';
 import type { ImportProblem } from './verify.ts';
 import { verifyImports } from './verify.ts';
 
@@ -49,14 +49,16 @@ export interface OpenedGroup {
 export class Custody {
   readonly imports: Imports;
   readonly #store: CustodyStore;
+  readonly #isExpired: IsExpired;
 
   constructor(deps: ImportDeps) {
     this.#store = deps.store;
+    this.#isExpired = (holding, month) => deps.log.register.expiredBy(holding, month) !== null;
     this.imports = new Imports(deps);
   }
 
   /**
-   * The latest version of each record that a holding has of a subject, with those of the groups asked for that the
+   * The latest version of each record that a holding has of a subject and that has not expired, with those of the groups asked for that the
    * record has. Versions of imports that have not ended are not seen.
    * @param subject 16 bytes in hexadecimal.
    * @param max records given at most; ask for one more than is allowed to learn whether there are more.
@@ -69,7 +71,12 @@ export class Custody {
     max: number,
   ): readonly FoundRecord[] {
     const found: FoundRecord[] = [];
-    for (const version of this.#store.latestVersions(fromHex(subject), holding, max)) {
+    for (const version of this.#store.latestVersions(
+      fromHex(subject),
+      holding,
+      max,
+      this.#isExpired,
+    )) {
       const { nonce, sealed } = this.#sealedGroups(version.import, version.ciphertexts);
       const asked = groups.flatMap((group) => {
         const ciphertext = sealed.get(group);
@@ -146,7 +153,7 @@ export class Custody {
 
   /** What is held about a subject, by holding. */
   heldAbout(subject: string): readonly Held[] {
-    return this.#store.heldAbout(fromHex(subject));
+    return this.#store.heldAbout(fromHex(subject), this.#isExpired);
   }
 
   /** What each holding holds in all. */

@@ -16,7 +16,7 @@ import { planImport } from './plan.ts';
 import { REJECT_HEADING, RejectFile, rejectPath } from './reject-file.ts';
 import type { Encoding, FilePlace, FileRefusal } from './rows/rows.ts';
 import { decodeFrames, describeRefusal, FrameError, readCsv, readImages } from './rows/rows.ts';
-import type { CustodyStore, ImportState, StoredImport } from './store.ts';
+import type { CustodyStore, ImportState, IsExpired, StoredImport } from './store.ts';
 import { Committed, Upload } from './upload.ts';
 
 /** Uploads that run at a time, each to another holding. */
@@ -225,7 +225,12 @@ export class Imports {
     const plan = planImport(declaration);
     using rejects = new RejectFile(rejectPath(folder, found.index), found.progress.rejectBytes);
     const requireCurrent = () => this.#requireCurrent(found);
-    const upload = new Upload({ store, keeper, plan, rejects, salt, requireCurrent }, found);
+    const isExpired: IsExpired = (holding, month) =>
+      this.#deps.log.register.expiredBy(holding, month) !== null;
+    const upload = new Upload(
+      { store, keeper, plan, rejects, salt, requireCurrent, isExpired },
+      found,
+    );
     const committed = new Committed(body, fromHex(salt));
     try {
       await this.#takeFiles(upload, plan, found, committed);

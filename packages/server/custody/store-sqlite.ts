@@ -12,6 +12,7 @@ import type {
   ImportProgress,
   ImportState,
   ImportTerms,
+  IsExpired,
   NewRecord,
   RecordCursor,
   ScannedCiphertexts,
@@ -137,6 +138,7 @@ export class SqliteCustodyStore implements CustodyStore {
     holding: string,
     index: number,
     names: readonly { readonly subject: Buffer; readonly record: Buffer }[],
+    isExpired: IsExpired,
   ): readonly (Uint8Array | null)[] {
     const id = this.#holdings.get(holding);
     if (id === undefined) return names.map(() => null);
@@ -148,8 +150,10 @@ export class SqliteCustodyStore implements CustodyStore {
     return names.map(({ subject, record }) => {
       let row: Cells | undefined = latest.get(subject, id, record);
       if (row !== undefined && !seen(row)) row = this.#versions(subject, id, record).find(seen);
-      const stored = row && this.#stored(row, 'digest');
-      return stored === undefined ? null : (stored.digest as Uint8Array);
+      const stored = row && this.#stored(row, 'expiry_month, digest');
+      if (stored === undefined) return null;
+      const month = monthText(Number(stored.expiry_month));
+      return isExpired(holding, month) ? null : (stored.digest as Uint8Array);
     });
   }
 
@@ -226,7 +230,12 @@ export class SqliteCustodyStore implements CustodyStore {
     return last === undefined ? null : cursorOf(last);
   }
 
-  latestVersions(subject: Uint8Array, holding: string, max: number): readonly StoredVersion[] {
+  latestVersions(
+    subject: Uint8Array,
+    holding: string,
+    max: number,
+    isExpired: IsExpired,
+  ): readonly StoredVersion[] {
     const id = this.#holdings.get(holding);
     if (id === undefined) return [];
     const found: StoredVersion[] = [];
@@ -243,11 +252,13 @@ export class SqliteCustodyStore implements CustodyStore {
       if (record === last || !this.#ended.has(Number(row.import))) continue;
       last = record;
       const stored = this.#stored(row, 'expiry_month, bytes');
+      const expiryMonth = monthText(Number(stored?.expiry_month ?? 0));
+      if (isExpired(holding, expiryMonth)) continue;
       found.push({
         record,
         import: Number(row.import),
         row: Number(row.row),
-        expiryMonth: monthText(Number(stored?.expiry_month ?? 0)),
+        expiryMonth,
         ciphertexts: (stored?.bytes ?? new Uint8Array(0)) as Uint8Array,
       });
     }
@@ -278,7 +289,7 @@ export class SqliteCustodyStore implements CustodyStore {
     return this.#ended.get(index)?.layout ?? null;
   }
 
-  heldAbout(subject: Uint8Array): readonly Held[] {
+  heldAbout(subject: Uint8Array, isExpired: IsExpired): readonly Held[] {
     const found = new Map<
       number,
       { records: number; first: number; until: number; last: string }
@@ -295,6 +306,7 @@ export class SqliteCustodyStore implements CustodyStore {
       const holding = Number(row.holding);
       const record = hex(row.record as Uint8Array);
       const month = Number(row.expiry_month);
+      if (isExpired(this.#names.get(holding) ?? '', monthText(month))) continue;
       const held = found.get(holding);
       if (held === undefined) {
         found.set(holding, { records: 1, first: ended.time, until: month, last: record });
@@ -397,7 +409,7 @@ export class SqliteCustodyStore implements CustodyStore {
   }
 
   /** What a row of records leads to, if that is indeed its own. */
-  #stored(row: Cells, columns: 'digest' | 'expiry_month, bytes'): Cells | undefined {
+  #stored(row: Cells, columns: 'expiry_month, digest' | 'expiry_month, bytes'): Cells | undefined {
     return this.#database
       .prepare(`SELECT ${columns} FROM custody_ciphertexts WHERE ${IS_OWN}`)
       .get(...ownOf(row));

@@ -125,6 +125,9 @@ export interface ScannedRecords {
   readonly next: RecordCursor | null;
 }
 
+/** Whether the key of a holding's month is destroyed: what expires then opens with nothing. */
+export type IsExpired = (holding: string, month: string) => boolean;
+
 /** What custody needs of a store. All calls are synchronous: a write is durable when it returns. */
 export interface CustodyStore {
   /** Adds an import that was announced, with its document's hash, which is then known for good. */
@@ -151,12 +154,13 @@ export interface CustodyStore {
 
   /**
    * The digest of the latest version that is seen, or that the same import wrote, of each record named;
-   * null where there is none.
+   * null where there is none, or it has expired.
    */
   latestDigests(
     holding: string,
     index: number,
     names: readonly { readonly subject: Buffer; readonly record: Buffer }[],
+    isExpired: IsExpired,
   ): readonly (Uint8Array | null)[];
   /** Writes versions and how far the import is with them, all or nothing. */
   writeBatch(index: number, records: readonly NewRecord[], progress: ImportProgress): void;
@@ -170,13 +174,19 @@ export interface CustodyStore {
    */
   discardSome(index: number, after: RecordCursor | null, max: number): RecordCursor | null;
 
-  /** The latest seen version of each record of a subject in a holding, at most `max` records. */
-  latestVersions(subject: Uint8Array, holding: string, max: number): readonly StoredVersion[];
+  /** The latest seen version of each record of a subject in a holding that has not expired, at most `max` records. */
+  latestVersions(
+    subject: Uint8Array,
+    holding: string,
+    max: number,
+    isExpired: IsExpired,
+  ): readonly StoredVersion[];
   /** What one version holds, if it is seen. */
   ciphertextsOf(subject: Uint8Array, holding: string, version: Version): Uint8Array | null;
   /** The layout of an import's ciphertexts. */
   layoutOf(index: number): readonly string[] | null;
-  heldAbout(subject: Uint8Array): readonly Held[];
+  /** What has not expired of a subject, by holding. */
+  heldAbout(subject: Uint8Array, isExpired: IsExpired): readonly Held[];
   counts(): readonly HoldingCount[];
 
   /** Ciphertexts with ids above `after`, in order of id, at most `max`. */

@@ -10,7 +10,7 @@ import type { Rejection, RowBatch } from './rows/rows.ts';
 import { encodeRow } from './rows/rows.ts';
 import type { KeyedRow } from './seal.ts';
 import { readDrawn, sealRows } from './seal.ts';
-import type { CustodyStore, ImportProgress, StoredImport } from './store.ts';
+import type { CustodyStore, ImportProgress, IsExpired, StoredImport } from './store.ts';
 
 /** Batches that the keeper is asked about beside the one that is written next: neither of us then waits for the other. */
 const AHEAD_MAX = 3;
@@ -28,6 +28,7 @@ export interface UploadDeps {
   readonly salt: string;
   /** Throws where the import may no longer go on. */
   readonly requireCurrent: () => void;
+  readonly isExpired: IsExpired;
 }
 
 /** A row that the keeper was asked about. */
@@ -179,7 +180,7 @@ export class Upload {
 
   /** One batch: compared, sealed, and written in one transaction with how far the import then is. */
   async #write(batch: Batch): Promise<void> {
-    const { store, plan, rejects } = this.#deps;
+    const { store, plan, rejects, isExpired } = this.#deps;
     const { index, holding } = this.#import;
     const { answer, attachment } = await batch.drawn.catch((cause: unknown) => {
       throw explainKeeper(cause);
@@ -188,7 +189,7 @@ export class Upload {
     this.#deps.requireCurrent();
     const { refused } = answer;
     const keyed = readDrawn(batch.rows, refused, attachment, plan.groups.length);
-    const { changed, created } = compare(store, holding, index, keyed);
+    const { changed, created } = compare(store, holding, index, keyed, isExpired);
     const sealed = await sealRows(plan, index, changed);
     for (const { drawn } of keyed) drawn.keys.fill(0);
 
@@ -240,13 +241,20 @@ function assertCounted(progress: ImportProgress): void {
 }
 
 /** The rows that differ from the latest version of their record, the one in this batch included. */
-function compare(store: CustodyStore, holding: string, index: number, rows: readonly KeyedRow[]) {
+function compare(
+  store: CustodyStore,
+  holding: string,
+  index: number,
+  rows: readonly KeyedRow[],
+  isExpired: IsExpired,
+) {
   // Of who is mentioned for the first time nothing can be stored.
   const mentioned = rows.filter(({ drawn }) => !drawn.isFirst);
   const known = store.latestDigests(
     holding,
     index,
     mentioned.map(({ drawn }) => drawn),
+    isExpired,
   );
   let at = 0;
   const inBatch = new Map<string, Uint8Array>();

@@ -199,6 +199,11 @@ export class Log {
     return this.#deps.store.entriesOf(subject, first, max);
   }
 
+  /** The leaf at an index, as far as the keeper has followed; null beyond. */
+  leaf(index: number): Uint8Array | null {
+    return index < this.size ? (this.#deps.store.leaves(index, index + 1)[0] ?? null) : null;
+  }
+
   /** The entries about organisations from index `from` on, in order, as far as the keeper has followed. */
   *publicLeaves(from: number): Generator<{ readonly index: number; readonly bytes: Uint8Array }> {
     for (const leaf of this.#deps.store.publicLeaves(from)) {

@@ -21,6 +21,7 @@ export const ENTERED_TYPES = [
   'witnesses',
   'log-key',
   'broken-glass',
+  'expiry-announced',
 ] as const;
 export type EnteredType = (typeof ENTERED_TYPES)[number];
 

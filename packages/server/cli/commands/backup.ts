@@ -9,7 +9,7 @@ import type { Arguments } from '../options.ts';
 
 /** `amanat backup`: the store, or the keeper, each to a place of its own. */
 export const backup: Command = {
-  usage: '--store FOLDER | --keeper FOLDER [--force]',
+  usage: '--store FOLDER | --keeper FOLDER [--keep-until DATE] [--force]',
   about:
     'Backs up the store or the keeper while they run, and checks the copy. They are backed up apart and kept apart: ' +
     'the store alone decrypts nothing. Back up the keeper first and the store after it: a keeper that is ahead of its ' +
@@ -18,11 +18,16 @@ export const backup: Command = {
   options: {
     store: { value: 'FOLDER', help: 'back up the store there' },
     keeper: { value: 'FOLDER', help: 'back up the keeper there' },
+    'keep-until': {
+      value: 'DATE',
+      help: 'of the keeper: when the copy will be destroyed, for certificates to say (YYYY-MM-DD)',
+    },
     force: { help: 'overwrite a backup that is there' },
   },
   words: [0, 0],
   async run(call) {
     const { part, folder } = readPart(call.arguments);
+    const keepUntil = readKeepUntil(call.arguments, part);
     requireInstance(call.dir);
     if (!isEmpty(folder) && !call.arguments.flag('force')) {
       throw new CliError('refused', `${folder} is not empty`, {
@@ -32,7 +37,13 @@ export const backup: Command = {
     }
     const { origin } = readConfig(call.dir);
     call.say(`Copying the ${part}, and checking the copy.`);
-    const manifest = await writeBackup(folder, { dir: call.dir, part, origin, time: call.now() });
+    const manifest = await writeBackup(folder, {
+      dir: call.dir,
+      part,
+      origin,
+      time: call.now(),
+      keepUntil,
+    });
     return {
       json: { folder, ...manifest },
       lines: [`Backed up the ${part} in ${folder}, and checked the copy.`],
@@ -50,4 +61,17 @@ export function readPart(given: Arguments): { part: BackupPart; folder: string }
   return store === null
     ? { part: 'keeper', folder: resolve(keeper ?? '') }
     : { part: 'store', folder: resolve(store) };
+}
+
+/**
+ * The end of a date, in milliseconds since 1970; null where none is given.
+ * @throws CliError 'wrong-usage'
+ */
+function readKeepUntil(given: Arguments, part: BackupPart): number | null {
+  const date = given.text('keep-until');
+  if (date === null) return null;
+  if (part !== 'keeper') throw wrongUsage('--keep-until is of the keeper’s backups alone');
+  const start = /^\d{4}-\d{2}-\d{2}$/.test(date) ? Date.parse(date) : Number.NaN;
+  if (Number.isNaN(start)) throw wrongUsage('--keep-until is a date, YYYY-MM-DD');
+  return start + 86_400_000;
 }

@@ -1,5 +1,3 @@
-import type { TileReader } from '@amanat/core/log';
-import { tilePath } from '@amanat/core/log';
 import type { InstanceAnswer } from '@amanat/core/verify';
 import {
   askForView,
@@ -8,7 +6,6 @@ import {
   parseAccessCode,
   verifyHistory,
 } from '@amanat/core/verify';
-import type { Api } from '../client.ts';
 import type { Command } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { readInput, STANDARD_INPUT, writePrivate } from '../files.ts';
@@ -16,6 +13,7 @@ import {
   describeBrokenGlass,
   describeVerification,
   readKeys,
+  tilesOf,
   verificationJson,
 } from '../history-words.ts';
 import { openApi } from '../instance.ts';
@@ -83,9 +81,3 @@ export const history: Command = {
     };
   },
 };
-
-function tilesOf(api: Api): TileReader {
-  return {
-    readTile: (position) => api.bytes(`/${tilePath(position)}`),
-  };
-}

@@ -1,16 +1,28 @@
 import { CoreError } from '@amanat/core/errors';
-import { BUNDLE_CHARACTERS_MAX, verifyBundle } from '@amanat/core/verify';
-import type { Command } from '../command.ts';
+import type { InstanceKeys } from '@amanat/core/verify';
+import {
+  BUNDLE_CHARACTERS_MAX,
+  isShredProof,
+  verifyBundle,
+  verifyShredProof,
+} from '@amanat/core/verify';
+import type { Command, Outcome } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { readText } from '../files.ts';
-import { describeVerification, readKeys, verificationJson } from '../history-words.ts';
+import {
+  describeVerification,
+  describeWitnessed,
+  readKeys,
+  verificationJson,
+} from '../history-words.ts';
+import { describeCertificate } from '../shred-words.ts';
 
 /** `amanat verify-proof`: a saved history, checked again without any instance. */
 export const verifyProof: Command = {
   usage: 'FILE [--keys FILE]',
   about:
-    'Checks a file that a person’s page or amanat history saved: the same checks, without network and without any ' +
-    'instance. With --keys it is checked against keys known from elsewhere; without, it is only shown to agree with ' +
+    'Checks a file that a person’s page or amanat history saved, or amanat shredded: the same checks, without network and ' +
+    'without any instance. With --keys it is checked against keys known from elsewhere; without, it is only shown to agree with ' +
     'itself. Where the file of keys names witnesses, a quorum of them must have cosigned; where it names none, the ' +
     'proof says "not yet witnessed" whatever it holds. Exits with 1 unless every check passes.',
   example: 'amanat verify-proof history.json --keys published-keys.json',
@@ -23,15 +35,8 @@ export const verifyProof: Command = {
     const file = await readText(path, BUNDLE_CHARACTERS_MAX);
     const keysPath = call.arguments.text('keys');
     const pinned = keysPath === null ? null : await readKeys(keysPath);
-    const verification = await verifyBundle(file, pinned, call.now()).catch((cause: unknown) => {
-      if (!(cause instanceof CoreError)) throw cause;
-      // What the file has instead may be anything, and is not repeated.
-      throw new CliError('failed', `${path} is no saved proof`, {
-        cause,
-        reason: cause.code,
-        remedy: 'amanat history --save makes one',
-      });
-    });
+    if (isShredProof(file)) return verifyCertificate(path, file, pinned);
+    const verification = await verifyBundle(file, pinned, call.now()).catch(refuse(path));
     const { made, claimedKeys } = verification;
     return {
       ok: verification.verified,
@@ -39,15 +44,52 @@ export const verifyProof: Command = {
       lines: [
         ...(await describeVerification(verification, null)),
         `Saved ${new Date(made).toISOString()}.`,
-        ...(pinned === null
-          ? [
-              'No keys were given: this shows only that the file agrees with itself. It says its keys are',
-              `  ${claimedKeys.logKey}`,
-              `  ${claimedKeys.keeperKey}`,
-              ...(claimedKeys.witnesses?.keys ?? []).map((key) => `  ${key}`),
-            ]
-          : []),
+        ...describeClaimed(pinned, claimedKeys),
       ],
     };
   },
 };
+
+/** The keeper's certificate of what it destroyed. */
+async function verifyCertificate(
+  path: string,
+  file: string,
+  pinned: InstanceKeys | null,
+): Promise<Outcome> {
+  const found = await verifyShredProof(file, pinned).catch(refuse(path));
+  const { verified, checks, certificate, witnessed, claimedKeys } = found;
+  return {
+    ok: verified,
+    json: { verified, checks, certificate, witnessed, claimedKeys, pinned: pinned !== null },
+    lines: [
+      ...(certificate === null ? [] : describeCertificate(certificate)),
+      '',
+      ...checks.map(({ id, state }) => `  ${state.padEnd(11)} ${id}`),
+      verified ? 'Verified.' : 'NOT VERIFIED.',
+      ...describeWitnessed(checks, witnessed),
+      ...describeClaimed(pinned, claimedKeys),
+    ],
+  };
+}
+
+function refuse(path: string) {
+  return (cause: unknown): never => {
+    if (!(cause instanceof CoreError)) throw cause;
+    // What the file has instead may be anything, and is not repeated.
+    throw new CliError('failed', `${path} is no saved proof`, {
+      cause,
+      reason: cause.code,
+      remedy: 'amanat history --save makes one, and amanat shredded',
+    });
+  };
+}
+
+function describeClaimed(pinned: InstanceKeys | null, claimed: InstanceKeys): readonly string[] {
+  if (pinned !== null) return [];
+  return [
+    'No keys were given: this shows only that the file agrees with itself. It says its keys are',
+    `  ${claimed.logKey}`,
+    `  ${claimed.keeperKey}`,
+    ...(claimed.witnesses?.keys ?? []).map((key) => `  ${key}`),
+  ];
+}
