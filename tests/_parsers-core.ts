@@ -74,6 +74,11 @@ import {
   tilePath,
 } from '../packages/core/log/tile.ts';
 import { formatTlogProof, parseTlogProof } from '../packages/core/log/tlog-proof.ts';
+import {
+  readKeeperBackup,
+  readShredCertificate,
+  writeShredCertificate,
+} from '../packages/core/shred-certificate.ts';
 import { decodeBody, encodeBody, readRecordRead } from '../packages/core/statement.ts';
 import { Simulation } from '../packages/core/verify/_simulation.ts';
 import { readAnswer } from '../packages/core/verify/answer.ts';
@@ -89,6 +94,7 @@ import { readLatestEntries } from '../packages/core/verify/entries.ts';
 import { verifyHistory } from '../packages/core/verify/history.ts';
 import { readInstanceKeys } from '../packages/core/verify/instance.ts';
 import { openByWebCrypto, openOnceByWebCrypto } from '../packages/core/verify/open.ts';
+import { verifyShredProof } from '../packages/core/verify/shred-proof.ts';
 import { readWitnessKeys } from '../packages/core/verify/witnesses.ts';
 import { readHead, readView, readViewAsk, writeView, writeViewAsk } from '../packages/core/view.ts';
 import type { FuzzedParser, Inputs } from './_fuzz.ts';
@@ -157,6 +163,19 @@ const VIEW = {
     },
   ],
 } as const;
+const PERIOD = { holding: 'sim-registrations', month: '2031-01' };
+const CERTIFICATE = {
+  type: 'shred-certificate',
+  kind: 'person',
+  holding: null,
+  month: null,
+  index: 7,
+  leaf: HEX32,
+  generation: 2,
+  destroyed: NOW,
+  time: NOW,
+  backups: [{ id: HEX32, time: NOW, keepUntil: NOW }],
+};
 const HEAD = {
   type: 'head',
   session: HEX32,
@@ -498,6 +517,21 @@ function documentParsers(): readonly FuzzedParser[] {
       throws: isDocument,
     }),
     parser({
+      file: 'packages/core/shred-certificate.ts',
+      name: 'readShredCertificate',
+      inputs: documentLike(CERTIFICATE, { ...CERTIFICATE, kind: 'period', ...PERIOD }),
+      parse: readShredCertificate,
+      throws: core('bad-document', 'bad-encoding'),
+      write: writeShredCertificate,
+    }),
+    parser({
+      file: 'packages/core/shred-certificate.ts',
+      name: 'readKeeperBackup',
+      inputs: jsonLike(CERTIFICATE.backups[0] as Json),
+      parse: (value) => readKeeperBackup(value as Json, ''),
+      throws: isDocument,
+    }),
+    parser({
       file: 'packages/core/statement.ts',
       name: 'readRecordRead',
       inputs: jsonLike(RECORD),
@@ -687,6 +721,15 @@ async function verifyParsers(): Promise<readonly FuzzedParser[]> {
     name,
   });
   const typed = textLike(code, simulation.code, '۰۱۲۳ abcd', 'OIl0-0000');
+  const shredProof = {
+    type: 'amanat/v1 shred proof',
+    keys: { ...keys, witnesses: null },
+    checkpoint: answer.checkpoint,
+    certificate: canonicalText(CERTIFICATE),
+    signature: 'AAAA',
+    leaf: 'AAAA',
+    proof: [HEX32],
+  };
   return [
     parser({
       ...verify('readTypedCode', 'ask'),
@@ -745,6 +788,12 @@ async function verifyParsers(): Promise<readonly FuzzedParser[]> {
       ...verify('verifyBundle', 'bundle'),
       inputs: jsonTextLike((value) => JSON.stringify(value), JSON.parse(bundle)),
       parse: (file) => verifyBundle(file, keys, NOW),
+      throws: core('bad-document'),
+    }),
+    parser({
+      ...verify('verifyShredProof', 'shred-proof'),
+      inputs: jsonTextLike((value) => JSON.stringify(value), shredProof),
+      parse: (file) => verifyShredProof(file, null),
       throws: core('bad-document'),
     }),
   ];

@@ -4,6 +4,7 @@ import { canonicalText } from '../packages/core/canonical.ts';
 import { generateSealingKey, importSealingKey, sealTo } from '../packages/core/keys/hpke.ts';
 import { seal, secretKey } from '../packages/core/keys/seal.ts';
 import { VIEW_INFO } from '../packages/core/view.ts';
+import { parseBackups } from '../packages/keeper/backups.ts';
 import { DraftSeal } from '../packages/keeper/draft-seal.ts';
 import { packDrawRows, unpackDrawnRows, unpackDrawRows } from '../packages/keeper/draw-rows.ts';
 import { evidenceKey, openEvidence } from '../packages/keeper/evidence.ts';
@@ -19,7 +20,7 @@ import { joinPrepared, splitPrepared } from '../packages/keeper/prepared.ts';
 import type { DrawRow, Prepared } from '../packages/keeper/protocol.ts';
 import { openView } from '../packages/keeper/view-sessions.ts';
 import type { FuzzedParser } from './_fuzz.ts';
-import { bytesLike, jsonLike, mapped, parser } from './_fuzz.ts';
+import { bytesLike, jsonLike, mapped, parser, textLike } from './_fuzz.ts';
 import { core } from './_parsers-core.ts';
 
 const HEX32 = 'ab'.repeat(32);
@@ -50,6 +51,8 @@ const DRAW_ROW: DrawRow = {
   digest: new Uint8Array(32),
   eventDate: '2026-01-01',
 };
+
+const BACKUP = JSON.stringify({ id: HEX32, time: 1, keepUntil: null });
 
 /** A message of each name as a gateway sends it. */
 const MESSAGES: Readonly<Record<keyof typeof readers, Json>> = {
@@ -93,6 +96,13 @@ export async function keeperParsers(): Promise<readonly FuzzedParser[]> {
       parse: (bytes) => drafts.open(1, bytes, hash),
       throws: core('bad-ciphertext'),
       write: (draft) => drafts.seal(1, draft as object, hash),
+    }),
+    parser({
+      file: 'packages/keeper/backups.ts',
+      name: 'parseBackups',
+      inputs: textLike(`${BACKUP}\n`, `${BACKUP}\n\n${BACKUP}\n`, ''),
+      parse: parseBackups,
+      throws: core('bad-document'),
     }),
     parser({
       file: 'packages/keeper/draw-rows.ts',

@@ -23,6 +23,7 @@ import { sourceOf } from '../packages/server/audit/source.ts';
 import { loadState, saveState } from '../packages/server/audit/state.ts';
 import {
   readCodeBody,
+  readErasureBody,
   readProtectionBody,
   readSealedAsk,
 } from '../packages/server/citizen/body.ts';
@@ -417,6 +418,13 @@ function bodyParsers(): readonly FuzzedParser[] {
       name: 'readProtectionBody',
       inputs: jsonLike({ document: textOf('protection'), signatures: [...signatures, second] }),
       parse: readProtectionBody,
+      throws: isDocument,
+    }),
+    parser({
+      ...citizen,
+      name: 'readErasureBody',
+      inputs: jsonLike({ document: textOf('erasure'), signatures: [...signatures, second] }),
+      parse: readErasureBody,
       throws: isDocument,
     }),
     parser({

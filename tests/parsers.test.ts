@@ -17,6 +17,7 @@ const NO_PARSERS: Readonly<Record<string, string>> = {
   'packages/server/audit/part.ts readTile': 'gives bytes of the length that a tile has',
   'packages/server/audit/source.ts readResource': 'gives a file’s bytes as they are, up to a bound',
   'packages/server/cli/commands/backup.ts readPart': 'chooses between options already parsed',
+  'packages/keeper/backups.ts readBackups': 'gives a file’s text to parseBackups',
   'packages/server/cli/files.ts readBytes': 'gives a file’s bytes as they are, up to a bound',
   'packages/server/cli/files.ts readChunks': 'gives a file’s bytes as they are',
   'packages/server/cli/files.ts readInput': 'gives a text as it is, up to a bound',

@@ -16,16 +16,24 @@ export function readBackups(path: string): readonly KeeperBackup[] {
   if (!existsSync(path)) return [];
   try {
     if (statSync(path).size > BYTES_MAX) throw new CoreError('bad-document', 'list is too long');
-    const lines = readFileSync(path, 'utf8').split('\n');
-    const found = lines.flatMap((line) => (line === '' ? [] : [parseLine(line)]));
-    if (found.length > BACKUPS_MAX) throw new CoreError('bad-document', 'list is too long');
-    return found;
+    return parseBackups(readFileSync(path, 'utf8'));
   } catch (cause) {
-    if (!(cause instanceof CoreError || cause instanceof SyntaxError)) throw cause;
+    if (!(cause instanceof CoreError)) throw cause;
     throw new Refusal('backups-unreadable', 'the list of backups is not in its form', { cause });
   }
 }
 
-function parseLine(line: string): KeeperBackup {
-  return readKeeperBackup(JSON.parse(line) as Json, '');
+/** Reads the list's text. @throws CoreError 'bad-document' */
+export function parseBackups(text: string): readonly KeeperBackup[] {
+  const lines = text.split('\n').filter((line) => line !== '');
+  if (lines.length > BACKUPS_MAX) throw new CoreError('bad-document', 'list is too long');
+  return lines.map((line) => readKeeperBackup(parseJson(line), ''));
+}
+
+function parseJson(line: string): Json {
+  try {
+    return JSON.parse(line) as Json;
+  } catch (cause) {
+    throw new CoreError('bad-document', 'a line is not json', { cause });
+  }
 }

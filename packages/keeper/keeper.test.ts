@@ -706,9 +706,10 @@ describe('identifiers and bindings', () => {
 describe('messages', () => {
   it('unknown messages and unknown members are refused', async () => {
     await assert.rejects(
-      trial.keeper.answer('shred', {}, Buffer.alloc(0)),
+      trial.keeper.answer('revive', {}, Buffer.alloc(0)),
       refusal('unknown-message'),
     );
+    await assert.rejects(trial.keeper.answer('shred', {}, Buffer.alloc(0)), refusal('malformed'));
     await assert.rejects(
       trial.keeper.answer('status', { more: 1 }, Buffer.alloc(0)),
       refusal('malformed'),

@@ -14,6 +14,8 @@ const TYPES = [
   'witnesses',
   'broken-glass',
   'broken-glass-counted',
+  'expiry-announced',
+  'expiry',
 ] as const;
 
 /** One leaf of the log as text. */
@@ -33,7 +35,7 @@ export function LeafLine({ entry: { index, leaf } }: { readonly entry: LogEntry 
     <li>
       <Place index={index} />
       <p>
-        {t('log.person')}
+        {t(leaf.kind === 'erased' ? 'log.erased' : 'log.person')}
         <span className="hint">{t('log.hour', hour)}</span>
       </p>
     </li>

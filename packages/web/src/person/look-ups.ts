@@ -22,7 +22,7 @@ export interface LookUp extends Told {
 export interface History {
   /** Newest first. */
   readonly lookUps: readonly LookUp[];
-  /** Her own sign-ins, codes handed out, protection begun and ended; newest first. */
+  /** Her own sign-ins, codes handed out, protection begun and ended, erasures; newest first. */
   readonly visits: readonly Told[];
   /** Entries that did not open. */
   readonly unreadable: number;
@@ -70,6 +70,7 @@ function outcomeOf({ statement, entry }: Told): Outcome | null {
     case 'code':
     case 'protected':
     case 'unprotected':
+    case 'erased':
       return null;
   }
 }

@@ -3,6 +3,8 @@ import { useWords } from '../use-words.ts';
 import { EntryProof } from './entry-proof.tsx';
 import type { Told } from './look-ups.ts';
 
+const KINDS = ['sign-in', 'code', 'protected', 'unprotected', 'erased'] as const;
+
 /** Her own sign-ins and what else was done about her access, apart from the look-ups. */
 export function Visits({
   visits,
@@ -37,8 +39,6 @@ export function Visits({
   );
 }
 
-function visitKind({
-  statement: { kind },
-}: Told): 'sign-in' | 'code' | 'protected' | 'unprotected' {
-  return kind === 'code' || kind === 'protected' || kind === 'unprotected' ? kind : 'sign-in';
+function visitKind({ statement: { kind } }: Told): (typeof KINDS)[number] {
+  return KINDS.find((each) => each === kind) ?? 'sign-in';
 }

@@ -241,6 +241,8 @@ export const words = {
     code: 'An access code was handed out',
     protected: 'Put under special protection by two administrators',
     unprotected: 'Special protection ended by two administrators',
+    erased:
+      'Erased here by two administrators: the key of your records is destroyed, and nobody can read them any more',
     byNumber: 'On the chain of a telephone number of yours.',
   },
   withheld: {
@@ -293,6 +295,7 @@ export const words = {
     older: 'Older entries',
     newest: 'Newest entries',
     person: 'An entry about one person',
+    erased: 'One person was erased: the key of their records is destroyed',
     hour: '{{date}}, in the hour from {{hour}}',
     text: 'The entry as text',
     unknown: 'An entry of a form this page does not know',
@@ -310,6 +313,8 @@ export const words = {
     witnesses: 'Witnesses are appointed',
     'broken-glass': 'The glass is broken: fewer witnesses do for a while',
     'broken-glass-counted': 'What was released under a broken glass is counted',
+    'expiry-announced': 'A month of a kind of record is to be destroyed early',
+    expiry: 'A month of a kind of record is destroyed: its time is over',
     other: 'An entry about organisations',
   },
   time: {
