@@ -27,8 +27,8 @@ import { KeeperStore } from './store.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 /** What the keeper's code may come to. Raise it only with a reason: it is to be readable in an afternoon. */
-const FILES_MAX = 73;
-const LINES_MAX = 9_000;
+const FILES_MAX = 77;
+const LINES_MAX = 9_900;
 
 /** What Node's model refuses a confined process, and by which code. */
 const REFUSED = {

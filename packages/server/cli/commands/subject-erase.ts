@@ -22,7 +22,7 @@ export const subjectErase: Command = {
     'wherever they are kept, backups of the store included. Her history stays, and shows it. Her identifier comes from ' +
     `standard input, as cnic:NUMBER or msisdn:NUMBER. A half-signed file holds it too. ${SIGNING_ABOUT}`,
   example:
-    'amanat subject erase --controller demo-telecom --reason "asked for by her" --save erased.json --as admin-a.pem --as admin-b.pem < person.txt',
+    'amanat subject erase --controller demo-telecom --reason "her wish" --as admin-a.pem --as admin-b.pem < person.txt',
   options: {
     ...SIGNING_OPTIONS,
     controller: { value: 'ID', help: 'whose holdings are to forget her' },
