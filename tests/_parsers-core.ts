@@ -27,6 +27,7 @@ import {
   sealTo,
 } from '../packages/core/keys/hpke.ts';
 import { open, openOnce, seal, sealOnce, secretKey } from '../packages/core/keys/seal.ts';
+import { formatShare, parseShare } from '../packages/core/keys/share.ts';
 import {
   exportSigningKey,
   generateSigningKey,
@@ -140,6 +141,14 @@ export function documentsOf(...types: readonly DocumentType[]): readonly object[
 
 const HEX32 = 'ab'.repeat(32);
 const HEX16 = 'cd'.repeat(16);
+const SHARE = {
+  isRehearsal: false,
+  ceremony: 'cd'.repeat(8),
+  index: 2,
+  threshold: 2,
+  count: 3,
+  value: new Uint8Array(32).fill(9),
+};
 const RECORD = {
   holding: 'sim-registrations',
   record: HEX16,
@@ -207,6 +216,14 @@ function logParsers(): readonly FuzzedParser[] {
   const hashes = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte));
   const log = (name: string, file: string) => ({ file: `packages/core/log/${file}.ts`, name });
   return [
+    parser({
+      file: 'packages/core/keys/share.ts',
+      name: 'parseShare',
+      inputs: textLike(formatShare(SHARE), `# words\n${formatShare(SHARE)}`),
+      parse: parseShare,
+      throws: core('bad-share'),
+      rewrite: formatShare,
+    }),
     parser({
       ...log('parseTilePath', 'tile'),
       inputs: textLike(...paths),

@@ -10,6 +10,7 @@ export type CoreErrorCode =
   | 'bad-note'
   | 'bad-policy'
   | 'bad-proof'
+  | 'bad-share'
   | 'bad-signature'
   | 'bad-tile'
   | 'out-of-range';

@@ -27,6 +27,9 @@ import {
  */
 const PREFIX = utf8('amanat/v1 document\n');
 
+/** How often generations may be rotated: a generation's number is one byte in its keys' slots. */
+const GENERATION_ROTATIONS_MAX = 125;
+
 /** A document's exact text, and the signatures over it. */
 export interface Signed {
   readonly document: string;
@@ -288,6 +291,28 @@ const expiryAnnounced = object({
   time,
 });
 
+/** Two administrators have the keeper put its generations under another root, which was drawn for it. */
+const rootRotation = object({
+  type: oneOf('root-rotation'),
+  /** The root's id: SHA-256 of what says where its key is to be had. */
+  root: hexText(32),
+  /** How the root's key is kept; of shares, how many of how many open. */
+  provider: oneOf('passphrase', 'shares'),
+  threshold: nullable(integer(2, 16)),
+  shares: nullable(integer(2, 16)),
+  reason: text(200),
+  time,
+});
+
+/** Two administrators have the keeper draw its next generation, wrap every key anew, and destroy the past one. */
+const generationRotation = object({
+  type: oneOf('generation-rotation'),
+  /** Counts them: an instance is made with version 0. */
+  version: integer(1, GENERATION_ROTATIONS_MAX),
+  reason: text(200),
+  time,
+});
+
 const selectorsRoot = object({ count: integer(1, SUBJECTS_MAX), root: hexText(32) });
 
 /** An officer's question. The selectors stand beside it, each with a salt, under one signed root. */
@@ -362,6 +387,8 @@ export const publicDocuments = {
   'broken-glass-counted': brokenGlassCounted,
   expiry,
   'expiry-announced': expiryAnnounced,
+  'root-rotation': rootRotation,
+  'generation-rotation': generationRotation,
 } as const;
 
 /** Readers of the documents about a person, which reach the keeper and never a public leaf. */
@@ -386,6 +413,7 @@ export type ImportBegun = DocumentOf<'import-begun'>;
 export type ImportEnded = DocumentOf<'import-ended'>;
 export type Witnesses = DocumentOf<'witnesses'>;
 export type LogKeyDocument = DocumentOf<'log-key'>;
+export type RootRotation = DocumentOf<'root-rotation'>;
 export type Request = DocumentOf<'request'>;
 export type Approval = DocumentOf<'approval'>;
 export type Identifier = Read<typeof identifier>;
@@ -407,6 +435,7 @@ export function readDocument<const T extends DocumentType>(
   if (found.type === 'declaration') checkDeclaration(found);
   if (found.type === 'witnesses') checkWitnesses(found);
   if (found.type === 'log-key') orBadDocument('key', () => parseVerifierKey(found.key));
+  if (found.type === 'root-rotation') checkRootRotation(found);
   if (found.type === 'request') {
     const holdings = new Set(found.holdings.map(({ holding }) => holding));
     if (holdings.size !== found.holdings.length) {
@@ -463,6 +492,15 @@ function checkWitnesses({ witnesses, quorum, faulty, breakGlass }: Witnesses): v
   }
   if (!witnesses.every(({ url }) => URL.canParse(url))) {
     throw new CoreError('bad-document', 'witnesses: expected addresses that can be called');
+  }
+}
+
+/** Shares are named for a root that is shared out, and for no other. @throws CoreError 'bad-document' */
+function checkRootRotation({ provider, threshold, shares }: RootRotation): void {
+  const isShared = provider === 'shares';
+  const areNamed = threshold !== null && shares !== null && threshold <= shares;
+  if (isShared ? !areNamed : threshold !== null || shares !== null) {
+    throw new CoreError('bad-document', 'shares: expected with a threshold, for shares alone');
   }
 }
 

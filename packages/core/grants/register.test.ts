@@ -649,3 +649,49 @@ describe('malformed entries', () => {
     assert.deepEqual(signedLeaf(leaf), entry);
   });
 });
+
+describe('the keeper’s root and generations', () => {
+  const ROOT = 'ab'.repeat(32);
+  const root = (changes: object = {}) => ({
+    type: 'root-rotation',
+    root: ROOT,
+    provider: 'shares',
+    threshold: 2,
+    shares: 3,
+    reason: 'a custodian left',
+    time: T,
+    ...changes,
+  });
+  const generation = (version: number) => ({
+    type: 'generation-rotation',
+    version,
+    reason: 'yearly',
+    time: T,
+  });
+
+  it('nobody but both administrators changes either, and nobody before the genesis', () => {
+    for (const document of [root(), generation(1)]) {
+      assert.equal(apply(byBoth(document)), 'no-genesis');
+    }
+    takes(signed(genesis()));
+    const [one, other] = administrators;
+    for (const document of [root(), generation(1)]) {
+      for (const signers of [[], [one], [one, one], [one, stranger], [one, other, stranger]]) {
+        assert.equal(apply(signed(document, ...signers)), 'not-two-administrators');
+      }
+    }
+    assert.equal(register.isRootRotated(ROOT), false);
+    assert.equal(register.latestVersion('generation-rotation', ''), 0);
+  });
+
+  it('a root is named once, and at once; a generation is the next one', () => {
+    takes(signed(genesis()), byBoth(root()), byBoth(generation(1)));
+    assert.equal(register.isRootRotated(ROOT), true);
+    assert.equal(register.isRootRotated('cd'.repeat(32)), false);
+    assert.equal(apply(byBoth(root({ reason: 'again' }))), 'replayed');
+    assert.equal(apply(byBoth(generation(1))), 'version-not-next');
+    assert.equal(apply(byBoth(generation(3))), 'version-not-next');
+    takes(byBoth(generation(2)));
+    assert.equal(register.latestVersion('generation-rotation', ''), 2);
+  });
+});

@@ -130,6 +130,8 @@ export class Register {
   readonly #witnesses: (InForce<Witnesses> & Witnessing)[] = [];
   #logKeys: readonly AppointedLogKey[] = [];
   #brokenUntil = 0;
+  readonly #roots = new Set<string>();
+  #generationRotations = 0;
   readonly #keys = new Map<string, CertifiedKey[]>();
   readonly #revoked = new Map<string, number>();
   readonly #imports = new Map<number, AnnouncedImport>();
@@ -231,6 +233,11 @@ export class Register {
     return keys.at(-1)?.key ?? null;
   }
 
+  /** Whether two administrators want the keeper to adopt the root of this id. */
+  isRootRotated(root: string): boolean {
+    return this.#roots.has(root);
+  }
+
   /** Each holding's declaration in force at `time`. */
   declarations(time: number): ReadonlyMap<string, Declaration> {
     const found = new Map<string, Declaration>();
@@ -292,9 +299,16 @@ export class Register {
 
   /** Highest version so far, in force or not, so that the next can be written; 0 where there is none. */
   latestVersion(
-    document: 'agency' | 'declaration' | 'grants' | 'certificate' | 'witnesses',
+    document:
+      | 'agency'
+      | 'declaration'
+      | 'grants'
+      | 'certificate'
+      | 'witnesses'
+      | 'generation-rotation',
     id: string,
   ): number {
+    if (document === 'generation-rotation') return this.#generationRotations;
     if (document === 'grants') return this.#grants.at(-1)?.document.version ?? 0;
     if (document === 'witnesses') return this.#witnesses.at(-1)?.document.version ?? 0;
     if (document === 'certificate') return this.#keys.get(id)?.at(-1)?.certificate.version ?? 0;
@@ -419,6 +433,15 @@ export class Register {
       }
       case 'expiry-announced':
         return this.#announceExpiry(document, time, keep);
+      // Both at once: they give nobody a right, and may be wanted in haste.
+      case 'root-rotation':
+        if (this.#roots.has(document.root)) return 'replayed';
+        if (keep) this.#roots.add(document.root);
+        return null;
+      case 'generation-rotation':
+        if (document.version !== this.#generationRotations + 1) return 'version-not-next';
+        if (keep) this.#generationRotations = document.version;
+        return null;
       case 'certificate':
         return this.#certify(document, from, keep);
       case 'revocation': {

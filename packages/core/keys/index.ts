@@ -20,6 +20,10 @@ export type { Exporter, Sealed, SealingKey } from './hpke.ts';
 export { generateSealingKey, importSealingKey, openSealed, sealTo } from './hpke.ts';
 export { encodeNames, MacKey } from './mac.ts';
 export { open, openOnce, SEAL_NONCE_BYTES, seal, sealOnce, secretKey } from './seal.ts';
+export type { ShamirShare } from './shamir.ts';
+export { combineShares, makeShares, SHARES_MAX } from './shamir.ts';
+export type { RootShare } from './share.ts';
+export { formatShare, parseShare, shareCommitment } from './share.ts';
 export type { KeyKind, PublicKey, SigningKey } from './sign.ts';
 export {
   exportSigningKey,
