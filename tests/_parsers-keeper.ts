@@ -1,10 +1,11 @@
 import { utf8 } from '../packages/core/bytes.ts';
-import type { Json } from '../packages/core/canonical.ts';
+import type { Json, JsonObject } from '../packages/core/canonical.ts';
 import { canonicalText } from '../packages/core/canonical.ts';
 import { generateSealingKey, importSealingKey, sealTo } from '../packages/core/keys/hpke.ts';
 import { seal, secretKey } from '../packages/core/keys/seal.ts';
 import { VIEW_INFO } from '../packages/core/view.ts';
 import { parseBackups } from '../packages/keeper/backups.ts';
+import { ceremonyReaders } from '../packages/keeper/ceremony.ts';
 import { DraftSeal } from '../packages/keeper/draft-seal.ts';
 import { packDrawRows, unpackDrawnRows, unpackDrawRows } from '../packages/keeper/draw-rows.ts';
 import { evidenceKey, openEvidence } from '../packages/keeper/evidence.ts';
@@ -18,6 +19,8 @@ import {
 import { readAsked, readers } from '../packages/keeper/messages.ts';
 import { joinPrepared, splitPrepared } from '../packages/keeper/prepared.ts';
 import type { DrawRow, Prepared } from '../packages/keeper/protocol.ts';
+import type { RootPlace } from '../packages/keeper/providers/root.ts';
+import { formatRootPlace, readRootPlace } from '../packages/keeper/providers/root.ts';
 import { openView } from '../packages/keeper/view-sessions.ts';
 import type { FuzzedParser } from './_fuzz.ts';
 import { bytesLike, jsonLike, mapped, parser, textLike } from './_fuzz.ts';
@@ -64,6 +67,21 @@ const MESSAGES: Readonly<Record<keyof typeof readers, Json>> = {
   shred: { from: 0 },
   status: {},
 };
+
+/** The messages of a ceremony. */
+const CEREMONY_MESSAGES: Readonly<Record<keyof typeof ceremonyReaders, readonly Json[]>> = {
+  status: [{}],
+  share: [{}],
+  draw: [
+    { provider: 'shares', threshold: 2, count: 3, rehearsal: false },
+    { provider: 'passphrase' },
+  ],
+  adopt: [{ root: HEX32 }],
+};
+const ROOT_PLACES: readonly RootPlace[] = [
+  { provider: 'shares', ceremony: 'cd'.repeat(8), threshold: 2, commitments: [HEX32, HEX32] },
+  { provider: 'passphrase', kdf: 'argon2id', memory: 8, passes: 1, salt: 'AAAA', wrapped: 'AAAA' },
+];
 
 /** Every parser of packages/keeper. */
 export async function keeperParsers(): Promise<readonly FuzzedParser[]> {
@@ -185,6 +203,23 @@ export async function keeperParsers(): Promise<readonly FuzzedParser[]> {
       ),
       parse: (value) => readAsked(value as Json),
       throws: core('bad-document'),
+    }),
+    ...(Object.keys(ceremonyReaders) as (keyof typeof ceremonyReaders)[]).map((name) =>
+      parser({
+        file: 'packages/keeper/ceremony.ts',
+        name: `ceremonyReaders.${name}`,
+        inputs: jsonLike(...CEREMONY_MESSAGES[name]),
+        parse: (value) => ceremonyReaders[name](value as JsonObject, ''),
+        throws: core('bad-document'),
+      }),
+    ),
+    parser({
+      file: 'packages/keeper/providers/root.ts',
+      name: 'readRootPlace',
+      inputs: textLike(...ROOT_PLACES.map((place) => canonicalText(place))),
+      parse: readRootPlace,
+      throws: core('bad-document', 'bad-encoding'),
+      write: formatRootPlace,
     }),
     ...(Object.keys(readers) as (keyof typeof readers)[]).map((name) =>
       parser({

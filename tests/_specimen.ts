@@ -35,9 +35,10 @@ import { KeeperRefused, KeeperUnavailable } from '@amanat/keeper/client';
 import { openEvidence } from '../packages/keeper/evidence.ts';
 import { Keeper } from '../packages/keeper/keeper.ts';
 import { KeyRing } from '../packages/keeper/key-ring.ts';
-import { passphraseFile } from '../packages/keeper/providers/passphrase-file.ts';
-import type { RootKeyProvider } from '../packages/keeper/providers/root-key.ts';
+import { passphraseProvider } from '../packages/keeper/providers/passphrase.ts';
+import type { Root, RootProvider } from '../packages/keeper/providers/root.ts';
 import { Refusal } from '../packages/keeper/refusal.ts';
+import { Roots } from '../packages/keeper/roots.ts';
 import { KeeperStore } from '../packages/keeper/store.ts';
 import { createCitizen } from '../packages/server/citizen/citizen.ts';
 import { verifyInstance } from '../packages/server/cli/commands/verify.ts';
@@ -142,13 +143,13 @@ export class Specimen implements Disposable {
   /** What one of them had saved when the instance was as old as the old copy. */
   readonly keys: InstanceKeys;
   readonly logKey: LogKey;
-  readonly root: RootKeyProvider;
-  readonly #records: readonly HeldRecord[];
+  readonly root: RootProvider;
+  #records: readonly HeldRecord[] = [];
   readonly #sequence: number;
-  readonly #evidence: readonly {
+  #evidence: readonly {
     readonly index: number;
     readonly open: (sealed: Uint8Array) => void;
-  }[];
+  }[] = [];
   #written: Partial<Record<Part, unknown>> = {};
   /** By a person's CNIC, the answer that was checked last and was found true: checking it again would say the same. */
   readonly #foundTrue = new Map<string, string>();
@@ -168,19 +169,26 @@ export class Specimen implements Disposable {
     });
     this.paths = instancePaths(this.dir);
     this.logKey = readLogKey(this.paths.log, ORIGIN);
-    const passphrase = Buffer.from(readFileSync(this.paths.passphrase, 'utf8').trimEnd());
+    const passphrase = readFileSync(this.paths.passphrase);
     // Stretched once: it is the same for every copy.
-    const unlocked = passphraseFile(join(this.paths.keeper, 'root.json'), passphrase).unlock();
-    this.root = { unlock: () => unlocked };
-    const { evidence, records } = this.#openedByKeeper();
-    this.#evidence = evidence;
-    this.#records = records;
+    let unlocked: Promise<Root> | null = null;
+    const provider = passphraseProvider(() => Buffer.from(passphrase));
+    this.root = {
+      unlock: (place) => {
+        unlocked ??= provider.unlock(place);
+        return unlocked;
+      },
+    };
   }
 
   static async make(): Promise<Specimen> {
     const instance = await Instance.create();
     try {
-      return new Specimen(await make(instance));
+      const specimen = new Specimen(await make(instance));
+      const { evidence, records } = await specimen.#openedByKeeper();
+      specimen.#evidence = evidence;
+      specimen.#records = records;
+      return specimen;
     } catch (error) {
       await instance[Symbol.asyncDispose]();
       throw error;
@@ -498,12 +506,13 @@ export class Specimen implements Disposable {
     return { notice: null, answers: JSON.stringify(answers) };
   }
 
-  #openedByKeeper() {
+  async #openedByKeeper() {
     this.put(this.now);
     const store = KeeperStore.open(this.keeperPath);
     const database = openDatabaseForReading(this.paths.database);
     try {
-      const ring = new KeyRing(store, this.root);
+      const unlocked = await this.root.unlock(new Roots(store).present);
+      const ring = await KeyRing.unlock(store, unlocked);
       const slot = (subject: string, which: 'subject' | 'view') =>
         ring.findSubjectKey(Buffer.from(subject, 'hex'), which) as Buffer;
       const evidence = this.people.flatMap(({ seen }) =>

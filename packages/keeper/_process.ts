@@ -12,6 +12,10 @@ export class KeeperProcess {
   readonly client: KeeperClient;
   readonly ended: Promise<number | null>;
   errors = '';
+  /** Whether it waits for its custodians. */
+  get isLocked(): boolean {
+    return this.#said === 'locked\n';
+  }
   #said = '';
 
   /** @param limit in KiB, what no file of it may outgrow. */
@@ -45,12 +49,12 @@ export class KeeperProcess {
     this.client = new KeeperClient(socket);
   }
 
-  /** Gives this process once it serves. Throws with what it said where it ended instead. */
+  /** Gives this process once it serves, or waits for its custodians. Throws with what it said where it ended instead. */
   static async start(...args: ConstructorParameters<typeof KeeperProcess>): Promise<KeeperProcess> {
     const keeper = new KeeperProcess(...args);
     const ready = new Promise<true>((resolve) => {
       keeper.child.stdout?.on('data', () => {
-        if (keeper.#said.includes('ready\n')) resolve(true);
+        if (/^(ready|locked)\n/.test(keeper.#said)) resolve(true);
       });
     });
     if ((await Promise.race([ready, keeper.ended])) !== true) throw new Error(keeper.errors);

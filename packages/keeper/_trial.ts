@@ -28,7 +28,7 @@ import { Keeper } from './keeper.ts';
 import type { PreparedLookUp } from './prepared.ts';
 import { splitPrepared } from './prepared.ts';
 import type { Asked, DrawRow, MessageName, Messages, Resolved } from './protocol.ts';
-import { passphraseFile } from './providers/passphrase-file.ts';
+import { passphraseProvider } from './providers/passphrase.ts';
 
 const PURPOSE = 'https://w3id.org/dpv#EnforceSecurity';
 const LEGAL_BASIS = 'https://w3id.org/dpv#LegalObligation';
@@ -104,7 +104,7 @@ export class Trial {
     if (this.keeper !== undefined) this.keeper.close();
     this.keeper = await Keeper.open({
       database: join(this.dir, KEEPER_FILES.database),
-      root: passphraseFile(join(this.dir, KEEPER_FILES.root), PASSPHRASE),
+      root: passphraseProvider(() => Buffer.from(PASSPHRASE)),
       wall: () => this.now,
     });
   }

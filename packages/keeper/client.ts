@@ -1,11 +1,13 @@
 import type { Socket } from 'node:net';
 import { createConnection } from 'node:net';
+import type { CeremonyMessages, CeremonyRefusal } from './ceremony-protocol.ts';
 import type { Frame } from './frame.ts';
 import { encodeFrame, FrameError, FrameReader } from './frame.ts';
 import type { KeeperRefusal, MessageName, Messages } from './protocol.ts';
 
+export type { CeremonyMessages, CeremonyStatus, RootSummary } from './ceremony-protocol.ts';
 export { keeperArguments } from './confinement.ts';
-export { createKeeper } from './create.ts';
+export { createKeeper, KEEPER_FILES } from './create.ts';
 export { packDrawRows, unpackDrawnRows } from './draw-rows.ts';
 export { FrameError, packLeaves } from './frame.ts';
 export type { PreparedEntry, PreparedLookUp } from './prepared.ts';
@@ -20,17 +22,20 @@ export class KeeperUnavailable extends Error {
 /** The keeper refused the whole message. */
 export class KeeperRefused extends Error {
   override name = 'KeeperRefused';
-  readonly code: KeeperRefusal;
+  readonly code: KeeperRefusal | CeremonyRefusal;
 
-  constructor(code: KeeperRefusal, message: string) {
+  constructor(code: KeeperRefusal | CeremonyRefusal, message: string) {
     super(message);
     this.code = code;
   }
 }
 
+/** Messages by name, each with its answer. */
+type Table<M> = { readonly [N in keyof M]: { readonly ask: object; readonly answer: object } };
+
 /** An answer and the bytes beside it. */
-export interface Answered<N extends MessageName> {
-  readonly answer: Messages[N]['answer'];
+export interface Answered<N extends keyof M, M extends Table<M> = Messages> {
+  readonly answer: M[N]['answer'];
   readonly attachment: Buffer;
 }
 
@@ -57,7 +62,7 @@ const SILENT_MS_MAX = 10_000;
  * One connection to the keeper. Questions may be asked before earlier ones are answered; answers come in
  * order. Connects at the first question, and again at the next one after a loss.
  */
-export class KeeperClient implements KeeperPort {
+export class KeeperClient<M extends Table<M> = Messages> {
   readonly #path: string;
   #socket: Socket | null = null;
   #waiting: Waiting[] = [];
@@ -73,11 +78,11 @@ export class KeeperClient implements KeeperPort {
    * Asks one question.
    * @throws KeeperUnavailable where no answer came, or none in time; KeeperRefused where the keeper refused the message.
    */
-  async ask<N extends MessageName>(
+  async ask<N extends keyof M & string>(
     name: N,
-    body: Messages[N]['ask'],
+    body: M[N]['ask'],
     attachment?: Uint8Array,
-  ): Promise<Answered<N>> {
+  ): Promise<Answered<N, M>> {
     if (this.#waiting.length >= WAITING_MAX)
       throw new KeeperUnavailable('too many questions at once');
     const id = this.#nextId++;
@@ -89,8 +94,8 @@ export class KeeperClient implements KeeperPort {
       this.#connected().write(question);
     });
     const reply = frame.json as
-      | { id: number; answer: Messages[N]['answer'] }
-      | { id: number; refused: KeeperRefusal; detail: string };
+      | { id: number; answer: M[N]['answer'] }
+      | { id: number; refused: KeeperRefusal | CeremonyRefusal; detail: string };
     if ('refused' in reply) throw new KeeperRefused(reply.refused, reply.detail);
     return { answer: reply.answer, attachment: frame.attachment };
   }
@@ -158,3 +163,6 @@ export class KeeperClient implements KeeperPort {
     for (const listener of this.#lostListeners) listener(error);
   }
 }
+
+/** A connection to a keeper's ceremony, for its own administrators. */
+export class CeremonyClient extends KeeperClient<CeremonyMessages> {}

@@ -4,16 +4,18 @@ import { base64, utf8 } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
 import { Register, readDocument } from '@amanat/core/grants';
 import { exportSigningKey, generateSealingKey, generateSigningKey } from '@amanat/core/keys';
-import { KeyRing } from './key-ring.ts';
-import type { Argon2Cost } from './providers/passphrase-file.ts';
-import { createPassphraseFile } from './providers/passphrase-file.ts';
+import { drawGeneration, KeyRing } from './key-ring.ts';
+import type { Argon2Cost } from './providers/passphrase.ts';
+import { drawUnderPassphrase } from './providers/passphrase.ts';
+import { Roots } from './roots.ts';
 import { TOKEN_SECRET } from './shredding.ts';
+import { FIRST_GENERATION } from './slots.ts';
 import { KeeperStore } from './store.ts';
 
 /** The files of a keeper's folder. */
 export const KEEPER_FILES = {
   database: 'keeper.db',
-  root: 'root.json',
+  ceremony: 'ceremony.sock',
   lock: 'keeper.lock',
   /** Which backups of the folder exist, a line each (see backups.ts). */
   backups: 'backups.jsonl',
@@ -26,7 +28,7 @@ export interface KeeperKeys {
 }
 
 /**
- * Makes a keeper: its folder, root key, first generation, its own signing and sealing keys, and the document that it pins,
+ * Makes a keeper: its folder, a root key under a passphrase, the first generation, its own signing and sealing keys, and the document that it pins,
  * which names the log, the administrators and the registrar: the log's first leaf must be this very text. All of it is
  * there in one step, or none, because its rows are authenticated together from their first sum on. Gives the document.
  * @throws CoreError 'bad-document'; Error where a keeper is there already
@@ -47,15 +49,13 @@ export async function createKeeper(options: {
   });
   checkGenesis(document);
   mkdirSync(options.dir, { recursive: true, mode: 0o700 });
-  const root = createPassphraseFile(
-    join(options.dir, KEEPER_FILES.root),
-    options.passphrase,
-    options.cost,
-  );
+  const { place, root } = drawUnderPassphrase(Buffer.from(options.passphrase), options.cost);
+  const first = await drawGeneration(root, FIRST_GENERATION);
   const store = KeeperStore.create(join(options.dir, KEEPER_FILES.database));
   try {
     store.transaction(() => {
-      const ring = KeyRing.begin(store, root);
+      new Roots(store).begin(place);
+      const ring = KeyRing.begin(store, root, first);
       ring.putSecret('signing', utf8(exportSigningKey(signing)));
       ring.putSecret('sealing', sealing.pkcs8);
       sealing.pkcs8.fill(0);

@@ -23,8 +23,11 @@ import { People } from './people.ts';
 import { PersonalDocuments } from './personal-documents.ts';
 import { Preparing } from './preparing.ts';
 import type { KeeperStatus, MessageName, Messages } from './protocol.ts';
-import type { RootKeyProvider } from './providers/root-key.ts';
+import type { Root, RootPlace, RootProvider } from './providers/root.ts';
+import { rootId } from './providers/root.ts';
 import { Refusal } from './refusal.ts';
+import { Roots } from './roots.ts';
+import { Rotation } from './rotation.ts';
 import { Shredding } from './shredding.ts';
 import { Spent } from './spent.ts';
 import { KeeperStore } from './store.ts';
@@ -74,6 +77,8 @@ export class Keeper {
   readonly #register: Register;
   readonly #shredding: Shredding;
   readonly #witnessing: Witnessing;
+  readonly #rotation: Rotation;
+  readonly #roots: Roots;
   readonly #origin: string;
   #tidied = 0;
 
@@ -125,6 +130,8 @@ export class Keeper {
     this.#register = register;
     this.#shredding = shredding;
     this.#witnessing = witnessing;
+    this.#rotation = new Rotation(shared);
+    this.#roots = new Roots(store);
     this.#origin = origin;
     this.#drawing = new Drawing(shared);
     this.#asking = new Asking({ ...shared, sealing: parts.sealing });
@@ -142,16 +149,17 @@ export class Keeper {
 
   /**
    * Opens a keeper: everything else that it does rests on a database of which every row is the keeper's own.
-   * @throws RootKeyError where the root key does not unlock; Error where the database is not a keeper's, or was changed.
+   * @throws RootError where the root does not unlock; Error where the database is not a keeper's, or was changed.
    */
   static async open(options: {
     readonly database: string;
-    readonly root: RootKeyProvider;
+    readonly root: RootProvider;
     readonly wall: () => number;
   }): Promise<Keeper> {
     const store = KeeperStore.open(options.database);
     try {
-      const ring = new KeyRing(store, options.root);
+      const root = await options.root.unlock(new Roots(store).present);
+      const ring = await KeyRing.unlock(store, root);
       store.authenticate(ring.rowSumKeys());
       const genesis = String(store.get("SELECT value FROM meta WHERE name = 'genesis'")?.value);
       const register = new Register();
@@ -280,6 +288,51 @@ export class Keeper {
   /** A gateway has come, after whatever the last one asked. */
   greet(): void {
     this.#following.forgetStaged();
+  }
+
+  /** Does some of what can wait, between messages. False where there is nothing of it. */
+  async step(): Promise<boolean> {
+    const isMore = await this.#rotation.step();
+    this.#shredding.scrub();
+    return isMore;
+  }
+
+  /** Where the present root's key is to be had, and that of one that is drawn. */
+  get roots(): Pick<Roots, 'present' | 'drawn'> {
+    return this.#roots;
+  }
+
+  /** The present generation, and whether an older one is still about. */
+  get generations(): { readonly present: number; readonly isRotating: boolean } {
+    return { present: this.#ring.generation, isRotating: this.#ring.pastGeneration !== null };
+  }
+
+  /** Notes a root that is drawn, and nothing of its key. */
+  drawRoot(place: RootPlace): void {
+    this.#store.transaction(() => this.#roots.draw(place));
+  }
+
+  /** @throws Refusal 'not-entered' where the log does not say that two administrators want this root */
+  requireRotationEntered(root: string): void {
+    if (this.#register.isRootRotated(root)) return;
+    throw new Refusal('not-entered', 'the log has no entry by which this root is adopted');
+  }
+
+  /**
+   * Puts all generations under another root, in one step, and forgets the last.
+   * @throws Refusal 'not-entered'; 'busy' where a generation came or went meanwhile
+   */
+  async adoptRoot(place: RootPlace, root: Root): Promise<void> {
+    this.requireRotationEntered(rootId(place));
+    const wrapped = await this.#ring.wrapGenerations(root);
+    const isDone = this.#store.transaction(() => {
+      if (!this.#ring.useRoot(root, wrapped)) return false;
+      this.#roots.adopt(place);
+      this.#shredding.leaveUnscrubbed();
+      return true;
+    });
+    this.#shredding.scrub();
+    if (!isDone) throw new Refusal('busy', 'generations are being rotated: try again');
   }
 
   close(): void {

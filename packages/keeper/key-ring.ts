@@ -1,10 +1,10 @@
 import type { KeyObject } from 'node:crypto';
-import { randomFillSync } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 import { encodeNames, MacKey, open, SEAL_NONCE_BYTES, seal, secretKey } from '@amanat/core/keys';
-import type { RootKeyProvider } from './providers/root-key.ts';
+import type { Root } from './providers/root.ts';
 import type { RowSumKeys } from './row-sum.ts';
 import type { Wrapped } from './slots.ts';
-import { DESTROYED, FIRST_GENERATION, Slots } from './slots.ts';
+import { DESTROYED, Slots } from './slots.ts';
 import type { KeeperStore } from './store.ts';
 
 const KEY_BYTES = 32;
@@ -16,58 +16,85 @@ const ROWS = 'rows';
 /** A subject's two keys: S, which her records need, and V, which her chain needs. */
 export type SubjectSlot = 'subject' | 'view';
 
-const SLOTS: Readonly<Record<SubjectSlot, { readonly read: string; readonly write: string }>> = {
+interface SlotQueries {
+  readonly read: string;
+  readonly write: string;
+  /** In the order of subjects, those after one, so many of them. */
+  readonly page: string;
+}
+
+const SLOTS: Readonly<Record<SubjectSlot, SlotQueries>> = {
   subject: {
     read: 'SELECT subject_slot AS slot FROM subjects WHERE subject = ?',
     write: 'INSERT INTO subjects (subject_slot, subject, number, protected) VALUES (?, ?, 0, 0)',
+    page: 'SELECT subject, subject_slot AS slot FROM subjects WHERE subject > ? ORDER BY subject LIMIT ?',
   },
   view: {
     read: 'SELECT view_slot AS slot FROM subjects WHERE subject = ?',
     write: 'UPDATE subjects SET view_slot = ? WHERE subject = ?',
+    page: 'SELECT subject, view_slot AS slot FROM subjects WHERE subject > ? ORDER BY subject LIMIT ?',
   },
 };
+export const SUBJECT_SLOTS = Object.keys(SLOTS) as readonly SubjectSlot[];
+
+/** A generation that is drawn, and written nowhere yet. */
+export interface DrawnGeneration {
+  readonly generation: number;
+  readonly key: KeyObject;
+  /** Under this root. */
+  readonly wrapped: Uint8Array;
+  readonly root: Root;
+}
+
+/** Draws a generation. */
+export async function drawGeneration(root: Root, generation: number): Promise<DrawnGeneration> {
+  const bytes = randomBytes(KEY_BYTES);
+  const wrapped = await root.wrap(bytes, generationName(generation));
+  const key = secretKey(bytes);
+  bytes.fill(0);
+  return { generation, key, wrapped, root };
+}
 
 /** Unwraps and creates keys. The root key wraps generations; the present generation wraps all others. */
 export class KeyRing {
   readonly #store: KeeperStore;
   readonly #slots: Slots;
-  readonly #generations = new Map<number, KeyObject>();
+  #root: Root;
+  readonly #generations: Map<number, KeyObject>;
   readonly #secrets = new Map<string, MacKey>();
   readonly #periods = new Map<string, Buffer>();
-  readonly generation: number;
+  /** The present one. */
+  generation: number;
   readonly #pool = Buffer.alloc(POOL_BYTES);
   #poolAt = POOL_BYTES;
 
-  /** @throws RootKeyError where the root key does not unlock; CoreError where a generation is not what its name says. */
-  constructor(store: KeeperStore, root: RootKeyProvider) {
+  /** @param generations as {@link KeyRing.unlock} finds them */
+  constructor(store: KeeperStore, root: Root, generations: ReadonlyMap<number, KeyObject>) {
     this.#store = store;
     this.#slots = new Slots(store);
-    const rootKey = root.unlock();
-    for (const row of store.all('SELECT generation, slot FROM generations')) {
-      const generation = Number(row.generation);
-      const { wrapped } = this.#slots.read(Number(row.slot));
-      const raw = open(rootKey, wrapped, generationName(generation));
-      this.#generations.set(generation, secretKey(raw));
-      raw.fill(0);
-    }
-    this.generation = Math.max(0, ...this.#generations.keys());
+    this.#root = root;
+    this.#generations = new Map(generations);
+    this.generation = Math.max(0, ...generations.keys());
   }
 
-  /** Writes the first generation of a new keeper, and the key of its rows. */
-  static begin(store: KeeperStore, root: RootKeyProvider): KeyRing {
-    const generation = FIRST_GENERATION;
-    const random = new Uint8Array(KEY_BYTES + SEAL_NONCE_BYTES);
-    randomFillSync(random);
-    const wrapped = seal(
-      root.unlock(),
-      random.subarray(0, KEY_BYTES),
-      generationName(generation),
-      random.subarray(KEY_BYTES),
-    );
-    random.fill(0);
-    const slot = new Slots(store).append({ generation, wrapped });
-    store.run('INSERT INTO generations VALUES (?, ?)', generation, slot);
-    const ring = new KeyRing(store, root);
+  /** @throws RootError; CoreError 'bad-ciphertext' where the root is another's, or a generation is not what its name says */
+  static async unlock(store: KeeperStore, root: Root): Promise<KeyRing> {
+    const slots = new Slots(store);
+    const generations = new Map<number, KeyObject>();
+    for (const row of store.all('SELECT generation, slot FROM generations')) {
+      const generation = Number(row.generation);
+      const { wrapped } = slots.read(Number(row.slot));
+      const bytes = await root.unwrap(wrapped, generationName(generation));
+      generations.set(generation, secretKey(bytes));
+      bytes.fill(0);
+    }
+    return new KeyRing(store, root, generations);
+  }
+
+  /** Writes a new keeper's first generation, and the key of its rows. Inside a transaction of the caller's. */
+  static begin(store: KeeperStore, root: Root, first: DrawnGeneration): KeyRing {
+    const ring = new KeyRing(store, root, new Map());
+    ring.addGeneration(first);
     ring.putSecret(ROWS, ring.random(KEY_BYTES));
     return ring;
   }
@@ -216,6 +243,133 @@ export class KeyRing {
     const { generation } = this.#slots.read(slot);
     this.#slots.overwrite(slot, DESTROYED);
     return generation === DESTROYED.generation ? null : generation;
+  }
+
+  /** Draws the generation after the present one. */
+  drawNextGeneration(): Promise<DrawnGeneration> {
+    return drawGeneration(this.#root, this.generation + 1);
+  }
+
+  /**
+   * Has a generation wrap what is wrapped from here on. Inside a transaction of the caller's. Not one that was drawn under
+   * a root that has been left meanwhile.
+   */
+  addGeneration({ generation, key, wrapped, root }: DrawnGeneration): void {
+    if (root !== this.#root) return;
+    const slot = this.#slots.append({ generation, wrapped });
+    this.#store.run('INSERT INTO generations VALUES (?, ?)', generation, slot);
+    this.#generations.set(generation, key);
+    this.generation = generation;
+  }
+
+  /** A generation that wraps nothing new, the oldest; null where there is none. */
+  get pastGeneration(): number | null {
+    const oldest = Math.min(...this.#generations.keys());
+    return oldest === this.generation ? null : oldest;
+  }
+
+  /** Wraps some of the secrets anew that are not under the present generation. Gives how many. */
+  rewrapSecrets(most: number): number {
+    const sql = 'SELECT name FROM secrets WHERE generation <> ? LIMIT ?';
+    const names = this.#store.all(sql, this.generation, most).map(({ name }) => String(name));
+    for (const name of names) {
+      const bytes = this.secretBytes(name);
+      const { generation, wrapped } = this.#wrap(bytes, encodeNames('secret', name));
+      bytes.fill(0);
+      const update = 'UPDATE secrets SET generation = ?, wrapped = ? WHERE name = ?';
+      this.#store.run(update, generation, wrapped, name);
+    }
+    return names.length;
+  }
+
+  /** Wraps period keys anew, those after `after`, so many. Gives the last, or null where there are no more. */
+  rewrapPeriods(after: readonly [string, string], most: number): readonly [string, string] | null {
+    const sql = `SELECT holding, month, slot FROM periods WHERE (holding, month) > (?, ?)
+      ORDER BY holding, month LIMIT ?`;
+    const rows = this.#store.all(sql, ...after, most);
+    for (const { holding, month, slot } of rows) {
+      this.#rewrap(Number(slot), encodeNames('period', String(holding), String(month)));
+    }
+    const last = rows.at(-1);
+    return last === undefined ? null : [String(last.holding), String(last.month)];
+  }
+
+  /** Wraps subjects' keys of one kind anew, those after `after`, so many. Gives the last, or null where there are no more. */
+  rewrapSubjects(kind: SubjectSlot, after: Uint8Array, most: number): Buffer | null {
+    const rows = this.#store.all(SLOTS[kind].page, after, most);
+    for (const { subject, slot } of rows) {
+      if (slot !== null) this.#rewrap(Number(slot), encodeNames(kind, subject as Uint8Array));
+    }
+    const last = rows.at(-1);
+    return last === undefined ? null : Buffer.from(last.subject as Uint8Array);
+  }
+
+  /** Destroys a past generation, under which nothing is wrapped any more. Inside a transaction of the caller's. */
+  destroyGeneration(generation: number): void {
+    this.#slots.overwrite(this.#slotOf(generation), DESTROYED);
+    this.#store.run('DELETE FROM generations WHERE generation = ?', generation);
+    this.#generations.delete(generation);
+  }
+
+  /**
+   * Whether of so many slots after `after` any is still under a past generation, its own slot aside; and the last of them,
+   * or null where they are the last of all: those that come after are under the present one.
+   */
+  findUnder(
+    generation: number,
+    after: number,
+    most: number,
+  ): { readonly isFound: boolean; readonly last: number | null } {
+    const sql = `SELECT count(*) AS looked, max(slot) AS last, sum(generation = ? AND slot <> ?) AS found
+      FROM (SELECT slot, generation FROM slots WHERE slot > ? ORDER BY slot LIMIT ?)`;
+    const row = this.#store.get(sql, generation, this.#slotOf(generation), after, most);
+    const isLast = Number(row?.looked) < most;
+    return { isFound: Number(row?.found) > 0, last: isLast ? null : Number(row?.last) };
+  }
+
+  /** The generations under another root, for {@link useRoot}, each of them opened once: a root that does not is none. */
+  async wrapGenerations(root: Root): Promise<ReadonlyMap<number, Uint8Array>> {
+    const wrapped = new Map<number, Uint8Array>();
+    for (const [generation, key] of this.#generations) {
+      const bytes = key.export();
+      const about = generationName(generation);
+      const under = await root.wrap(bytes, about);
+      const opened = await root.unwrap(under, about);
+      if (!opened.equals(bytes)) throw new Error('a root does not open what it wrapped');
+      bytes.fill(0);
+      opened.fill(0);
+      wrapped.set(generation, under);
+    }
+    return wrapped;
+  }
+
+  /**
+   * Puts all generations under another root. Inside a transaction of the caller's. False where a generation came or went
+   * since they were wrapped, and nothing is done.
+   */
+  useRoot(root: Root, wrapped: ReadonlyMap<number, Uint8Array>): boolean {
+    const all = [...this.#generations.keys()];
+    if (all.length !== wrapped.size || !all.every((each) => wrapped.has(each))) return false;
+    for (const [generation, bytes] of wrapped) {
+      this.#slots.overwrite(this.#slotOf(generation), { generation, wrapped: bytes });
+    }
+    this.#root = root;
+    return true;
+  }
+
+  #slotOf(generation: number): number {
+    const sql = 'SELECT slot FROM generations WHERE generation = ?';
+    const row = this.#store.get(sql, generation);
+    if (row === undefined) throw new Error('keeper lacks the slot of a generation');
+    return Number(row.slot);
+  }
+
+  #rewrap(slot: number, about: Uint8Array): void {
+    const before = this.#slots.read(slot);
+    if (before.generation === this.generation || before.generation === DESTROYED.generation) return;
+    const key = this.#unwrap(before, about);
+    this.#slots.overwrite(slot, this.#wrap(key, about));
+    key.fill(0);
   }
 
   #wrap(key: Uint8Array, about: Uint8Array): Wrapped {

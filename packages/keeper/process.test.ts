@@ -83,7 +83,13 @@ describe('one keeper’s process', () => {
 
   it('only its own user can reach its socket and its files', async () => {
     await trial.ask('status', {});
-    for (const name of ['keeper.sock', 'keeper.db', 'keeper.db-wal', 'keeper.lock', 'root.json']) {
+    for (const name of [
+      'keeper.sock',
+      'ceremony.sock',
+      'keeper.db',
+      'keeper.db-wal',
+      'keeper.lock',
+    ]) {
       assert.equal(statSync(join(trial.dir, name)).mode & 0o077, 0, name);
     }
   });
@@ -388,8 +394,7 @@ describe('what is on the keeper’s disk', () => {
     const look = () => {
       let bytes = 0;
       for (const name of readdirSync(trial.dir)) {
-        if (!name.startsWith('keeper.db') && name !== 'root.json' && name !== 'keeper.lock')
-          continue;
+        if (!name.startsWith('keeper.db') && name !== 'keeper.lock') continue;
         const content = readFileSync(join(trial.dir, name));
         bytes += content.length;
         for (const [what, forms] of Object.entries(planted)) {

@@ -259,4 +259,5 @@ export type KeeperRefusal =
   | 'clock-behind'
   | 'not-scrubbed'
   | 'backups-unreadable'
+  | 'locked'
   | 'store-unavailable';

@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { KeyRing } from './key-ring.ts';
+import { drawGeneration, KeyRing } from './key-ring.ts';
+import { rootInMemory } from './providers/root.ts';
+import { FIRST_GENERATION } from './slots.ts';
 import { KeeperStore } from './store.ts';
 
 const ONE = "X'01'";
@@ -17,8 +19,9 @@ let path: string;
 let ring: KeyRing;
 let store: KeeperStore;
 let isOpen: boolean;
-const rootKey = createSecretKey(randomBytes(32));
-const root = { unlock: () => rootKey };
+const root = rootInMemory(createSecretKey(randomBytes(32)), randomBytes);
+const first = await drawGeneration(root, FIRST_GENERATION);
+const generations = new Map([[first.generation, first.key]]);
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'amanat-row-sum-'));
@@ -26,7 +29,7 @@ beforeEach(() => {
   store = KeeperStore.create(path);
   isOpen = true;
   store.transaction(() => {
-    ring = KeyRing.begin(store, root);
+    ring = KeyRing.begin(store, root, first);
     ring.secret('index/telecom/cnic');
     for (const subject of [1, 2]) {
       ring.drawSubjectKey(Buffer.from([subject]), 'subject');
@@ -57,7 +60,7 @@ function reopen(): void {
   leave();
   store = KeeperStore.open(path);
   isOpen = true;
-  store.authenticate(new KeyRing(store, root).rowSumKeys());
+  store.authenticate(new KeyRing(store, root, generations).rowSumKeys());
 }
 
 /** What somebody does who has the file, and no key. */
@@ -229,7 +232,7 @@ describe('a database as it was left is opened', () => {
     store.run('UPDATE used SET count = 50');
     reopen();
     const copied = KeeperStore.open(copy);
-    copied.authenticate(new KeyRing(copied, root).rowSumKeys());
+    copied.authenticate(new KeyRing(copied, root, generations).rowSumKeys());
     assert.equal(copied.get('SELECT count FROM used')?.count, 49);
     copied.close();
   });

@@ -86,6 +86,12 @@ export class Shredding {
     this.#note({ kind: 'period', holding, month, ...place, generation }, now);
   }
 
+  /** What the caller's transaction overwrites is to be wiped from the journal after it. */
+  leaveUnscrubbed(): void {
+    this.#deps.store.run("INSERT OR REPLACE INTO meta VALUES ('unscrubbed', 1)");
+    this.#isUnscrubbed = true;
+  }
+
   /** Wipes what the journal holds of what is destroyed, where it may hold any. Outside a transaction. */
   scrub(): void {
     if (!this.#isUnscrubbed || !this.#deps.store.scrub()) return;
@@ -149,8 +155,7 @@ export class Shredding {
       generation,
       now,
     );
-    store.run("INSERT OR REPLACE INTO meta VALUES ('unscrubbed', 1)");
-    this.#isUnscrubbed = true;
+    this.leaveUnscrubbed();
   }
 }
 

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import type { JsonObject } from '@amanat/core/canonical';
 import type { Frame } from './frame.ts';
 import { encodeFrame, FrameReader } from './frame.ts';
-import type { Keeper, KeeperAnswer, KeeperQuestion } from './keeper.ts';
+import type { KeeperQuestion } from './keeper.ts';
 import { FRAME_BYTES_MAX } from './protocol.ts';
 import { Refusal } from './refusal.ts';
 
@@ -13,17 +13,31 @@ const QUEUE_MAX = 64;
 /** Messages that are made durable together. */
 const TOGETHER_MAX = 8;
 
-/** Serves one gateway at a time over a Unix socket that only this user can open. */
+/** What a message is answered with. */
+export interface Answer {
+  readonly answer: object;
+  readonly attachment?: Buffer;
+}
+
+/** Whoever answers what comes over a socket. */
+export interface Answering {
+  /** Somebody has come, after whatever the last one asked. */
+  greet(): void;
+  /** Answers messages in their order. Throws where memory and database may differ. */
+  answerTogether(questions: readonly KeeperQuestion[]): Promise<readonly (Answer | Refusal)[]>;
+}
+
+/** Serves one at a time over a Unix socket that only this user can open. */
 export class KeeperSocket {
-  readonly #keeper: Keeper;
+  readonly #answering: Answering;
   readonly #server: Server;
   readonly #fail: (error: unknown) => void;
   #current: Socket | null = null;
   #tail: Promise<void> = Promise.resolve();
 
   /** @param fail is called where the process must end, because memory and database may differ. */
-  constructor(keeper: Keeper, fail: (error: unknown) => void) {
-    this.#keeper = keeper;
+  constructor(answering: Answering, fail: (error: unknown) => void) {
+    this.#answering = answering;
     this.#fail = fail;
     this.#server = createServer((socket) => this.#accept(socket));
   }
@@ -52,7 +66,7 @@ export class KeeperSocket {
       return;
     }
     this.#current = socket;
-    this.#tail = this.#tail.then(() => this.#keeper.greet());
+    this.#tail = this.#tail.then(() => this.#answering.greet());
     const reader = new FrameReader();
     const waiting: Frame[] = [];
     socket.on('data', (chunk: Buffer) => {
@@ -79,7 +93,7 @@ export class KeeperSocket {
       const frames = waiting.slice(0, TOGETHER_MAX);
       const questions = frames.map(({ json, attachment }) => readQuestion(json, attachment));
       const known = questions.filter((question) => question !== null);
-      const answers = await this.#keeper.answerTogether(known);
+      const answers = await this.#answering.answerTogether(known);
       for (const [at, { id }] of known.entries()) reply(socket, id, answers[at]);
       waiting.splice(0, frames.length);
       // Without an id there is nothing to answer to: the other end does not speak to a keeper.
@@ -89,7 +103,7 @@ export class KeeperSocket {
   }
 }
 
-function reply(socket: Socket, id: number, answered: KeeperAnswer | Refusal | undefined): void {
+function reply(socket: Socket, id: number, answered: Answer | Refusal | undefined): void {
   if (answered === undefined) throw new Error('the keeper left a question out');
   if (answered instanceof Refusal) {
     socket.write(encodeFrame({ id, refused: answered.code, detail: answered.message }));

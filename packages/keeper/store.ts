@@ -15,6 +15,8 @@ const CHECKPOINT_PAGES = 16_384;
  */
 const SCHEMA = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+-- Where the root's key is to be had (see roots.ts): 1, the present root; 2, one that is drawn and not adopted.
+CREATE TABLE roots (place INTEGER PRIMARY KEY, root TEXT NOT NULL) STRICT;
 -- Keys by name, each under a generation.
 CREATE TABLE secrets (name TEXT PRIMARY KEY, generation INTEGER NOT NULL, wrapped BLOB NOT NULL) STRICT, WITHOUT ROWID;
 -- Wrapped keys that are to be destroyed one day (see slots.ts): a generation's under the root key, with its own number;

@@ -32,7 +32,7 @@ export function partFiles(dir: string, part: BackupPart): PartFiles {
   const paths = instancePaths(dir);
   return part === 'store'
     ? { database: paths.database, files: [configPath(dir), join(paths.log, 'log-key.pem')] }
-    : { database: join(paths.keeper, 'keeper.db'), files: [join(paths.keeper, 'root.json')] };
+    : { database: join(paths.keeper, 'keeper.db'), files: [] };
 }
 
 const MANIFEST = 'backup.json';

@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RecordRead } from '@amanat/core/statement';
+import { CeremonyProcess } from './_ceremony.ts';
+import { HOLDING, Trial } from './_trial.ts';
+import { KeeperUnavailable } from './client.ts';
+import { KEEPER_FILES } from './create.ts';
+import { DESTROYED } from './slots.ts';
+
+const PEOPLE = 12;
+/** More subjects than one step wraps anew. */
+const MANY = 700;
+const cnicOf = (row: number) => `01234${String(row).padStart(8, '0')}`;
+const msisdnOf = (row: number) => `+92398${String(row).padStart(7, '0')}`;
+
+/** A row that was drawn, with the key that was given out to write it. */
+interface Drawn {
+  readonly value: string;
+  readonly record: RecordRead;
+  readonly key: Buffer;
+}
+
+async function draw(trial: Trial, row: number): Promise<Drawn> {
+  const drawn = await trial.draw(row, cnicOf(row), msisdnOf(row));
+  assert.ok(drawn !== null);
+  const record = {
+    holding: HOLDING,
+    record: drawn.record,
+    import: trial.importIndex,
+    row,
+    expiryMonth: drawn.expiryMonth,
+    groups: [{ group: 'identity', nonce: drawn.nonce, sha256: '00'.repeat(32) }],
+  };
+  return { value: cnicOf(row), record, key: drawn.key };
+}
+
+/** Reads a row as an officer does: the key that is released is the one that it was written with. */
+async function requireRead(trial: Trial, { value, record, key }: Drawn): Promise<void> {
+  const [resolved] = await trial.resolve(trial.request({}, [trial.selector(value)]));
+  assert.ok(resolved?.outcome === 'resolved', JSON.stringify(resolved));
+  const { id } = resolved.lookUps[0] as { id: number };
+  const prepared = await trial.prepare(id, [record]);
+  assert.ok('leaf' in prepared, JSON.stringify(prepared));
+  const { attachment } = await trial.append([prepared.leaf], [id]);
+  assert.ok(key.equals(attachment));
+}
+
+async function enter(trial: Trial, version: number, signers = 2): Promise<void> {
+  const document = { type: 'generation-rotation', version, reason: 'a trial', time: trial.now };
+  const signed = trial.byAdministrators(document);
+  await trial.appendPublic({ ...signed, signatures: signed.signatures.slice(0, signers) });
+}
+
+/** What stands under which generation, by the file alone. */
+function generationsOnDisk(trial: Trial): Readonly<Record<string, readonly number[]>> {
+  const db = new DatabaseSync(join(trial.dir, KEEPER_FILES.database), { readOnly: true });
+  const of = (sql: string) =>
+    db
+      .prepare(sql)
+      .all()
+      .map((row) => Number(row.generation));
+  const found = {
+    generations: of('SELECT generation FROM generations'),
+    slots: of('SELECT DISTINCT generation FROM slots ORDER BY generation'),
+    secrets: of('SELECT DISTINCT generation FROM secrets'),
+  };
+  db.close();
+  return found;
+}
+
+describe('generations are rotated', () => {
+  let trial: Trial;
+  let rows: Drawn[];
+  beforeEach(async () => {
+    trial = await Trial.ready({ subjectsPerDay: 1_000_000, rows: 100_000 });
+    rows = [];
+    for (let row = 1; row <= PEOPLE; row++) rows.push(await draw(trial, row));
+    await requireRead(trial, rows[0] as Drawn);
+  });
+  afterEach(() => trial.end());
+
+  async function rotate(): Promise<number> {
+    let steps = 0;
+    while (await trial.keeper.step()) steps += 1;
+    return steps;
+  }
+
+  it('for nothing but an entry of two administrators, each version once and in order', async () => {
+    await enter(trial, 1, 1);
+    await enter(trial, 2);
+    assert.equal(await rotate(), 0);
+    assert.equal((await trial.ask('status', {})).answer.generation, 2);
+    await enter(trial, 1);
+    await enter(trial, 1);
+    await rotate();
+    assert.equal((await trial.ask('status', {})).answer.generation, 3);
+  });
+
+  it('whole: nothing is left under the past one, which is destroyed, and all is read as before', async () => {
+    await enter(trial, 1);
+    assert.ok((await rotate()) > 4);
+    assert.deepEqual(generationsOnDisk(trial), {
+      generations: [3],
+      slots: [DESTROYED.generation, 3],
+      secrets: [3],
+    });
+    assert.deepEqual(trial.keeper.generations, { present: 3, isRotating: false });
+    for (const row of rows) await requireRead(trial, row);
+    await trial.reopen();
+    for (const row of rows) await requireRead(trial, row);
+    await enter(trial, 2);
+    await rotate();
+    await trial.reopen();
+    assert.deepEqual(trial.keeper.generations, { present: 4, isRotating: false });
+    for (const row of rows) await requireRead(trial, row);
+  });
+
+  it('in steps, between which everything is answered, and what is new is under the new one', async () => {
+    for (let row = PEOPLE + 1; row <= MANY; row++) rows.push(await draw(trial, row));
+    await enter(trial, 1);
+    let at = MANY;
+    let steps = 0;
+    while (await trial.keeper.step()) {
+      steps += 1;
+      if (steps === 1) assert.deepEqual(trial.keeper.generations, { present: 3, isRotating: true });
+      rows.push(await draw(trial, ++at));
+      await requireRead(trial, rows[(steps * 97) % rows.length] as Drawn);
+    }
+    assert.ok(steps > 8, `${steps} steps`);
+    assert.deepEqual(generationsOnDisk(trial).generations, [3]);
+    for (const row of [rows[0], rows[MANY - 1], rows.at(-1)])
+      await requireRead(trial, row as Drawn);
+  });
+
+  it('and go on after a start, at whichever step it ended', async () => {
+    await enter(trial, 1);
+    for (let steps = 1; await trial.keeper.step(); steps++) {
+      await trial.reopen();
+      await requireRead(trial, rows[steps % PEOPLE] as Drawn);
+      for (let again = 0; again < steps; again++) await trial.keeper.step();
+      assert.ok(steps < 20);
+    }
+    assert.deepEqual(generationsOnDisk(trial).generations, [3]);
+    await trial.reopen();
+    for (const row of rows) await requireRead(trial, row);
+  });
+});
+
+describe('a keeper’s process rotates while it serves', () => {
+  async function remote(): Promise<Trial> {
+    const trial = await Trial.ready({ now: Date.now(), subjectsPerDay: 1_000_000, rows: 100_000 });
+    trial.keeper.close();
+    return trial;
+  }
+
+  it('and, killed again and again, comes to the end of it with nothing lost', async () => {
+    const trial = await remote();
+    let at = await CeremonyProcess.start(trial);
+    const shares = await at.changeToShares();
+    const rows: Drawn[] = [];
+    for (let row = 1; row <= MANY; row++) rows.push(await draw(trial, row));
+    await at.enterGeneration(1);
+    let kills = 0;
+    for (;;) {
+      const read = (async () => {
+        for (const row of rows.slice(10 * kills, 10 * kills + 10)) await requireRead(trial, row);
+      })().catch((error: unknown) => assert.ok(error instanceof KeeperUnavailable));
+      await sleep(30 * kills);
+      const { generations } = (await at.status()).answer;
+      await at.kill();
+      await read;
+      at = await CeremonyProcess.start(trial);
+      for (const share of shares.slice(0, 2)) await at.give(share);
+      while (at.keeper.isLocked) await sleep(5);
+      for (const row of rows.slice(kills, kills + 5)) await requireRead(trial, row);
+      if (generations?.present === 3 && !generations.isRotating) break;
+      assert.ok(++kills < 40);
+    }
+    assert.deepEqual(generationsOnDisk(trial).generations, [3]);
+    assert.equal(at.keeper.errors, '');
+    await at.stop();
+    rmSync(trial.dir, { recursive: true });
+  });
+
+  it('ends where the disk is full, and goes on once there is room', async (t) => {
+    if (process.platform === 'win32') return t.skip('there is no ulimit');
+    const trial = await remote();
+    let at = await CeremonyProcess.start(trial);
+    const rows: Drawn[] = [];
+    for (let row = 1; row <= MANY; row++) rows.push(await draw(trial, row));
+    await at.enterGeneration(1);
+    await at.stop();
+    await using limited = await CeremonyProcess.start(trial, { limit: 40 });
+    assert.equal(await limited.keeper.ended, 1);
+    assert.match(limited.keeper.errors, /^keeper: [^\n]*(full|disk|I\/O)[^\n]*\n$/);
+    assert.ok(generationsOnDisk(trial).generations?.includes(2));
+    at = await CeremonyProcess.start(trial);
+    while ((await at.status()).answer.generations?.isRotating !== false) await sleep(50);
+    assert.equal((await at.status()).answer.generations?.present, 3);
+    for (const row of rows.slice(0, 20)) await requireRead(trial, row);
+    await at.stop();
+    rmSync(trial.dir, { recursive: true });
+  });
+
+  it('leaves no wrapped key of the past generation in any of its files', async () => {
+    const trial = await remote();
+    const at = await CeremonyProcess.start(trial);
+    const rows: Drawn[] = [];
+    for (let row = 1; row <= MANY; row++) rows.push(await draw(trial, row));
+    await at.stop();
+    const db = new DatabaseSync(join(trial.dir, KEEPER_FILES.database));
+    const wrapped = db.prepare('SELECT wrapped FROM slots').all();
+    db.close();
+    assert.ok(wrapped.length > MANY);
+    const again = await CeremonyProcess.start(trial);
+    await again.enterGeneration(1);
+    while ((await again.status()).answer.generations?.present !== 3) await sleep(50);
+    while ((await again.status()).answer.generations?.isRotating !== false) await sleep(50);
+    await again.stop();
+    const files = readdirSync(trial.dir).filter((name) => name.startsWith('keeper.db'));
+    const found = files.flatMap((name) => {
+      const bytes = readFileSync(join(trial.dir, name));
+      return wrapped.filter((row) => bytes.includes(Buffer.from(row.wrapped as Uint8Array)));
+    });
+    assert.equal(found.length, 0);
+    rmSync(trial.dir, { recursive: true });
+  });
+});
