@@ -28,6 +28,7 @@ import {
   readSealedAsk,
 } from '../packages/server/citizen/body.ts';
 import { parseAgency } from '../packages/server/cli/agency-file.ts';
+import { readShare } from '../packages/server/cli/ceremony.ts';
 import { readDeclaration } from '../packages/server/cli/declaration-file.ts';
 import { CliError } from '../packages/server/cli/errors.ts';
 import { parseGrants } from '../packages/server/cli/grants-file.ts';
@@ -165,6 +166,15 @@ async function rowParsers(): Promise<readonly FuzzedParser[]> {
   const fields = [...sims.fields, ...cards.fields, ...declarationOf('travel-history').fields];
   const types = new Map(fields.map((field) => [field.type, field]));
   return [
+    parser({
+      file: 'packages/server/cli/ceremony.ts',
+      name: 'readShare',
+      inputs: textLike(
+        '1 0400 28T5 CY4T QKFF 5Q\n2 0810 6007 1RAH R8SA R9\n3 64W3 YHJD AHDP 4TBG JD\n4 EXZ8 B34K KAGT HBXP D8\n5 QQ2C QMPS ABWP 8JM0 TK',
+      ),
+      parse: readShare,
+      throws: (error) => error instanceof CliError && error.reason === 'bad-share',
+    }),
     ...Object.entries(identifiers).map(([name, [parse, valid]]) =>
       parser({
         ...rows(name, 'identifiers'),

@@ -70,8 +70,8 @@ export class Served {
     return null;
   }
 
-  /** Starts the gateway, and waits until all is well. Gives where it serves over TCP. */
-  async start(): Promise<string> {
+  /** Starts the gateway, and waits until all is well, or the keeper locked. Gives where it serves over TCP. */
+  async start({ isLocked = false }: { readonly isLocked?: boolean } = {}): Promise<string> {
     const from = this.output.length;
     const argv = [CLI, 'serve', '--dir', this.instance.dir, '--port', '0'];
     const child = spawn(process.execPath, argv, {
@@ -88,7 +88,9 @@ export class Served {
       if (child.exitCode !== null) throw new Error(`it ended: ${this.output.slice(from)}`);
       return /Serving (http:\S+)/.exec(this.output.slice(from))?.[1] ?? null;
     });
-    await this.well();
+    if (isLocked)
+      await until(async () => (await this.get('/v1/health')).json.log === 'keeper-locked');
+    else await this.well();
     return url;
   }
 

@@ -16,6 +16,8 @@ const NAMED =
 const NO_PARSERS: Readonly<Record<string, string>> = {
   'packages/server/audit/part.ts readTile': 'gives bytes of the length that a tile has',
   'packages/server/audit/source.ts readResource': 'gives a file’s bytes as they are, up to a bound',
+  'packages/server/cli/ceremony.ts readSheets':
+    'cuts a text into as many lines as a share has, for readShare or the keeper',
   'packages/server/cli/commands/backup.ts readPart': 'chooses between options already parsed',
   'packages/keeper/backups.ts readBackups': 'gives a file’s text to parseBackups',
   'packages/server/cli/files.ts readBytes': 'gives a file’s bytes as they are, up to a bound',

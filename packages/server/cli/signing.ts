@@ -24,6 +24,8 @@ const TWO_PERSON_TYPES = [
   'grants',
   'witnesses',
   'log-key',
+  'root-rotation',
+  'generation-rotation',
   'broken-glass',
   'expiry-announced',
   'protection',
@@ -42,6 +44,8 @@ const WAITS_SECONDS: ReadonlyMap<TwoPersonType, number> = new Map([
   ['erasure', 0],
   ['broken-glass', 0],
   ['log-key', 0],
+  ['root-rotation', 0],
+  ['generation-rotation', 0],
   ['expiry-announced', EXPIRY_ANNOUNCED_SECONDS],
 ]);
 /** Documents about a person have routes of their own. */

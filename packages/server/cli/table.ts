@@ -37,6 +37,55 @@ export const COMMANDS: ReadonlyMap<string, TableEntry> = new Map<string, TableEn
     },
   ],
   [
+    'ceremony init',
+    {
+      summary: 'put the root key among custodians, or rehearse that',
+      load: async () => (await import('./commands/ceremony-init.ts')).ceremonyInit,
+    },
+  ],
+  [
+    'ceremony status',
+    {
+      summary: 'say what the keeper’s root is, and what is waited for',
+      load: async () => (await import('./commands/ceremony-status.ts')).ceremonyStatus,
+    },
+  ],
+  [
+    'ceremony unseal',
+    {
+      summary: 'give custodians’ shares to a locked keeper',
+      load: async () => (await import('./commands/ceremony-unseal.ts')).ceremonyUnseal,
+    },
+  ],
+  [
+    'ceremony check',
+    {
+      summary: 'say whether a sheet is right, and give it to nobody',
+      load: async () => (await import('./commands/ceremony-check.ts')).ceremonyCheck,
+    },
+  ],
+  [
+    'ceremony adopt',
+    {
+      summary: 'have the keeper adopt a root that is drawn and entered',
+      load: async () => (await import('./commands/ceremony-adopt.ts')).ceremonyAdopt,
+    },
+  ],
+  [
+    'ceremony rotate',
+    {
+      summary: 'change the root, or the generation, while serving',
+      load: async () => (await import('./commands/ceremony-rotate.ts')).ceremonyRotate,
+    },
+  ],
+  [
+    'ceremony recover',
+    {
+      summary: 'make new shares from enough of the old',
+      load: async () => (await import('./commands/ceremony-recover.ts')).ceremonyRecover,
+    },
+  ],
+  [
     'keygen',
     {
       summary: 'draw a signing key on its owner’s own machine',

@@ -163,6 +163,11 @@ export const unavailable = {
     title: 'the log takes no entries just now; what was taken is kept',
     remedy: 'begin again with the same file once health is well: it goes on where it stopped',
   },
+  'keeper-locked': {
+    status: 503,
+    title: 'the keeper is locked until its custodians unseal it; what was taken is kept',
+    remedy: 'begin again with the same file once they have: it goes on where it stopped',
+  },
   'not-witnessed': {
     status: 503,
     title: 'too few witnesses cosign the log; what was taken is kept',

@@ -6,6 +6,8 @@ export type UnavailableCode =
   | 'busy'
   /** The keeper cannot be reached, or refuses: without it nothing can be read. */
   | 'keeper-unavailable'
+  /** The keeper waits for its custodians. */
+  | 'keeper-locked'
   /** The log cannot be written: without an entry nothing can be read. */
   | 'log-unavailable'
   /** Too few witnesses cosign the log: without them nothing can be read. */

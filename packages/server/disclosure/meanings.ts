@@ -132,6 +132,10 @@ export const unavailable: Readonly<Record<UnavailableCode, Meaning>> = {
     'the keeper cannot be reached, and without it nothing can be read',
     'ask again once health says that the keeper is there; sign a new request',
   ),
+  'keeper-locked': absence(
+    'the keeper is locked, and without it nothing can be read',
+    'ask again once its custodians have unsealed it; sign a new request',
+  ),
   'log-unavailable': absence(
     'the log cannot be written, and without an entry nothing can be read',
     'ask again once health says that the log is writable; sign a new request',

@@ -46,6 +46,11 @@ const faults = {
     'the keeper does not answer, and without it nothing is read',
     LATER,
   ),
+  'keeper-locked': meaning(
+    503,
+    'the keeper is locked until its custodians unseal it, and without it nothing is read',
+    LATER,
+  ),
   'not-witnessed': meaning(
     503,
     'too few witnesses cosign the log, and without them nothing is read',

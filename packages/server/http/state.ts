@@ -18,7 +18,10 @@ const KEEPER_FRESH_MS = 1_000;
 export interface StateDeps {
   readonly log: {
     readonly reason: LogReason | null;
-    readonly register: Pick<Register, 'genesis' | 'logKeys' | 'witnessing' | 'brokenUntil'>;
+    readonly register: Pick<
+      Register,
+      'genesis' | 'logKeys' | 'latestVersion' | 'witnessing' | 'brokenUntil'
+    >;
     now(): number;
   };
   readonly keeper: KeeperPort;
@@ -43,6 +46,9 @@ const instance = Type.Object({
     description: 'The key that signs the log, as the log’s own entries name it.',
   }),
   logKeyVersion: Type.Integer({ description: 'How often the log has changed its key.' }),
+  generationRotations: Type.Integer({
+    description: 'How often administrators have had the keeper’s generations rotated.',
+  }),
   keeperKey: nullableText,
   keeperSealingKey: nullableText,
   witnesses: Type.Union([witnessesSchema, Type.Null()], {
@@ -83,6 +89,7 @@ export async function stateRoutes(app: FastifyInstance, deps: StateDeps): Promis
         banner: mode === 'demo' ? DEMO_BANNER : null,
         logKey: log.register.logKeys.at(-1)?.key ?? null,
         logKeyVersion: Math.max(0, log.register.logKeys.length - 1),
+        generationRotations: log.register.latestVersion('generation-rotation', ''),
         keeperKey: genesis?.keeperKey ?? null,
         keeperSealingKey: genesis?.keeperSealingKey ?? null,
         witnesses,

@@ -7,6 +7,7 @@ export type LogReason =
   | 'store-inconsistent'
   | 'store-older-than-keeper'
   | 'keeper-unavailable'
+  | 'keeper-locked'
   | 'keeper-older-than-log'
   | 'keeper-refuses'
   | 'keeper-of-another-log'
@@ -20,7 +21,12 @@ export type LogFailure = (
 ) => void;
 
 /** Whom or what the log waits for, as far as whoever asked needs to know. */
-export type LogWaitsFor = 'busy' | 'keeper-unavailable' | 'log-unavailable' | 'not-witnessed';
+export type LogWaitsFor =
+  | 'busy'
+  | 'keeper-unavailable'
+  | 'keeper-locked'
+  | 'log-unavailable'
+  | 'not-witnessed';
 
 export const waitsFor: Readonly<Record<LogReason, LogWaitsFor>> = {
   starting: 'log-unavailable',
@@ -30,6 +36,7 @@ export const waitsFor: Readonly<Record<LogReason, LogWaitsFor>> = {
   'store-inconsistent': 'log-unavailable',
   'store-older-than-keeper': 'log-unavailable',
   'keeper-unavailable': 'keeper-unavailable',
+  'keeper-locked': 'keeper-locked',
   'keeper-older-than-log': 'log-unavailable',
   'keeper-refuses': 'keeper-unavailable',
   'keeper-of-another-log': 'log-unavailable',

@@ -1,5 +1,6 @@
 import { equal, fromHex } from '@amanat/core/bytes';
 import type { KeeperStatus } from '@amanat/keeper/client';
+import { KeeperRefused } from '@amanat/keeper/client';
 import { toStorageError } from '../storage/errors.ts';
 import type { Cosigning } from './cosigning.ts';
 import type { LogFailure, LogReason } from './errors.ts';
@@ -94,8 +95,9 @@ export class Mending {
     let status: KeeperStatus;
     try {
       status = await follower.status();
-    } catch {
-      return 'keeper-unavailable';
+    } catch (error) {
+      const isLocked = error instanceof KeeperRefused && error.code === 'locked';
+      return isLocked ? 'keeper-locked' : 'keeper-unavailable';
     }
     if (status.origin !== origin) return 'keeper-of-another-log';
     if (status.size > tree.range.size) return 'store-older-than-keeper';

@@ -20,6 +20,8 @@ export const ENTERED_TYPES = [
   'grants',
   'witnesses',
   'log-key',
+  'root-rotation',
+  'generation-rotation',
   'broken-glass',
   'expiry-announced',
 ] as const;

@@ -34,7 +34,13 @@ export const keeper: Command = {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: {},
     });
-    child.stdout.once('data', () => call.say('The keeper serves (Ctrl-C stops).'));
+    child.stdout.on('data', (said: Buffer) =>
+      call.say(
+        said.toString() === 'locked\n'
+          ? 'The keeper is locked: its custodians unseal it by amanat ceremony unseal (Ctrl-C stops).'
+          : 'The keeper serves (Ctrl-C stops).',
+      ),
+    );
     const stop = () => child.kill('SIGTERM');
     call.signal.addEventListener('abort', stop, { once: true });
     const [code] = (await once(child, 'exit')) as [number | null];

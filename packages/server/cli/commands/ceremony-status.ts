@@ -1,0 +1,30 @@
+import { CEREMONY_OPTIONS, CeremonyTable, describeRoot } from '../ceremony.ts';
+import type { Command } from '../command.ts';
+
+/** `amanat ceremony status`: what the keeper's root is, and what a ceremony waits for. */
+export const ceremonyStatus: Command = {
+  usage: '[--keeper FOLDER]',
+  about:
+    'Says whether the keeper is locked, where the key of its root is to be had, and what is drawn and not adopted yet.',
+  example: 'amanat ceremony status',
+  options: CEREMONY_OPTIONS,
+  words: [0, 0],
+  async run(call) {
+    await using table = await CeremonyTable.open(call);
+    const status = await table.status();
+    const { isLocked, present, drawn, generations } = status;
+    return {
+      json: { ...status },
+      lines: [
+        isLocked ? 'The keeper is locked.' : 'The keeper is open.',
+        `Root: ${describeRoot(present)}`,
+        ...(drawn === null ? [] : [`Drawn, not adopted: ${describeRoot(drawn)}`]),
+        ...(generations === null
+          ? []
+          : [
+              `Generation ${generations.present}${generations.isRotating ? '; the one before is still being left' : ''}`,
+            ]),
+      ],
+    };
+  },
+};
