@@ -169,6 +169,7 @@ const VIEW = {
       undelivered: [1],
       first: 1,
       bodyKeys: 'AAAA',
+      opened: [{ number: 3, delivered: true, bodyKeys: 'AAAA' }],
     },
   ],
 } as const;
@@ -473,6 +474,8 @@ function documentParsers(): readonly FuzzedParser[] {
     purpose: 'https://w3id.org/dpv#ServiceRegistration',
     legalBasis: 'https://w3id.org/dpv#LegalObligation',
     refusal: null,
+    seal: { ground: 'https://w3id.org/dpv#LegalObligation', until: '2027-01-31' },
+    seals: [{ index: 3, number: 1, leafHash: HEX32 }],
     token: null,
     reads: [{ holding: 'sim-registrations', groups: ['identity'] }],
     records: [RECORD],

@@ -14,6 +14,8 @@ const NAMED =
 
 /** What is named like a parser and reads nothing of anybody else's form. */
 const NO_PARSERS: Readonly<Record<string, string>> = {
+  'packages/core/verify/bodies.ts openBodies': 'opens by decodeBody; verifyHistory is tried whole',
+  'packages/core/verify/bodies.ts openSealed': 'likewise',
   'packages/server/audit/part.ts readTile': 'gives bytes of the length that a tile has',
   'packages/server/audit/source.ts readResource': 'gives a file’s bytes as they are, up to a bound',
   'packages/server/cli/ceremony.ts readSheets':
@@ -25,6 +27,7 @@ const NO_PARSERS: Readonly<Record<string, string>> = {
   'packages/server/cli/files.ts readInput': 'gives a text as it is, up to a bound',
   'packages/server/cli/files.ts readText': 'gives a text as it is, up to a bound',
   'packages/server/cli/instance.ts openApi': 'opens a connection',
+  'packages/server/cli/seals.ts readSeal': 'chooses a term of rules already parsed',
   'packages/server/demo/generate/calendar.ts parseDay': 'reads days that the demonstration wrote',
   'packages/server/demo/scenario.ts readDemoFile': 'gives a file of ours as it is',
   'packages/server/demo/set-up.ts readHoldings': 'reads files of ours, by readDeclaration',

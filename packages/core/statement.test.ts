@@ -55,6 +55,16 @@ const anyStatement: fc.Arbitrary<Statement> = fc.record(
       { maxLength: 3 },
     ),
     records: fc.array(record, { maxLength: 3 }),
+    seal: fc.option(
+      fc.constant({ ground: 'https://w3id.org/dpv#LegalObligation', until: '2027-01-31' }),
+    ),
+    seals: fc.array(
+      fc.record(
+        { index: fc.nat(), number: fc.integer({ min: 1 }), leafHash: hexOf(32) },
+        { noNullPrototype: true },
+      ),
+      { maxLength: 17 },
+    ),
     evidence: fc.option(hexOf(32)),
   },
   { noNullPrototype: true },
@@ -177,6 +187,7 @@ describe('views', () => {
           undelivered: [2, 3],
           first: 1,
           bodyKeys: 'AAAA',
+          opened: [{ number: 3, delivered: true, bodyKeys: 'AAAA' }],
         },
       ],
     };

@@ -5,10 +5,25 @@ import { CoreError } from './errors.ts';
 import type { PersonalLeaf } from './log/entry.ts';
 import { coarseHour } from './log/entry.ts';
 import type { Read } from './shape.ts';
-import { hexText, integer, list, nullable, object, oneOf, set, slug, text, time } from './shape.ts';
+import {
+  date,
+  hexText,
+  integer,
+  list,
+  nullable,
+  object,
+  oneOf,
+  set,
+  slug,
+  text,
+  time,
+} from './shape.ts';
 
 const STATEMENT_PREFIX = utf8('amanat/v1 statement\n');
 const NONCE_BYTES = 32;
+
+/** How often one seal can be extended. */
+export const SEAL_EXTENSIONS_MAX = 16;
 
 const group = object({ group: slug, nonce: hexText(16), sha256: hexText(32) });
 
@@ -31,7 +46,8 @@ const statement = object({
    * disclosure: records were named · miss: none were held · refusal: a rule refused ·
    * second-person: a second person was asked for · undelivered: asked, then given up ·
    * sign-in: the person's own view · code: an access code was handed out ·
-   * protected, unprotected: by two administrators · erased: by two administrators, her records' key is destroyed.
+   * protected, unprotected: by two administrators · erased: by two administrators, her records' key is destroyed ·
+   * seal-extended: what is sealed stays so for longer · opened: what was sealed is hers to read.
    */
   kind: oneOf(
     'disclosure',
@@ -44,10 +60,12 @@ const statement = object({
     'protected',
     'unprotected',
     'erased',
+    'seal-extended',
+    'opened',
   ),
   controller: slug,
   subject: hexText(16),
-  /** Its place in the subject's chain, from 1. */
+  /** Its place, from 1: in the subject's chain, or, of one that is sealed, among those sealed about her. */
   number: integer(1),
   time,
   agency: nullable(slug),
@@ -63,6 +81,14 @@ const statement = object({
   reads: list(object({ holding: slug, groups: set(slug, 1, 40) }), 0, 8),
   /** What was named to be released: these versions of these records, these groups, no others. */
   records: list(recordRead, 0, 4096),
+  /** Until when, and on which ground, it is withheld from her; null where it never was. */
+  seal: nullable(object({ ground: text(200), until: date })),
+  /** The sealed entries that it is about: of an opening the look-up and then its extensions, of an extension the look-up. */
+  seals: list(
+    object({ index: integer(0), number: integer(1), leafHash: hexText(32) }),
+    0,
+    1 + SEAL_EXTENSIONS_MAX,
+  ),
   /** SHA-256 of the signed documents that were the ground for it. */
   evidence: nullable(hexText(32)),
   /** What the leaf of an erasure shows beside the commitment: base64; null of every other kind. */
@@ -70,6 +96,8 @@ const statement = object({
 });
 
 export type Statement = Read<typeof statement>;
+/** A sealed entry as another cites it. */
+export type SealedPlace = Statement['seals'][number];
 export type StatementKind = Statement['kind'];
 export type RecordRead = Read<typeof recordRead>;
 
@@ -88,11 +116,16 @@ export function commitTo(body: Uint8Array): Uint8Array {
 }
 
 /** The leaf that stands in the log for a statement: it follows from statement and commitment alone. */
-export function leafOf({ kind, time, token }: Statement, commitment: Uint8Array): PersonalLeaf {
-  const personal = { hour: coarseHour(time), commitment };
-  return kind === 'erased'
-    ? { kind, ...personal, token: fromBase64(token ?? '') }
-    : { kind: 'person', ...personal };
+export function leafOf(
+  { kind, time: at, seal, seals, token }: Statement,
+  commitment: Uint8Array,
+): PersonalLeaf {
+  const personal = { hour: coarseHour(at), commitment };
+  const about = seals[0]?.index ?? null;
+  if (kind === 'erased') return { kind, ...personal, token: fromBase64(token ?? '') };
+  if (kind === 'opened' && about !== null) return { kind, ...personal, seal: about };
+  if (seal === null) return { kind: 'person', ...personal };
+  return { kind: 'sealed', ...personal, month: seal.until.slice(0, 7), extends: about };
 }
 
 /** Reads a body strictly. @throws CoreError 'bad-document' or 'bad-encoding' */

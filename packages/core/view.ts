@@ -2,6 +2,7 @@ import { utf8 } from './bytes.ts';
 import { canonicalBytes, parseCanonicalBytes } from './canonical.ts';
 import type { Read } from './shape.ts';
 import { boolean, hexText, integer, list, object, oneOf, slug, text, time } from './shape.ts';
+import { SEAL_EXTENSIONS_MAX } from './statement.ts';
 
 /** HPKE info of what a browser seals to the keeper. */
 export const VIEW_INFO = utf8('amanat/v1 view');
@@ -71,6 +72,19 @@ const subjectView = object({
   first: integer(1),
   /** Base64 of the entries' body keys, 32 bytes each, from `first` on. */
   bodyKeys: text(VIEW_ENTRIES_MAX * 44),
+  /** What was sealed, by the numbers of the entries that opened it. */
+  opened: list(
+    object({
+      /** The opening's number. */
+      number: integer(1),
+      /** Whether the keys of what was named were ever given out. */
+      delivered: boolean,
+      /** Base64 of the sealed entries' body keys, 32 bytes each, in the order in which the opening cites them. */
+      bodyKeys: text((1 + SEAL_EXTENSIONS_MAX) * 44),
+    }),
+    0,
+    VIEW_ENTRIES_MAX,
+  ),
 });
 
 const view = object({ type: oneOf('view'), subjects: list(subjectView, 1, VIEW_SUBJECTS_MAX) });
@@ -89,7 +103,12 @@ export function writeView(value: View): Uint8Array {
   return canonicalBytes(value);
 }
 
-/** Additional data of a sealed body: whose, and which. */
+/** Additional data of a body as it is kept: whose, and which. */
 export function bodyAad(subject: string, number: number): Uint8Array {
   return utf8(`amanat/v1 body ${subject} ${number}`);
+}
+
+/** The same of one that is sealed: its number is among those sealed about her. */
+export function sealedBodyAad(subject: string, number: number): Uint8Array {
+  return utf8(`amanat/v1 sealed body ${subject} ${number}`);
 }

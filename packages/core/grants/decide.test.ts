@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { Ask, Decision } from './decide.ts';
 import { chargedDay, decide } from './decide.ts';
-import type { Declaration, GrantRow, Grants } from './documents.ts';
+import type { Declaration, GrantRow, Grants, SealRules } from './documents.ts';
+import { checkExtension, sealDue, sealMonthOverdue, sealOverdue } from './seals.ts';
 
 const PURPOSE = 'https://w3id.org/dpv#EnforceSecurity';
 const LEGAL_BASIS = 'https://w3id.org/dpv#LegalObligation';
@@ -13,6 +14,7 @@ function declaration(holding = 'sims', changes: Partial<Declaration> = {}): Decl
   const fields = ['identity', 'number', 'status'].map((group) => ({ name: group, group }));
   return {
     holding,
+    controller: { id: 'telecom' },
     purposes: [PURPOSE],
     legalBases: [LEGAL_BASIS],
     recipients: ['police'],
@@ -64,6 +66,8 @@ function ask(changes: Partial<Ask> = {}): Ask {
     subjects: 1,
     time: NOON,
     protected: false,
+    seal: null,
+    seals: { open: 0, overdue: false },
     approved: false,
     usedToday: { officer: 0, agency: 0, row: () => 0 },
     limits: { officer: 100, agency: 1000 },
@@ -377,5 +381,86 @@ describe('for any table and ask', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+});
+
+describe('a seal', () => {
+  const GROUND = 'https://w3id.org/dpv#LegalObligation';
+  const rules: SealRules = {
+    type: 'seal-rules',
+    version: 1,
+    jurisdiction: 'example',
+    grounds: [{ ground: GROUND, title: { en: 'a', ur: 'a' }, daysMax: 30, source: 'an act' }],
+    agencies: [{ agency: 'police', openMax: 3 }],
+    time: 0,
+  };
+  const asks = (seal: Partial<NonNullable<Ask['seal']>>, changes: Partial<Ask> = {}) =>
+    decides([row()], {
+      seal: { ground: GROUND, until: '2026-12-23', rules, ...seal },
+      approved: true,
+      ...changes,
+    });
+
+  it('is refused without rules, to an agency that they do not name, and on another ground', () => {
+    refuses(asks({ rules: null }), 'seal-undeclared-agency', null, null);
+    const nobody = { ...rules, agencies: [{ agency: 'border', openMax: 3 }] };
+    refuses(asks({ rules: nobody }), 'seal-undeclared-agency', null, null);
+    const other = 'https://w3id.org/dpv#Consent';
+    refuses(asks({ ground: other }), 'seal-undeclared-ground', null, null);
+  });
+
+  it('is refused past the maximum, to the day, and for a date that has come', () => {
+    assert.equal(asks({}).outcome, 'allowed');
+    // 30 days on are noon of the 23rd, after its beginning and before that of the 24th.
+    refuses(asks({ until: '2026-12-24' }), 'seal-too-long', null, null);
+    refuses(asks({ until: '2026-11-23' }), 'seal-not-ahead', null, null);
+    refuses(asks({ until: '2025-11-24' }), 'seal-not-ahead', null, null);
+    assert.equal(asks({ until: '2026-11-24' }).outcome, 'allowed');
+  });
+
+  it('is refused past the agency’s ceiling, each person counted at each controller', () => {
+    const open = (count: number) => ({ seals: { open: count, overdue: false } });
+    assert.equal(asks({}, open(2)).outcome, 'allowed');
+    refuses(asks({}, open(3)), 'seal-ceiling', null, null);
+    refuses(asks({}, { ...open(0), subjects: 4 }), 'seal-ceiling', null, null);
+    assert.equal(asks({}, { ...open(0), subjects: 3 }).outcome, 'allowed');
+  });
+
+  it('always takes a second person, whatever the grants say', () => {
+    const answer = asks({}, { approved: false });
+    assert.ok(answer.outcome === 'second-person');
+    assert.deepEqual(answer.reasons, ['sealed']);
+  });
+
+  it('that should have opened a day ago has its agency refused everything', () => {
+    const seals = { open: 1, overdue: true };
+    refuses(asks({}, { seals }), 'seal-overdue', null, null);
+    refuses(decides([row()], { seals }), 'seal-overdue', null, null);
+  });
+
+  it('is extended before its date alone, to a later one, within the days of the look-up', () => {
+    const made = { agency: 'police', until: '2026-12-01', from: NOON, extensions: 0 };
+    const extend = (until: string, changes: object = {}, now = NOON) =>
+      checkExtension({ ...made, ...changes }, { ground: GROUND, until, rules }, now);
+    assert.equal(extend('2026-12-23'), null);
+    assert.equal(extend('2026-12-24'), 'seal-too-long');
+    // Twenty days later the maximum is still counted from the look-up.
+    const later = NOON + 7 * 86_400_000;
+    assert.equal(extend('2026-12-24', {}, later), 'seal-too-long');
+    assert.equal(extend('2026-12-23', {}, later), null);
+    assert.equal(extend('2026-12-01'), 'seal-not-ahead');
+    assert.equal(extend('2026-11-30'), 'seal-not-ahead');
+    assert.equal(extend('2026-12-23', {}, Date.UTC(2026, 11, 1)), 'seal-over');
+    assert.equal(extend('2026-12-23', {}, Date.UTC(2026, 11, 1) - 1), null);
+    assert.equal(extend('2026-12-23', { extensions: 16 }), 'seal-too-long');
+    assert.equal(extend('2026-12-23', { agency: 'border' }), 'seal-undeclared-agency');
+  });
+
+  it('is due a day after its date begins and overdue a day later, by its month two days after that', () => {
+    const day = 86_400_000;
+    assert.equal(sealDue('2026-12-23'), Date.UTC(2026, 11, 23) + day);
+    assert.equal(sealOverdue('2026-12-23'), Date.UTC(2026, 11, 23) + 2 * day);
+    assert.equal(sealMonthOverdue('2026-12'), Date.UTC(2027, 0, 1) + 2 * day);
+    assert.ok(sealMonthOverdue('2026-12') > sealOverdue('2026-12-31'));
   });
 });

@@ -1,7 +1,11 @@
-import type { Declaration, GrantRow, Grants } from './documents.ts';
+import type { Declaration, GrantRow, Grants, Seal, SealRules } from './documents.ts';
+import type { SealRefusal } from './seals.ts';
+import { checkSeal } from './seals.ts';
 
-/** Why a request is refused by the table. Each code has a sentence, and a remedy, on the pages. */
+/** Why a request is refused. Each code has a sentence, and a remedy, on the pages. */
 export type GrantRefusal =
+  | SealRefusal
+  | 'seal-overdue'
   | 'undeclared-holding'
   | 'undeclared-group'
   | 'undeclared-purpose'
@@ -15,7 +19,7 @@ export type GrantRefusal =
   | 'agency-budget-spent';
 
 /** Why a second person is asked for. */
-export type SecondPersonReason = 'grant' | 'bulk' | 'protected' | 'holdings-together';
+export type SecondPersonReason = 'grant' | 'bulk' | 'protected' | 'holdings-together' | 'sealed';
 
 /** What is asked, as gateway and keeper each know it. */
 export interface Ask {
@@ -28,6 +32,10 @@ export interface Ask {
   readonly time: number;
   /** Whether any subject asked about is protected. */
   readonly protected: boolean;
+  /** Until when it is to be withheld from whom it is about, where it is, and by which rules. */
+  readonly seal: (Seal & { readonly rules: SealRules | null }) | null;
+  /** The agency's seals: how many are open, and whether one should have opened a day ago. */
+  readonly seals: { readonly open: number; readonly overdue: boolean };
   /** Whether a valid approver of another line has signed this request. */
   readonly approved: boolean;
   /** Subjects read today, this request not counted. */
@@ -67,6 +75,7 @@ export function decide(
   declarations: ReadonlyMap<string, Declaration>,
   ask: Ask,
 ): Decision {
+  if (ask.seals.overdue) return refusal('seal-overdue', null, null);
   const rules: GrantRow[] = [];
   for (const read of ask.holdings) {
     const undeclared = checkDeclared(declarations.get(read.holding), ask, read.groups);
@@ -74,6 +83,16 @@ export function decide(
     const found = findRow(table, ask, read);
     if ('code' in found) return refusal(found.code, found.rule, read.holding);
     rules.push(found.row);
+  }
+  if (ask.seal !== null) {
+    // Each person has an entry at each controller.
+    const controllers = new Set(
+      ask.holdings.map(({ holding }) => declarations.get(holding)?.controller.id),
+    ).size;
+    const open = ask.seals.open + ask.subjects * controllers;
+    const terms = { ...ask.seal, agency: ask.agency, from: ask.time, open };
+    const refused = checkSeal(terms, ask.time);
+    if (refused !== null) return refusal(refused, null, null);
   }
   for (const row of new Set(rules)) {
     if (ask.subjects > row.subjectsMax) return refusal('too-many-subjects', row.id, row.holding);
@@ -160,6 +179,8 @@ function secondPersonReasons(ask: Ask, rows: readonly GrantRow[]): SecondPersonR
   if (ask.protected) reasons.push('protected');
   // I13: whole-person reading across holdings is never one person's decision.
   if (ask.holdings.length > 1) reasons.push('holdings-together');
+  // I8: nobody hides a look-up alone.
+  if (ask.seal !== null) reasons.push('sealed');
   return reasons;
 }
 

@@ -50,6 +50,9 @@ export function documentHash(document: string): Uint8Array {
 export const SUBJECTS_MAX = 1000;
 /** Secondary identifiers that a holding may have. */
 export const SECONDARY_MAX = 4;
+/** Counts, and inert leaves, that one `seals-counted` tells. */
+export const SEAL_COUNTS_MAX = 300;
+export const SEAL_INERT_MAX = 1000;
 const keyText = text(128, /^(ed25519|p256):[A-Za-z0-9+/]+=*$/, 'a public key');
 const iri = text(
   200,
@@ -64,6 +67,7 @@ const contact = object({
   address: nullable(text(300)),
 });
 const nonce = hexText(16);
+const month = text(7, /^\d{4}-(?:0[1-9]|1[0-2])$/, 'a month, YYYY-MM');
 
 /** A log's name: small letters, digits, dots, hyphens and underscores, in parts that a slash divides. */
 export const origin = text(120, /^[a-z0-9.-]+(\/[a-z0-9._-]+)*$/, 'a log origin');
@@ -277,7 +281,57 @@ const brokenGlassCounted = object({
   time,
 });
 
-const month = text(7, /^\d{4}-(0[1-9]|1[0-2])$/, 'a month');
+/**
+ * Which look-ups the law lets be withheld from whom they are about: on which grounds, for how long at most, and by whom.
+ * Without rules nothing is.
+ */
+const sealRules = object({
+  type: oneOf('seal-rules'),
+  version,
+  jurisdiction: text(100),
+  grounds: list(
+    object({
+      ground: iri,
+      title,
+      /** Days from the look-up to the last date, extensions included. */
+      daysMax: integer(1, 3660),
+      /** The law that says so. */
+      source: text(300),
+    }),
+    0,
+    50,
+  ),
+  /** Who may seal, and how many look-ups of hers may be sealed at a time. */
+  agencies: list(object({ agency: slug, openMax: integer(0, 10_000) }), 0, 100),
+  time,
+});
+
+const count = integer(0, 1_000_000_000);
+
+/** Sealed look-ups by agency and month of the event, in the keeper's words and signed with its key. */
+const sealsCounted = object({
+  type: oneOf('seals-counted'),
+  counts: list(
+    object({
+      agency: slug,
+      month,
+      /** Look-ups sealed; seals extended; seals opened. */
+      sealed: count,
+      extended: count,
+      opened: count,
+      /** Sealed asks that were refused, and that a second person had yet to sign: they read nothing and have no entry. */
+      refused: count,
+      awaited: count,
+    }),
+    0,
+    SEAL_COUNTS_MAX,
+  ),
+  /** Leaves that say they seal, extend or open, and mean nothing: no look-up of the keeper's is theirs. */
+  inert: list(integer(0), 0, SEAL_INERT_MAX),
+  /** The tree that the keeper had followed to. */
+  size: integer(0),
+  time,
+});
 
 /** A holding's month is over, and its key destroyed, in the gateway's words: inert before it is due (`Register.isDue`). */
 const expiry = object({ type: oneOf('expiry'), holding: slug, month, time });
@@ -315,6 +369,9 @@ const generationRotation = object({
 
 const selectorsRoot = object({ count: integer(1, SUBJECTS_MAX), root: hexText(32) });
 
+/** Until when, and on which ground of the seal rules, a look-up is withheld from whom it is about. */
+const seal = object({ ground: iri, until: date });
+
 /** An officer's question. The selectors stand beside it, each with a salt, under one signed root. */
 const request = object({
   type: oneOf('request'),
@@ -324,13 +381,26 @@ const request = object({
   case: text(100),
   selectors: selectorsRoot,
   holdings: list(object({ holding: slug, groups: set(slug, 1, 40) }), 1, 8),
+  /** Null: it stands on the subject's own chain at once. */
+  seal: nullable(seal),
   /** Counts this key's requests: two requests under one number suspend the key. */
   sequence: integer(1),
   nonce,
   time,
 });
 
-/** A second person's signature over the hash of a request. */
+/** An officer's wish to withhold what is sealed for longer, before it opens: on a ground stated anew. */
+const sealExtension = object({
+  type: oneOf('seal-extension'),
+  /** Index of the sealed leaf. */
+  seal: integer(0),
+  ground: iri,
+  until: date,
+  nonce,
+  time,
+});
+
+/** A second person's signature over the hash of a request, or of a seal's extension. */
 const approval = object({
   type: oneOf('approval'),
   request: hexText(32),
@@ -385,6 +455,8 @@ export const publicDocuments = {
   'log-key': logKey,
   'broken-glass': brokenGlass,
   'broken-glass-counted': brokenGlassCounted,
+  'seal-rules': sealRules,
+  'seals-counted': sealsCounted,
   expiry,
   'expiry-announced': expiryAnnounced,
   'root-rotation': rootRotation,
@@ -392,7 +464,14 @@ export const publicDocuments = {
 } as const;
 
 /** Readers of the documents about a person, which reach the keeper and never a public leaf. */
-export const personalDocuments = { request, approval, code, protection, erasure } as const;
+export const personalDocuments = {
+  request,
+  approval,
+  code,
+  protection,
+  erasure,
+  'seal-extension': sealExtension,
+} as const;
 
 const documents = { ...publicDocuments, ...personalDocuments } as const;
 
@@ -413,8 +492,12 @@ export type ImportBegun = DocumentOf<'import-begun'>;
 export type ImportEnded = DocumentOf<'import-ended'>;
 export type Witnesses = DocumentOf<'witnesses'>;
 export type LogKeyDocument = DocumentOf<'log-key'>;
+export type SealRules = DocumentOf<'seal-rules'>;
+export type SealsCounted = DocumentOf<'seals-counted'>;
 export type RootRotation = DocumentOf<'root-rotation'>;
 export type Request = DocumentOf<'request'>;
+export type Seal = NonNullable<Request['seal']>;
+export type SealExtension = DocumentOf<'seal-extension'>;
 export type Approval = DocumentOf<'approval'>;
 export type Identifier = Read<typeof identifier>;
 
@@ -435,6 +518,7 @@ export function readDocument<const T extends DocumentType>(
   if (found.type === 'declaration') checkDeclaration(found);
   if (found.type === 'witnesses') checkWitnesses(found);
   if (found.type === 'log-key') orBadDocument('key', () => parseVerifierKey(found.key));
+  if (found.type === 'seal-rules') checkSealRules(found);
   if (found.type === 'root-rotation') checkRootRotation(found);
   if (found.type === 'request') {
     const holdings = new Set(found.holdings.map(({ holding }) => holding));
@@ -501,6 +585,17 @@ function checkRootRotation({ provider, threshold, shares }: RootRotation): void 
   const areNamed = threshold !== null && shares !== null && threshold <= shares;
   if (isShared ? !areNamed : threshold !== null || shares !== null) {
     throw new CoreError('bad-document', 'shares: expected with a threshold, for shares alone');
+  }
+}
+
+/** @throws CoreError 'bad-document' where one ground or one agency would have two bounds */
+function checkSealRules({ grounds, agencies }: SealRules): void {
+  const isOnce = (names: readonly string[]) => new Set(names).size === names.length;
+  if (!isOnce(grounds.map(({ ground }) => ground))) {
+    throw new CoreError('bad-document', 'grounds: one stands there twice');
+  }
+  if (!isOnce(agencies.map(({ agency }) => agency))) {
+    throw new CoreError('bad-document', 'agencies: one stands there twice');
   }
 }
 

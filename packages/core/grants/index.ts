@@ -16,6 +16,10 @@ export type {
   LogKeyDocument,
   PublicDocument,
   Request,
+  Seal,
+  SealExtension,
+  SealRules,
+  SealsCounted,
   Signed,
   Witnesses,
 } from './documents.ts';
@@ -26,6 +30,8 @@ export {
   readDocument,
   readDocumentOrNull,
   readPublicDocument,
+  SEAL_COUNTS_MAX,
+  SEAL_INERT_MAX,
   SECONDARY_MAX,
   SUBJECTS_MAX,
   signingInput,
@@ -38,8 +44,11 @@ export type {
   EntryRefusal,
   ExpiringMonth,
   KeyRefusal,
+  SealCount,
   Witnessing,
 } from './register.ts';
 export { expiresFrom, quorumOf, Register, signedLeaf } from './register.ts';
+export type { SealRefusal } from './seals.ts';
+export { checkExtension, sealDue, sealEnd, sealMonthOverdue, sealOverdue } from './seals.ts';
 export type { Selector } from './selectors.ts';
 export { readSelector, selectorProofs, selectorsRoot } from './selectors.ts';

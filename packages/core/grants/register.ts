@@ -15,11 +15,15 @@ import type {
   ImportBegun,
   LogKeyDocument,
   PublicDocument,
+  SealRules,
+  SealsCounted,
   Signed,
   Witnesses,
 } from './documents.ts';
 import { documentHash, readDocumentOrNull, readPublicDocument, signingInput } from './documents.ts';
 
+/** Sealed look-ups are told by agency and month; so many of these are kept, the latest. */
+const SEAL_COUNTS_KEPT = 2400;
 /** How long the glass may stay broken. */
 const BROKEN_MS_MAX = 24 * 3_600_000;
 
@@ -43,6 +47,7 @@ export type EntryRefusal =
   | 'second-genesis'
   | 'not-two-administrators'
   | 'not-the-importer'
+  | 'not-the-keeper'
   | 'unsigned-expected'
   | 'version-not-next'
   | 'key-taken'
@@ -57,6 +62,9 @@ export type EntryRefusal =
   | 'already-expired'
   | 'not-of-today'
   | 'replayed';
+
+/** What an agency's sealed look-ups came to in a month. */
+export type SealCount = SealsCounted['counts'][number];
 
 /** Why a key's signature carries no authority. */
 export type KeyRefusal = 'unknown-key' | 'not-yet-active' | 'revoked-key' | 'expired-key';
@@ -127,6 +135,8 @@ export class Register {
   readonly #agencies = new Map<string, InForce<Agency>[]>();
   readonly #declarations = new Map<string, InForce<Declaration>[]>();
   readonly #grants: InForce<Grants>[] = [];
+  readonly #sealRules: InForce<SealRules>[] = [];
+  readonly #sealCounts = new Map<string, SealCount>();
   readonly #witnesses: (InForce<Witnesses> & Witnessing)[] = [];
   #logKeys: readonly AppointedLogKey[] = [];
   #brokenUntil = 0;
@@ -195,6 +205,16 @@ export class Register {
   /** The grants table in force at `time`. */
   grants(time: number): Grants | null {
     return inForce(this.#grants, time)?.document ?? null;
+  }
+
+  /** By which rules a look-up may be withheld at `time`; null: none is. */
+  sealRules(time: number): SealRules | null {
+    return inForce(this.#sealRules, time)?.document ?? null;
+  }
+
+  /** The keeper's counts of sealed look-ups, by agency and month, in the order in which they were last told. */
+  get sealCounts(): readonly SealCount[] {
+    return [...this.#sealCounts.values()];
   }
 
   /** Who has to cosign checkpoints at `time`, by the entries before `size`; null until witnesses are appointed. */
@@ -305,12 +325,14 @@ export class Register {
       | 'grants'
       | 'certificate'
       | 'witnesses'
+      | 'seal-rules'
       | 'generation-rotation',
     id: string,
   ): number {
     if (document === 'generation-rotation') return this.#generationRotations;
     if (document === 'grants') return this.#grants.at(-1)?.document.version ?? 0;
     if (document === 'witnesses') return this.#witnesses.at(-1)?.document.version ?? 0;
+    if (document === 'seal-rules') return this.#sealRules.at(-1)?.document.version ?? 0;
     if (document === 'certificate') return this.#keys.get(id)?.at(-1)?.certificate.version ?? 0;
     const versions = document === 'agency' ? this.#agencies.get(id) : this.#declarations.get(id);
     return versions?.at(-1)?.document.version ?? 0;
@@ -391,6 +413,11 @@ export class Register {
       if (keep) this.#logKeys = [...this.#logKeys, next];
       return null;
     }
+    if (document.type === 'seals-counted') {
+      if (!this.signedBy(signed, parsePublicKey(this.#genesis.keeperKey))) return 'not-the-keeper';
+      if (keep) this.#countSeals(document);
+      return null;
+    }
     if (!this.signedByAdministrators(signed)) return 'not-two-administrators';
     const from = time + this.#genesis.activationSeconds * 1000;
     switch (document.type) {
@@ -417,6 +444,13 @@ export class Register {
         }
         const keys = document.witnesses.map(({ key }) => parseCosignerKey(key));
         if (keep) this.#witnesses.push({ document, keys, from, index });
+        return null;
+      }
+      case 'seal-rules': {
+        if (document.version !== (this.#sealRules.at(-1)?.document.version ?? 0) + 1) {
+          return 'version-not-next';
+        }
+        if (keep) this.#sealRules.push({ document, from, index });
         return null;
       }
       case 'broken-glass': {
@@ -453,6 +487,18 @@ export class Register {
         if (keep) this.#revoked.set(document.key, document.version);
         return null;
       }
+    }
+  }
+
+  #countSeals({ counts }: SealsCounted): void {
+    for (const each of counts) {
+      const key = `${each.month} ${each.agency}`;
+      this.#sealCounts.delete(key);
+      this.#sealCounts.set(key, each);
+    }
+    for (const key of this.#sealCounts.keys()) {
+      if (this.#sealCounts.size <= SEAL_COUNTS_KEPT) return;
+      this.#sealCounts.delete(key);
     }
   }
 

@@ -20,6 +20,27 @@ const personal = fc
     return { kind: 'person', hour: coarseHour(seconds * 1_000), commitment: bytes };
   });
 
+const common = fc.record(
+  {
+    hour: fc.nat(253_402_300_799).map((seconds) => coarseHour(seconds * 1_000)),
+    commitment: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+  },
+  { noNullPrototype: true },
+);
+const index = fc.maxSafeNat();
+const withheld = fc.oneof(
+  fc
+    .tuple(
+      common,
+      fc.date({ min: new Date(0), max: new Date('9999-12-31'), noInvalidDate: true }),
+      fc.option(index),
+    )
+    .map(([body, date, extended]): Leaf => {
+      const month = date.toISOString().slice(0, 7);
+      return { kind: 'sealed', ...body, month, extends: extended };
+    }),
+  fc.tuple(common, index).map(([body, seal]): Leaf => ({ kind: 'opened', ...body, seal })),
+);
 const erased = fc
   .tuple(personal, fc.uint8Array({ minLength: 44, maxLength: 44 }))
   .map(([leaf, token]): Leaf => ({ ...(leaf as PersonalLeaf), kind: 'erased', token }));
@@ -40,7 +61,7 @@ const published = fc
   .map(([object, signatures]): Leaf => {
     return { kind: 'public', document: JSON.stringify(object), signatures };
   });
-const someLeaf = fc.oneof(personal, erased, published);
+const someLeaf = fc.oneof(personal, erased, withheld, published);
 
 describe('a leaf', () => {
   it('with a wrong hour or commitment is not written', () => {
@@ -61,6 +82,38 @@ describe('a leaf', () => {
     for (const length of [0, 43, 45]) {
       const wrong = { kind: 'erased', hour, commitment, token: new Uint8Array(length) } as const;
       assert.throws(() => encodePersonalLeaf(wrong), badEntry);
+    }
+  });
+
+  it('that seals or opens with a wrong month or place is not written, nor read', () => {
+    const common = { hour: '2026-11-23T08Z', commitment };
+    for (const month of ['', '2026-13', '2026-00', '2026-1', '26-01', '2026-01-01', '2026-01 ']) {
+      const leaf = { kind: 'sealed' as const, ...common, month, extends: null };
+      assert.throws(() => encodePersonalLeaf(leaf), badEntry, month);
+    }
+    for (const place of [-1, 0.5, Number.NaN, Number.MAX_SAFE_INTEGER + 1]) {
+      const sealed = { kind: 'sealed' as const, ...common, month: '2027-01', extends: place };
+      assert.throws(() => encodePersonalLeaf(sealed), badEntry, String(place));
+      const opened = { kind: 'opened' as const, ...common, seal: place };
+      assert.throws(() => encodePersonalLeaf(opened), badEntry, String(place));
+    }
+    const start = `2026-11-23T08Z ${Buffer.from(commitment).toString('base64')}`;
+    for (const text of [
+      `person ${start} 2027-01`,
+      `sealed ${start}`,
+      `sealed ${start} `,
+      `sealed ${start} 7`,
+      `sealed ${start} 2027-01 7 7`,
+      `sealed ${start} 2027-01 07`,
+      `sealed ${start} 2027-01  7`,
+      `opened ${start}`,
+      `opened ${start} 2027-01`,
+      `opened ${start} +7`,
+      `opened ${start} 7 7`,
+      `opened ${start} 9007199254740993`,
+    ]) {
+      const bytes = new TextEncoder().encode(`amanat/v1 ${text}\n`);
+      assert.throws(() => parseLeaf(bytes), badEntry, text);
     }
   });
 

@@ -11,7 +11,10 @@ const SIGNATURE_LENGTH = 64;
 /** Of an erasure's token: nonce, subject id and tag. */
 const TOKEN_LENGTH = 44;
 
-const PERSONAL = /^amanat\/v1 (person|erased) ([^ \n]{14}) ([^ \n]{44})(?: ([^ \n]+))?\n$/;
+const PERSONAL =
+  /^amanat\/v1 (person|erased|sealed|opened) ([^ \n]{14}) ([^ \n]{44})((?: [^ \n]+)*)\n$/;
+const MONTH = /^[0-9]{4}-(?:0[1-9]|1[0-2])$/;
+const INDEX = /^(?:0|[1-9][0-9]{0,15})$/;
 const SIGNATURE_LINE = /^([0-9a-f]{32}) ([^ \n]{88})$/;
 const KEY_ID = /^[0-9a-f]{32}$/;
 const HOUR = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}Z$/;
@@ -19,7 +22,7 @@ const HOUR = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}Z$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids these
 const FORBIDDEN_IN_DOCUMENT = /[\u0000-\u001f\p{Cs}]/u;
 
-/** What every entry about one person shows: the hour in which there was one, and nothing that links two of them. */
+/** What every entry about one person shows: the hour in which there was one, and nothing more that its kind does not ask for. */
 interface Personal {
   /** The hour in UTC, as `coarseHour` gives it. */
   readonly hour: string;
@@ -33,7 +36,15 @@ interface Personal {
  */
 export type PersonalLeaf =
   | ({ readonly kind: 'person' } & Personal)
-  | ({ readonly kind: 'erased'; readonly token: Uint8Array } & Personal);
+  | ({ readonly kind: 'erased'; readonly token: Uint8Array } & Personal)
+  /** Withheld from her until a day of `month` (`YYYY-MM`); `extends`: the sealed leaf whose month this one moves. */
+  | ({
+      readonly kind: 'sealed';
+      readonly month: string;
+      readonly extends: number | null;
+    } & Personal)
+  /** What was withheld is hers to read; `seal`: the sealed leaf. */
+  | ({ readonly kind: 'opened'; readonly seal: number } & Personal);
 
 /** A signature on a public leaf's document. What is signed, and what the key may do, is for the document's reader. */
 export interface LeafSignature {
@@ -67,16 +78,16 @@ export function hourStart(hour: string): number {
   return Date.parse(hour.replace('Z', ':00:00Z'));
 }
 
-/** The bytes of an entry about one person; of one kind always as many. Throws `bad-entry`. */
+/** The bytes of an entry about one person: 77 of the kind `person`, more of the others. Throws `bad-entry`. */
 export function encodePersonalLeaf(leaf: PersonalLeaf): Uint8Array {
-  const { kind, hour, commitment } = leaf;
-  if (!isHour(hour)) throw new CoreError('bad-entry', 'leaf has no proper hour');
-  requireBytes(commitment, COMMITMENT_LENGTH, 'commitment');
-  const words = ['amanat/v1', kind, hour, base64(commitment)];
-  if (leaf.kind === 'erased') {
-    requireBytes(leaf.token, TOKEN_LENGTH, 'token');
-    words.push(base64(leaf.token));
+  requirePersonal(leaf);
+  const words = ['amanat/v1', leaf.kind, leaf.hour, base64(leaf.commitment)];
+  if (leaf.kind === 'erased') words.push(base64(leaf.token));
+  if (leaf.kind === 'sealed') {
+    words.push(leaf.month);
+    if (leaf.extends !== null) words.push(String(leaf.extends));
   }
+  if (leaf.kind === 'opened') words.push(String(leaf.seal));
   return utf8(`${words.join(' ')}\n`);
 }
 
@@ -97,15 +108,7 @@ export function parseLeaf(bytes: Uint8Array): Leaf {
   if (bytes.length > MAX_ENTRY_BYTES) throw new CoreError('bad-entry', 'leaf is too long');
   const text = decode(() => fromUtf8(bytes));
   if (text.startsWith(PUBLIC_START)) return parsePublic(text.slice(PUBLIC_START.length));
-  const [, kind, hour, commitment, word] = PERSONAL.exec(text) ?? [];
-  if (hour === undefined || commitment === undefined || !isHour(hour)) {
-    throw new CoreError('bad-entry', 'not a leaf of this log');
-  }
-  const personal = { hour, commitment: decodeWord(commitment, COMMITMENT_LENGTH, 'commitment') };
-  if (kind === 'erased')
-    return { kind, ...personal, token: decodeWord(word, TOKEN_LENGTH, 'token') };
-  if (word !== undefined) throw new CoreError('bad-entry', 'not a leaf of this log');
-  return { kind: 'person', ...personal };
+  return parsePersonal(text);
 }
 
 /** As {@link parseLeaf}; null where the bytes are no leaf. */
@@ -116,6 +119,53 @@ export function parseLeafOrNull(bytes: Uint8Array): Leaf | null {
     if (error instanceof CoreError) return null;
     throw error;
   }
+}
+
+function parsePersonal(text: string): PersonalLeaf {
+  const [, kind, hour, commitment, more] = PERSONAL.exec(text) ?? [];
+  if (hour === undefined || commitment === undefined) {
+    throw new CoreError('bad-entry', 'not a leaf of this log');
+  }
+  const words = more === undefined || more === '' ? [] : more.slice(1).split(' ');
+  const common = { hour, commitment: decode(() => fromBase64(commitment)) };
+  const leaf = kind === undefined ? null : personalOf(kind, common, words);
+  if (leaf === null) throw new CoreError('bad-entry', 'not a leaf of this log');
+  requirePersonal(leaf);
+  return leaf;
+}
+
+function personalOf(
+  kind: string,
+  common: Personal,
+  [first, second, ...more]: readonly string[],
+): PersonalLeaf | null {
+  if (more.length > 0) return null;
+  if (kind === 'person') return first === undefined ? { kind, ...common } : null;
+  if (first === undefined) return null;
+  if (kind === 'sealed') {
+    const extended = second === undefined ? null : indexOf(second);
+    return { kind, ...common, month: first, extends: extended };
+  }
+  if (second !== undefined) return null;
+  if (kind === 'opened') return { kind, ...common, seal: indexOf(first) };
+  return kind === 'erased' ? { kind, ...common, token: decode(() => fromBase64(first)) } : null;
+}
+
+function indexOf(word: string): number {
+  if (!INDEX.test(word)) throw new CoreError('bad-entry', 'leaf names no leaf');
+  return Number(word);
+}
+
+function requirePersonal(leaf: PersonalLeaf): void {
+  if (!isHour(leaf.hour)) throw new CoreError('bad-entry', 'leaf has no proper hour');
+  // 44 characters may be 31 to 33 bytes.
+  requireBytes(leaf.commitment, COMMITMENT_LENGTH, 'commitment');
+  if (leaf.kind === 'erased') requireBytes(leaf.token, TOKEN_LENGTH, 'token');
+  if (leaf.kind === 'sealed' && !MONTH.test(leaf.month))
+    throw new CoreError('bad-entry', 'leaf has no proper month');
+  const named = leaf.kind === 'sealed' ? leaf.extends : leaf.kind === 'opened' ? leaf.seal : null;
+  if (named !== null && !(Number.isSafeInteger(named) && named >= 0))
+    throw new CoreError('bad-entry', 'leaf names no leaf');
 }
 
 function parsePublic(text: string): Leaf {
@@ -159,11 +209,6 @@ function requirePublic({ document, signatures }: PublicLeaf): void {
 }
 
 /** A word of so many bytes in base64: characters alone do not tell their number. */
-function decodeWord(word: string | undefined, length: number, what: string): Uint8Array {
-  const bytes = decode(() => fromBase64(word ?? ''));
-  requireBytes(bytes, length, what);
-  return bytes;
-}
 
 function requireBytes(bytes: Uint8Array, length: number, what: string): void {
   if (bytes.length !== length) throw new CoreError('bad-entry', `a ${what} has ${length} bytes`);

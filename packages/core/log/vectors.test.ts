@@ -40,7 +40,11 @@ describe('leaf vectors', () => {
     readonly leafHash: string;
   }
   type Valid =
-    | (Common & { readonly kind: 'person'; readonly hour: string; readonly commitment: string })
+    | (Common & { readonly hour: string; readonly commitment: string } & (
+          | { readonly kind: 'person' }
+          | { readonly kind: 'sealed'; readonly month: string; readonly extends: number | null }
+          | { readonly kind: 'opened'; readonly seal: number }
+        ))
     | (Common & {
         readonly kind: 'erased';
         readonly hour: string;
@@ -70,11 +74,11 @@ describe('leaf vectors', () => {
       const bytes = fromHex(vector.leaf);
       assert.equal(hex(leafHash(bytes)), vector.leafHash, vector.name);
       if (vector.kind !== 'public') {
-        const personal = { hour: vector.hour, commitment: fromHex(vector.commitment) };
-        const leaf: PersonalLeaf =
-          vector.kind === 'erased'
-            ? { kind: 'erased', ...personal, token: fromHex(vector.token) }
-            : { kind: 'person', ...personal };
+        const { name: _name, leaf: _leaf, leafHash: _hash, ...members } = vector;
+        const common = { ...members, commitment: fromHex(vector.commitment) };
+        const leaf = (
+          vector.kind === 'erased' ? { ...common, token: fromHex(vector.token) } : common
+        ) as PersonalLeaf;
         assert.deepEqual(parseLeaf(bytes), leaf, vector.name);
         assert.deepEqual(encodePersonalLeaf(leaf), bytes, vector.name);
       } else {

@@ -36,15 +36,31 @@ import {
   TILE_HEIGHT,
   TILE_WIDTH,
 } from '../log/index.ts';
-import type { Statement } from '../statement.ts';
+import type { SealedPlace, Statement } from '../statement.ts';
 import { commitTo, encodeBody, leafOf } from '../statement.ts';
-import type { Head, View } from '../view.ts';
-import { bodyAad, readViewAsk, VIEW_ANSWER, VIEW_INFO, writeView } from '../view.ts';
+import type { Head, SubjectView, View } from '../view.ts';
+import { bodyAad, readViewAsk, sealedBodyAad, VIEW_ANSWER, VIEW_INFO, writeView } from '../view.ts';
 
 const ORIGIN = 'log.amanat.example';
 
 /** What a test says of one look-up; the rest is filled in. */
 export type Planned = Partial<Statement> & Pick<Statement, 'kind' | 'time'>;
+
+const EMPTY = {
+  type: 'statement',
+  agency: null,
+  officer: null,
+  approved: null,
+  purpose: null,
+  legalBasis: null,
+  refusal: null,
+  reads: [],
+  records: [],
+  seal: null,
+  seals: [],
+  evidence: null,
+  token: null,
+} as const;
 
 interface Entry {
   readonly number: number;
@@ -58,6 +74,8 @@ interface Chain {
   readonly controller: string;
   readonly alias: boolean;
   readonly entries: Entry[];
+  readonly sealed: Entry[];
+  readonly opened: SubjectView['opened'][number][];
   hash: Uint8Array;
 }
 
@@ -69,9 +87,10 @@ export interface SimulatedAnswer {
     readonly subject: string;
     readonly controller: string;
     readonly entries: { number: number; index: number; body: string }[];
+    readonly sealed: { number: number; index: number; body: string }[];
     readonly held: { holding: string; records: number; firstImport: number; until: string }[];
   }[];
-  readonly withheld: { readonly possible: boolean; readonly count: number };
+  readonly withheld: { readonly possible: boolean };
   readonly witnessed: boolean;
 }
 
@@ -140,20 +159,10 @@ export class Simulation {
     const chain = this.#chainOf(controller, alias);
     const number = chain.entries.length + 1;
     const statement: Statement = {
-      type: 'statement',
+      ...EMPTY,
       controller,
       subject: chain.subject,
       number,
-      agency: null,
-      officer: null,
-      approved: null,
-      purpose: null,
-      legalBasis: null,
-      refusal: null,
-      reads: [],
-      records: [],
-      evidence: null,
-      token: null,
       ...planned,
     };
     const plain = encodeBody(randomBytes(32), statement);
@@ -164,6 +173,47 @@ export class Simulation {
     this.#append(leaf);
     chain.hash = nextChainHash(chain.hash, index, leafHash(leaf));
     chain.entries.push({ number, index, body, key });
+  }
+
+  /** Appends an entry that is sealed about her; with `about`, one that withholds an earlier one for longer. */
+  addSealed(
+    controller: string,
+    planned: Planned,
+    until: string,
+    about: SealedPlace | null = null,
+  ): SealedPlace {
+    const chain = this.#chainOf(controller, false);
+    const number = chain.sealed.length + 1;
+    const statement: Statement = {
+      ...EMPTY,
+      controller,
+      subject: chain.subject,
+      number,
+      seal: { ground: 'https://w3id.org/dpv#LegalObligation', until },
+      seals: about === null ? [] : [about],
+      ...planned,
+    };
+    const plain = encodeBody(randomBytes(32), statement);
+    const key = randomBytes(32);
+    const aad = sealedBodyAad(chain.subject, number);
+    const body = seal(secretKey(key), plain, aad, randomBytes(12));
+    const leaf = encodePersonalLeaf(leafOf(statement, commitTo(plain)));
+    const index = this.size;
+    this.#append(leaf);
+    chain.sealed.push({ number, index, body, key });
+    return { index, number, leafHash: hex(leafHash(leaf)) };
+  }
+
+  /** Opens what is sealed, into her chain. */
+  addOpening(controller: string, places: readonly SealedPlace[], planned: Planned): void {
+    this.addEntry(controller, { seals: places, ...planned, kind: 'opened' });
+    const chain = this.#chainOf(controller, false);
+    const keys = places.map(({ number }) => (chain.sealed[number - 1] as Entry).key);
+    chain.opened.push({
+      number: chain.entries.length,
+      delivered: true,
+      bodyKeys: base64(concat(...keys)),
+    });
   }
 
   /**
@@ -223,6 +273,7 @@ export class Simulation {
           undelivered: chain === chains[0] ? undelivered : [],
           first: 1,
           bodyKeys: base64(concat(...chain.entries.map((entry) => entry.key))),
+          opened: chain.opened,
         };
       }),
     };
@@ -231,13 +282,17 @@ export class Simulation {
     return {
       view: base64(sealOnce(key, writeView(alterView(view)), new Uint8Array(0))),
       checkpoint: this.checkpoint(),
-      subjects: chains.map(({ subject, controller, entries }) => ({
+      subjects: chains.map(({ subject, controller, entries, sealed, opened }) => ({
         subject,
         controller,
         entries: entries.map(({ number, index, body }) => ({ number, index, body: base64(body) })),
+        sealed:
+          opened.length === 0
+            ? []
+            : sealed.map(({ number, index, body }) => ({ number, index, body: base64(body) })),
         held: [],
       })),
-      withheld: { possible: false, count: 0 },
+      withheld: { possible: false },
       witnessed: this.#witnesses !== null,
     };
   }
@@ -274,7 +329,8 @@ export class Simulation {
     const known = this.#chains.get(name);
     if (known !== undefined) return known;
     const subject = createHash('sha256').update(name).digest('hex').slice(0, 32);
-    const chain = { subject, controller, alias, entries: [], hash: chainStart(fromHex(subject)) };
+    const hash = chainStart(fromHex(subject));
+    const chain = { subject, controller, alias, entries: [], sealed: [], opened: [], hash };
     this.#chains.set(name, chain);
     return chain;
   }

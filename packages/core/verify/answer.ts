@@ -8,7 +8,7 @@ import { VIEW_ENTRIES_MAX, VIEW_SUBJECTS_MAX } from '../view.ts';
 const BODY_CHARACTERS_MAX = 4 * 1024 * 1024;
 
 const entry = object({
-  /** Its place on the subject's chain, from 1. */
+  /** Its place, from 1: on the subject's chain, or among what is sealed about her. */
   number: integer(1),
   /** Its leaf's place in the log. */
   index: integer(0),
@@ -20,6 +20,8 @@ const subject = object({
   subject: hexText(16),
   controller: slug,
   entries: list(entry, 0, VIEW_ENTRIES_MAX),
+  /** What was sealed and is opened. */
+  sealed: list(entry, 0, VIEW_ENTRIES_MAX),
 });
 
 const answer = object({
@@ -41,8 +43,8 @@ export function readAnswer(source: unknown): HistoryAnswer {
   const { view, checkpoint, subjects } = asObject(source);
   if (!Array.isArray(subjects)) throw new CoreError('bad-document', 'subjects: expected a list');
   const known = subjects.slice(0, VIEW_SUBJECTS_MAX + 1).map((each: unknown) => {
-    const { subject: id, controller, entries } = asObject(each);
-    return { subject: id, controller, entries };
+    const { subject: id, controller, entries, sealed } = asObject(each);
+    return { subject: id, controller, entries, sealed };
   });
   return answer({ view, checkpoint, subjects: known } as JsonObject, '');
 }

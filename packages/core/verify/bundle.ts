@@ -4,7 +4,8 @@ import { CoreError } from '../errors.ts';
 import type { Read } from '../shape.ts';
 import { hexText, integer, list, object, oneOf, slug, text, time } from '../shape.ts';
 import { readView, VIEW_ENTRIES_MAX, VIEW_SUBJECTS_MAX, writeView } from '../view.ts';
-import type { HistoryMaterial, InstanceKeys, Verification } from './history.ts';
+import type { AnswerEntry } from './answer.ts';
+import type { HistoryMaterial, InstanceKeys, ReadEntry, Verification } from './history.ts';
 import { checkHistory, HEAD_AGE_MAX_MS } from './history.ts';
 import type { LeafProof, ProofSource } from './proofs.ts';
 import { witnessKeysOrNull } from './witnesses.ts';
@@ -39,6 +40,8 @@ const bundle = object({
       subject: hexText(16),
       controller: slug,
       entries: list(provenEntry, 0, VIEW_ENTRIES_MAX),
+      /** What was sealed and is opened. */
+      sealed: list(provenEntry, 0, VIEW_ENTRIES_MAX),
     }),
     0,
     VIEW_SUBJECTS_MAX,
@@ -80,9 +83,8 @@ export function makeBundle(
     subjects: material.answer.subjects.map(({ subject, controller }) => ({
       subject,
       controller,
-      entries: (entriesOf.get(subject) ?? []).flatMap(({ number, index, body, leafHash, proof }) =>
-        leafHash === null || proof === null ? [] : [{ number, index, body, leafHash, proof }],
-      ),
+      entries: provenOf(entriesOf.get(subject) ?? []),
+      sealed: provenOf((entriesOf.get(subject) ?? []).flatMap(({ withheld }) => withheld)),
     })),
   };
   const written = JSON.stringify(value);
@@ -107,16 +109,24 @@ export async function verifyBundle(
   const found = readBundle(file);
   const keys = pinned ?? found.keys;
   const { checkpoint, enc } = found;
-  const subjects = found.subjects.map(({ subject, controller, entries }) => ({
+  const unproven = ({ number, index, body }: AnswerEntry) => ({ number, index, body });
+  const subjects = found.subjects.map(({ subject, controller, entries, sealed }) => ({
     subject,
     controller,
-    entries: entries.map(({ number, index, body }) => ({ number, index, body })),
+    entries: entries.map(unproven),
+    sealed: sealed.map(unproven),
   }));
   const view = readViewText(found.view);
   const material = view && { answer: { view: '', checkpoint, subjects }, view, enc, keys };
   const notOfTheFuture = (head: number) => head <= now + HEAD_AGE_MAX_MS;
   const verification = await checkHistory(material, keys, proofsOf(found), notOfTheFuture);
   return { ...verification, made: found.made, claimedKeys: found.keys };
+}
+
+function provenOf(entries: readonly ReadEntry[]): Bundle['subjects'][number]['entries'] {
+  return entries.flatMap(({ number, index, body, leafHash, proof }) =>
+    leafHash === null || proof === null ? [] : [{ number, index, body, leafHash, proof }],
+  );
 }
 
 /** Without what else an instance says of itself. */
@@ -150,7 +160,10 @@ function readViewText(written: string): HistoryMaterial['view'] | null {
 /** A bundle's proofs, by the leaf's index. */
 function proofsOf({ subjects, consistency }: Bundle): ProofSource {
   const byIndex = new Map<number, LeafProof>();
-  for (const { index, leafHash, proof } of subjects.flatMap((subject) => subject.entries)) {
+  for (const { index, leafHash, proof } of subjects.flatMap((each) => [
+    ...each.entries,
+    ...each.sealed,
+  ])) {
     byIndex.set(index, { leafHash: fromHex(leafHash), proof: proof.map(fromHex) });
   }
   return {

@@ -10,17 +10,18 @@ import {
   verifyInclusion,
 } from '../log/index.ts';
 import type { Statement } from '../statement.ts';
-import { commitTo, decodeBody, leafOf } from '../statement.ts';
+import { leafOf } from '../statement.ts';
 import type { Head, SubjectView, View } from '../view.ts';
-import { bodyAad, readHead, VIEW_ENTRIES_MAX } from '../view.ts';
+import { readHead, VIEW_ENTRIES_MAX } from '../view.ts';
 import type { AnswerEntry, HistoryAnswer } from './answer.ts';
 import { readAnswer } from './answer.ts';
 import type { ViewSession } from './ask.ts';
 import { sessionHash } from './ask.ts';
+import type { OpenedBody } from './bodies.ts';
+import { openBodies, openSealed, orNull } from './bodies.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import type { Check, CheckFailure, FailedAt } from './checks.ts';
 import { CheckList } from './checks.ts';
-import { openByWebCrypto } from './open.ts';
 import type { LeafProof, ProofSource } from './proofs.ts';
 import { proofsFromTiles } from './proofs.ts';
 import { verifyByWebCrypto } from './signature.ts';
@@ -29,8 +30,6 @@ import { checkWitnesses } from './witnesses.ts';
 
 /** How far a head's time may be from this device's clock. */
 export const HEAD_AGE_MAX_MS = 5 * 60_000;
-
-const BODY_KEY_BYTES = 32;
 
 /** The keys by which a history is judged. Who takes them from the gateway that is judged must know that. */
 export interface InstanceKeys {
@@ -42,8 +41,8 @@ export interface InstanceKeys {
   readonly witnesses: WitnessKeys | null;
 }
 
-/** One entry of her chain, as far as it could be read. */
-export interface VerifiedEntry {
+/** One entry about her, as far as it could be read. */
+export interface ReadEntry {
   readonly number: number;
   readonly index: number;
   /** null where it did not open. */
@@ -58,6 +57,12 @@ export interface VerifiedEntry {
   readonly commitment: string | null;
   readonly leafHash: string | null;
   readonly proof: readonly string[] | null;
+}
+
+/** One entry of her chain. */
+export interface VerifiedEntry extends ReadEntry {
+  /** What it opened, that was withheld from her until then: the look-up, and then what withheld it for longer. */
+  readonly withheld: readonly ReadEntry[];
 }
 
 /** A chain about her at one controller: her own, or that of a number of hers. */
@@ -184,18 +189,18 @@ async function checkChain(
   proofs: ProofSource,
   isFresh: (time: number) => boolean,
 ): Promise<VerifiedChain | null> {
-  const head = readOr(() => readHead(view.head));
+  const head = orNull(() => readHead(view.head));
   if (head === null) {
     checks.note('head-signature', false);
     return null;
   }
   const { controller } = head;
   const at = { controller, subject: head.subject };
-  const signature = readOr(() => fromBase64(view.signature)) ?? new Uint8Array(0);
+  const signature = orNull(() => fromBase64(view.signature)) ?? new Uint8Array(0);
   const verdict = await verifyByWebCrypto(keys.keeperKey, signingInput(view.head), signature);
   const reason = verdict === 'unsupported' ? verdict : 'wrong';
   checks.note('head-signature', verdict === 'ok', { reason, ...at });
-  const encBytes = readOr(() => fromBase64(enc)) ?? new Uint8Array(0);
+  const encBytes = orNull(() => fromBase64(enc)) ?? new Uint8Array(0);
   checks.note('head-session', head.session === sessionHash(encBytes), at);
   checks.note('head-fresh', isFresh(head.time), at);
   const consistency = await checkTree(checks, head, checkpoint, proofs);
@@ -212,22 +217,30 @@ async function checkChain(
   for (const id of ['bodies-open', 'commitments', 'inclusion'] as const) checks.note(id, true);
   if (checkpoint === null) checks.skip('commitments', 'inclusion', 'chain');
   const undelivered = new Set(view.undelivered);
+  const sealed = await openSealed(checks, head, view, subject?.sealed ?? [], bodies);
+  const cited = [...sealed.values()].flat();
+  const places = await proveLeaves(checks, head, checkpoint, cited, proofs);
+  const provenAt = new Map(cited.map((each, i) => [each, places[i]]));
   const links: { index: number; leafHash: Uint8Array }[] = [];
   const read = entries.map((entry, i): VerifiedEntry => {
     const body = bodies[i] ?? null;
     const { found, included } = proven[i] ?? { found: null, included: false };
     if (found !== null) links.push({ index: entry.index, leafHash: found.leafHash });
     const committed = checkCommitment(checks, head, entry, body, found);
+    const opened = view.opened.find((each) => each.number === entry.number);
+    const withheld = (sealed.get(entry.number) ?? []).map((each): ReadEntry => {
+      const { found: at, included: stands } = provenAt.get(each) ?? {
+        found: null,
+        included: false,
+      };
+      const fits = checkCommitment(checks, head, entry, each.opened, at, each.leafHash);
+      const isDelivered = opened?.delivered === true;
+      return readEntry(each, each.opened, at, { sound: stands && fits, delivered: isDelivered });
+    });
+    const delivered = !undelivered.has(entry.number);
     return {
-      number: entry.number,
-      index: entry.index,
-      statement: body?.statement ?? null,
-      sound: body !== null && included && committed,
-      delivered: body?.statement.kind !== 'undelivered' && !undelivered.has(entry.number),
-      body: entry.body,
-      commitment: body && hex(body.commitment),
-      leafHash: found && hex(found.leafHash),
-      proof: found?.proof.map(hex) ?? null,
+      ...readEntry(entry, body, found, { sound: included && committed, delivered }),
+      withheld,
     };
   });
   const claim = { subject: fromHex(head.subject), count: head.number, head: fromHex(head.chain) };
@@ -242,6 +255,25 @@ async function checkChain(
     treeSize: head.size,
     consistency: consistency?.map(hex) ?? null,
     entries: read,
+  };
+}
+
+function readEntry(
+  { number, index, body }: AnswerEntry,
+  opened: OpenedBody | null,
+  found: LeafProof | null,
+  { sound, delivered }: Pick<ReadEntry, 'sound' | 'delivered'>,
+): ReadEntry {
+  return {
+    number,
+    index,
+    statement: opened?.statement ?? null,
+    sound: opened !== null && sound,
+    delivered: opened?.statement.kind !== 'undelivered' && delivered,
+    body,
+    commitment: opened && hex(opened.commitment),
+    leafHash: found && hex(found.leafHash),
+    proof: found?.proof.map(hex) ?? null,
   };
 }
 
@@ -293,63 +325,24 @@ function checkNumbers(
   checks.note('numbers', known.size === entries.length, at);
 }
 
-interface OpenedBody {
-  readonly statement: Statement;
-  readonly commitment: Uint8Array;
-}
-
-async function openBodies(
-  checks: CheckList,
-  { controller, subject }: Head,
-  view: SubjectView,
-  entries: readonly AnswerEntry[],
-): Promise<readonly (OpenedBody | null)[]> {
-  const keys = readOr(() => fromBase64(view.bodyKeys)) ?? new Uint8Array(0);
-  const bodies: (OpenedBody | null)[] = [];
-  for (const { number, body } of entries) {
-    const start = (number - view.first) * BODY_KEY_BYTES;
-    const key = start < 0 ? new Uint8Array(0) : keys.subarray(start, start + BODY_KEY_BYTES);
-    const reason = key.length === BODY_KEY_BYTES ? 'wrong' : 'missing';
-    const opened = reason === 'wrong' ? await openBody(key, body, bodyAad(subject, number)) : null;
-    const fits =
-      opened !== null &&
-      opened.statement.subject === subject &&
-      opened.statement.controller === controller &&
-      opened.statement.number === number;
-    checks.note('bodies-open', fits, { reason, controller, subject, number });
-    bodies.push(fits ? opened : null);
-  }
-  return bodies;
-}
-
-async function openBody(
-  key: Uint8Array,
-  sealed: string,
-  aad: Uint8Array,
-): Promise<OpenedBody | null> {
-  try {
-    const body = await openByWebCrypto(key, fromBase64(sealed), aad);
-    return { statement: decodeBody(body), commitment: commitTo(body) };
-  } catch (error) {
-    if (error instanceof CoreError) return null;
-    throw error;
-  }
-}
-
-/** That the statement is the one that the log's leaf commits to: the leaf's bytes follow from it alone. */
+/**
+ * That the statement is the one that the log's leaf commits to: the leaf's bytes follow from it alone.
+ * @param cited the leaf hash that an opening cites, where it is of one that was sealed
+ */
 function checkCommitment(
   checks: CheckList,
   { controller, subject }: Head,
   { number }: AnswerEntry,
   body: OpenedBody | null,
   found: LeafProof | null,
+  cited: Uint8Array | null = found?.leafHash ?? null,
 ): boolean {
   if (body === null || found === null) {
     checks.skip('commitments');
     return false;
   }
-  const leaf = encodePersonalLeaf(leafOf(body.statement, body.commitment));
-  const committed = equal(leafHash(leaf), found.leafHash);
+  const leaf = leafHash(encodePersonalLeaf(leafOf(body.statement, body.commitment)));
+  const committed = equal(leaf, found.leafHash) && cited !== null && equal(leaf, cited);
   return checks.note('commitments', committed, { controller, subject, number });
 }
 
@@ -393,13 +386,4 @@ function checkNobodyElse(
   }
   const subjects = new Set(answer.subjects.map((each) => each.subject));
   if (subjects.size !== answer.subjects.length) checks.note('numbers', false);
-}
-
-function readOr<T>(read: () => T): T | null {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof CoreError) return null;
-    throw error;
-  }
 }

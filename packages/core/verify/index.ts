@@ -16,6 +16,7 @@ export { readLatestEntries } from './entries.ts';
 export type {
   HistoryMaterial,
   InstanceKeys,
+  ReadEntry,
   Verification,
   VerifiedChain,
   VerifiedEntry,
