@@ -64,6 +64,7 @@ const MESSAGES: Readonly<Record<keyof typeof readers, Json>> = {
   prepare: { lookUps: [{ id: 1, records: [RECORD], abandoned: false }] },
   commit: { checkpoint: 'note', leaves: 0, wanted: [1] },
   view: { ask: 1 },
+  seals: {},
   shred: { from: 0 },
   status: {},
 };
@@ -197,6 +198,7 @@ export async function keeperParsers(): Promise<readonly FuzzedParser[]> {
       name: 'readAsked',
       inputs: jsonLike(
         REQUEST,
+        { kind: 'seal-extension', signed: SIGNED, approval: SIGNED },
         { kind: 'code', signed: SIGNED },
         { kind: 'protection', signed: SIGNED },
         view,

@@ -102,6 +102,11 @@ export class Trial {
   /** Opens the keeper, or opens it again, as after a crash. */
   async reopen(): Promise<void> {
     if (this.keeper !== undefined) this.keeper.close();
+    await this.reopenClosed();
+  }
+
+  /** Opens the keeper after a process had its folder. */
+  async reopenClosed(): Promise<void> {
     this.keeper = await Keeper.open({
       database: join(this.dir, KEEPER_FILES.database),
       root: passphraseProvider(() => Buffer.from(PASSPHRASE)),
@@ -275,6 +280,7 @@ export class Trial {
       case: 'case-1',
       selectors: { count: selectors.length, root: selectorsRoot(selectors) },
       holdings: [{ holding: HOLDING, groups: ['identity'] }],
+      seal: null,
       sequence: this.#sequence++,
       nonce: hex(randomBytes(16)),
       time: this.now,

@@ -5,6 +5,7 @@ import { CoreError } from '@amanat/core/errors';
 import type { Ask, Register, Request, Signed } from '@amanat/core/grants';
 import {
   chargedDay,
+  checkExtension,
   decide,
   documentHash,
   readDocument,
@@ -27,6 +28,7 @@ import { readAsked } from './messages.ts';
 import type { People } from './people.ts';
 import type { PersonalDocument, PersonalDocuments } from './personal-documents.ts';
 import type { AskDecision, Asked, AskRejection, Identifier, LookUp, Resolved } from './protocol.ts';
+import type { Seals } from './seals.ts';
 import { Signers } from './signers.ts';
 import type { Spent } from './spent.ts';
 import type { Subjects } from './subjects.ts';
@@ -50,6 +52,7 @@ export interface AskingDeps {
   readonly budgets: Budgets;
   readonly spent: Spent;
   readonly lookUps: LookUps;
+  readonly seals: Seals;
   readonly views: ViewSessions;
   readonly sealing: SealingKey;
 }
@@ -73,7 +76,7 @@ export class Asking {
       asks.map(async (asked) => {
         if (asked?.kind === 'view') {
           this.#openedViews.set(asked, await openView(this.#deps.sealing, asked));
-        } else if (asked?.kind === 'request') {
+        } else if (asked?.kind === 'request' || asked?.kind === 'seal-extension') {
           await this.#signers.checkAside(asked.signed);
           if (asked.approval !== null) await this.#signers.checkAside(asked.approval);
         }
@@ -103,6 +106,8 @@ export class Asking {
     switch (asked.kind) {
       case 'request':
         return this.#resolveRequest(asked, now);
+      case 'seal-extension':
+        return this.#resolveExtension(asked, now);
       case 'code':
         return this.#resolveCode(asked.signed, now);
       case 'protection':
@@ -116,7 +121,7 @@ export class Asking {
 
   #resolveRequest(asked: Extract<Asked, { kind: 'request' }>, now: number): Resolved {
     const { signed, selectors, approval } = asked;
-    const { register, subjects, budgets, spent } = this.#deps;
+    const { register, subjects, budgets, spent, seals } = this.#deps;
     const request = readDocument(signed.document, 'request');
     const officer = this.#signers.signer(signed, 'officer', now);
     if (typeof officer === 'string') return rejected(officer);
@@ -165,6 +170,8 @@ export class Asking {
       subjects: selectors.length,
       time: now,
       protected: false,
+      seal: request.seal && { ...request.seal, rules: register.sealRules(now) },
+      seals: { open: seals.countOf(agency), overdue: seals.isOverdue(agency, now) },
       approved: approval !== null,
       usedToday: {
         officer: budgets.used(day, officerName(name)),
@@ -188,6 +195,10 @@ export class Asking {
       budgets.charge(day, officerName(name), selectors.length);
       budgets.charge(day, agencyName(agency), selectors.length);
       for (const row of blind.rules) budgets.charge(day, rowName(name, row), selectors.length);
+    } else if (request.seal !== null) {
+      // On her chain it would tip her off, and among what is sealed one person alone would have sealed it (I8).
+      seals.count(agency, blind.outcome === 'refused' ? 'refused' : 'awaited', now);
+      return this.#resolved(blind, []);
     } else if (this.#onlyCounted(name, now)) {
       return this.#resolved(blind, []);
     }
@@ -214,6 +225,8 @@ export class Asking {
         legalBasis: request.legalBasis,
         refusal: decision.outcome === 'refused' ? decision.code : null,
         reads,
+        seal: request.seal,
+        seals: [],
         opened: now,
         signed: null,
       });
@@ -221,6 +234,65 @@ export class Asking {
       return lookUp;
     });
     return this.#resolved(decision, opened);
+  }
+
+  #resolveExtension(
+    { signed, approval }: Extract<Asked, { kind: 'seal-extension' }>,
+    now: number,
+  ): Resolved {
+    const { register, seals, spent } = this.#deps;
+    const extension = readDocument(signed.document, 'seal-extension');
+    const officer = this.#signers.signer(signed, 'officer', now);
+    if (typeof officer === 'string') return rejected(officer);
+    const validMs = approval === null ? VALID_MS : VALID_APPROVED_MS;
+    const late = timeProblem(extension.time, now, validMs);
+    if (late !== null) return rejected(late);
+    if (approval !== null) {
+      const refused = this.#signers.checkApproval(approval, signed, officer, now);
+      if (refused !== null) return rejected(refused);
+    }
+    const { person, agency } = officer.certificate;
+    const made = seals.find(extension.seal);
+    // Another agency's is nobody's business, nor whether there is one.
+    if (made === null || made.agency !== agency) return rejected('unknown-seal');
+    const hash = hex(documentHash(signed.document));
+    const expires = extension.time + VALID_APPROVED_MS + AHEAD_MS_MAX;
+    // It comes twice where a second person is asked for.
+    if (approval !== null && !spent.spendHash(hash, expires)) return rejected('replayed');
+    const { ground, until } = extension;
+    const rules = register.sealRules(now);
+    const refused = seals.isOverdue(agency, now)
+      ? 'seal-overdue'
+      : checkExtension(
+          { ...made, extensions: made.places.length - 1 },
+          { ground, until, rules },
+          now,
+        );
+    if (refused !== null) {
+      seals.count(agency, 'refused', now);
+      return this.#resolved({ outcome: 'refused', code: refused, rule: null, holding: null }, []);
+    }
+    if (approval === null) {
+      seals.count(agency, 'awaited', now);
+      return this.#resolved({ outcome: 'second-person', rules: [], reasons: ['sealed'] }, []);
+    }
+    const { subject, controller, places } = made;
+    const lookUp = this.#openLookUp(
+      subject,
+      { approval, extension: signed },
+      {
+        ...EMPTY_DRAFT,
+        kind: 'seal-extended',
+        controller,
+        agency,
+        officer: hex(keyedId(this.#deps.ring.secret('handle'), `${agency}/${person}`, subject)),
+        approved: 'approved',
+        seal: { ground, until },
+        seals: places.slice(0, 1),
+        opened: now,
+      },
+    );
+    return this.#resolved({ outcome: 'allowed', rules: [] }, [lookUp]);
   }
 
   #resolveCode(signed: Signed, now: number): Resolved {
@@ -328,16 +400,16 @@ export class Asking {
     draft: Omit<Draft, 'evidence'>,
   ): LookUp {
     const { ring, subjects, lookUps } = this.#deps;
-    const viewKey = subjects.viewKey(subject);
+    const chainKey = draft.seal === null ? subjects.viewKey(subject) : subjects.sealKey(subject);
     let sealed: Buffer | null = null;
     let evidenceHash: string | null = null;
     if (evidence !== null) {
       const bytes = utf8(canonicalText(evidence as Json));
       const hash = sha256(bytes);
       evidenceHash = hex(hash);
-      sealed = seal(evidenceKey(viewKey, hash), bytes, hash, ring.random(SEAL_NONCE_BYTES));
+      sealed = seal(evidenceKey(chainKey, hash), bytes, hash, ring.random(SEAL_NONCE_BYTES));
     }
-    const { id } = lookUps.open(subject, { ...draft, evidence: evidenceHash }, sealed, viewKey);
+    const { id } = lookUps.open(subject, { ...draft, evidence: evidenceHash }, sealed, chainKey);
     const erased = subjects.isErased(subject);
     return {
       id,
@@ -367,6 +439,8 @@ const EMPTY_DRAFT = {
   legalBasis: null,
   refusal: null,
   reads: [],
+  seal: null,
+  seals: [],
   signed: null,
 } as const;
 

@@ -28,8 +28,8 @@ import { KeeperStore } from './store.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 /** What the keeper's code may come to. Raise it only with a reason: it is to be readable in an afternoon. */
-const FILES_MAX = 84;
-const LINES_MAX = 10_800;
+const FILES_MAX = 87;
+const LINES_MAX = 11_700;
 
 /** What Node's model refuses a confined process, and by which code. */
 const REFUSED = {

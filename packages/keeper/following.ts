@@ -22,6 +22,7 @@ import type { PersonalDocuments } from './personal-documents.ts';
 import { OPEN_MS } from './preparing.ts';
 import type { Messages, Released } from './protocol.ts';
 import { Refusal } from './refusal.ts';
+import type { Seals } from './seals.ts';
 import type { Place, Shredding } from './shredding.ts';
 import type { KeeperStore } from './store.ts';
 import type { Subjects } from './subjects.ts';
@@ -35,6 +36,7 @@ export interface FollowingDeps {
   readonly lookUps: LookUps;
   readonly witnessing: Witnessing;
   readonly personal: PersonalDocuments;
+  readonly seals: Seals;
   readonly shredding: Shredding;
   /** The pinned document: the log's first leaf. */
   readonly genesis: string;
@@ -45,6 +47,8 @@ const STAGED_BYTES_MAX = 64 * 1024 * 1024;
 /** What keeping one takes besides its bytes. */
 const KEPT_BYTES = 320;
 const PUBLIC_START = Buffer.from('amanat/v1 public\n');
+/** Leaves that outsiders count by. */
+const SEAL_STARTS = ['amanat/v1 sealed ', 'amanat/v1 opened '].map((start) => Buffer.from(start));
 const ERASED_START = Buffer.from('amanat/v1 erased ');
 
 /** The key that signs the log, as it is written and as it verifies. */
@@ -110,8 +114,10 @@ export class Following {
       const index = staged.range.size;
       const hash = Buffer.from(leafHash(leaf));
       staged.range.append(hash);
-      const matters = begins(leaf, PUBLIC_START) || begins(leaf, ERASED_START);
-      // Whatever else is about a person was prepared by nobody, and is inert.
+      const matters = [PUBLIC_START, ERASED_START, ...SEAL_STARTS].some((start) =>
+        begins(leaf, start),
+      );
+      // Whatever else is about a person was prepared by nobody, and is inert; of seals that is told in public.
       if (!matters && this.#deps.lookUps.findLeaf(hash) === null && index > 0) continue;
       // Out of the message's bytes, which would all be held with it.
       staged.kept.push({ index, hash, leaf: Buffer.from(leaf) });
@@ -169,7 +175,7 @@ export class Following {
           keys.push(...entered);
         }
       }
-      this.#takeLeaf({ index, hash, leaf }, now);
+      this.#takeLeaf({ index, hash, leaf }, lookUp !== null, now);
     }
     this.#range = range;
     writeRange(this.#deps.store, range);
@@ -230,27 +236,41 @@ export class Following {
     takesKeys: () => boolean,
     now: number,
   ): readonly Buffer[] | null {
-    const { lookUps, subjects, store } = this.#deps;
-    const { subject } = lookUp;
+    const { lookUps, seals, store } = this.#deps;
+    const { subject, draft } = lookUp;
     const { position, number, kind, records } = lookUp.prepare as NonNullable<
       PendingLookUp['prepare']
     >;
     lookUps.voidBefore(position);
     // Voided with an earlier sibling just now: this leaf is inert, and the look-up open again.
-    if (lookUp.prepare === null) return null;
-    const { number: last, chain } = subjects.chain(subject);
-    // Whatever would come out of turn was voided with what it came before; a number is never skipped, nor given twice.
-    if (number !== last + 1) throw new Error('a number out of turn');
-    subjects.setChain(subject, number, nextChainHash(chain ?? chainStart(subject), index, hash));
-    lookUps.enter(lookUp);
-    this.#deps.personal.takeEffect(lookUp, kind, now);
-    if (kind !== 'disclosure') return null;
-    const keysOf = this.#recordKeys(subject, records);
-    if (keysOf === null || !takesKeys()) {
-      store.run('INSERT INTO undelivered VALUES (?, ?)', subject, number);
+    if (lookUp.prepare === null) {
+      if (draft.seal !== null || draft.kind === 'opened') seals.noteInert(index);
       return null;
     }
-    return keysOf();
+    this.#number(lookUp, number, index, hash);
+    lookUps.enter(lookUp);
+    this.#deps.personal.takeEffect(lookUp, kind, now);
+    const keysOf = kind === 'disclosure' ? this.#recordKeys(subject, records) : null;
+    const isReleased = keysOf !== null && takesKeys();
+    const delivered = kind !== 'disclosure' || isReleased;
+    seals.takeEffect(lookUp, kind, { index, number, leafHash: hash }, { delivered, now });
+    if (!delivered && draft.seal === null) {
+      store.run('INSERT INTO undelivered VALUES (?, ?)', subject, number);
+    }
+    return isReleased ? keysOf() : null;
+  }
+
+  /** On her chain, or among what is sealed about her: there only numbers are kept, which nobody is shown a hash of. */
+  #number({ subject, draft }: PendingLookUp, number: number, index: number, hash: Buffer): void {
+    const { subjects } = this.#deps;
+    const isSealed = draft.seal !== null;
+    const { number: onChain, chain } = subjects.chain(subject);
+    const last = isSealed ? subjects.sealedNumber(subject) : onChain;
+    // Whatever would come out of turn was voided with what it came before; a number is never skipped, nor given twice.
+    if (number !== last + 1) throw new Error('a number out of turn');
+    if (isSealed) subjects.setSealedNumber(subject, number);
+    else
+      subjects.setChain(subject, number, nextChainHash(chain ?? chainStart(subject), index, hash));
   }
 
   /** How to derive what is released; null where a key that it needs was destroyed since it was prepared. */
@@ -275,8 +295,11 @@ export class Following {
   }
 
   /** What a leaf means to whoever reads it: a shredding, or a document that takes effect. */
-  #takeLeaf({ index, hash, leaf: bytes }: Kept, now: number): void {
+  #takeLeaf({ index, hash, leaf: bytes }: Kept, wasPrepared: boolean, now: number): void {
     const leaf = parseLeafOrNull(bytes);
+    const isAboutSeals = leaf?.kind === 'sealed' || leaf?.kind === 'opened';
+    // One that a look-up stands for was entered.
+    if (isAboutSeals && !wasPrepared) this.#deps.seals.noteInert(index);
     const place = { index, leafHash: hash };
     // Also where this keeper prepared none: one that was put back has forgotten what it prepared.
     if (leaf?.kind === 'erased') this.#deps.shredding.takeErasure(leaf, place, now);
@@ -290,7 +313,13 @@ export class Following {
     if (index > 0 && this.#deps.register.genesis === null) return;
     const signed = signedLeaf(leaf);
     if (this.#deps.register.apply(index, signed, now) !== null) return;
-    const counts = readDocumentOrNull(signed.document, 'refusals-counted', 'broken-glass-counted');
+    const counts = readDocumentOrNull(
+      signed.document,
+      'refusals-counted',
+      'broken-glass-counted',
+      'seals-counted',
+    );
+    if (counts?.type === 'seals-counted') this.#deps.seals.told(counts);
     if (counts?.type === 'broken-glass-counted') this.#deps.witnessing.counted(counts.releases);
     // Counts are for the public: anybody could have them entered, and at each start they would be read again.
     if (counts !== null) return;

@@ -28,10 +28,12 @@ import { rootId } from './providers/root.ts';
 import { Refusal } from './refusal.ts';
 import { Roots } from './roots.ts';
 import { Rotation } from './rotation.ts';
+import { Seals } from './seals.ts';
 import { Shredding } from './shredding.ts';
 import { Spent } from './spent.ts';
 import { KeeperStore } from './store.ts';
 import { Subjects } from './subjects.ts';
+import { Unsealing } from './unsealing.ts';
 import { ViewSessions } from './view-sessions.ts';
 import { Viewing } from './viewing.ts';
 import { Witnessing } from './witnessing.ts';
@@ -74,6 +76,7 @@ export class Keeper {
   readonly #preparing: Preparing;
   readonly #following: Following;
   readonly #viewing: Viewing;
+  readonly #unsealing: Unsealing;
   readonly #register: Register;
   readonly #shredding: Shredding;
   readonly #witnessing: Witnessing;
@@ -98,8 +101,9 @@ export class Keeper {
     const subjects = new Subjects(store, ring, people);
     const budgets = new Budgets(store);
     const spent = new Spent(store);
-    const drafts = new DraftSeal(ring.sealingKey('draft'), (bytes) => ring.random(bytes));
-    const lookUps = new LookUps(store, drafts);
+    const random = (bytes: number) => ring.random(bytes);
+    const lookUps = new LookUps(store, new DraftSeal(ring.sealingKey('draft'), random));
+    const seals = new Seals(store, new DraftSeal(ring.sealingKey('seal'), random), lookUps);
     const signing = importSigningKey(fromUtf8(ring.secretBytes('signing')));
     const witnessing = new Witnessing(store, register, parts.startedMs);
     const views = new ViewSessions();
@@ -118,6 +122,7 @@ export class Keeper {
       views,
       codes,
       personal,
+      seals,
       shredding,
       witnessing,
     };
@@ -145,6 +150,7 @@ export class Keeper {
       following: this.#following,
       signing,
     });
+    this.#unsealing = new Unsealing({ ...shared, following: this.#following, signing });
   }
 
   /**
@@ -272,6 +278,9 @@ export class Keeper {
         const ask = read(readers.view, body);
         return { isDurable: false, run: () => ({ answer: this.#viewing.view(ask, now) }) };
       }
+      case 'seals':
+        read(readers.seals, body);
+        return { isDurable: true, run: () => ({ answer: this.#unsealing.look(now) }) };
       case 'shred': {
         const { from } = read(readers.shred, body);
         const run = () => ({ answer: { shred: this.#shredding.certify(from, now) } });

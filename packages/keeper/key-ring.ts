@@ -13,8 +13,8 @@ const ID_BYTES = 16;
 /** The secret by which all rows are authenticated. */
 const ROWS = 'rows';
 
-/** A subject's two keys: S, which her records need, and V, which her chain needs. */
-export type SubjectSlot = 'subject' | 'view';
+/** A subject's keys: S, which her records need; V, which her chain needs; W, which what is sealed about her needs. */
+export type SubjectSlot = 'subject' | 'view' | 'seal';
 
 interface SlotQueries {
   readonly read: string;
@@ -33,6 +33,11 @@ const SLOTS: Readonly<Record<SubjectSlot, SlotQueries>> = {
     read: 'SELECT view_slot AS slot FROM subjects WHERE subject = ?',
     write: 'UPDATE subjects SET view_slot = ? WHERE subject = ?',
     page: 'SELECT subject, view_slot AS slot FROM subjects WHERE subject > ? ORDER BY subject LIMIT ?',
+  },
+  seal: {
+    read: 'SELECT seal_slot AS slot FROM subjects WHERE subject = ?',
+    write: 'UPDATE subjects SET seal_slot = ? WHERE subject = ?',
+    page: 'SELECT subject, seal_slot AS slot FROM subjects WHERE subject > ? ORDER BY subject LIMIT ?',
   },
 };
 export const SUBJECT_SLOTS = Object.keys(SLOTS) as readonly SubjectSlot[];
@@ -204,11 +209,11 @@ export class KeyRing {
   }
 
   /**
-   * Draws a key that was not drawn before: S at her first mention, V at her first look-up, which few ever have. Who has V
-   * has S.
+   * Draws a key that was not drawn before: S at her first mention, V and W at the first look-up that needs it, which few
+   * ever have. Who has either has S.
    */
   drawSubjectKey(subject: Buffer, slot: SubjectSlot): Buffer {
-    if (slot === 'view' && this.#store.get(SLOTS.subject.read, subject) === undefined) {
+    if (slot !== 'subject' && this.#store.get(SLOTS.subject.read, subject) === undefined) {
       this.drawSubjectKey(subject, 'subject');
     }
     const key = this.random(KEY_BYTES);

@@ -24,6 +24,8 @@ const DRAFT: Draft = {
   legalBasis: null,
   refusal: null,
   reads: [{ holding: 'sims', groups: ['identity'] }],
+  seal: null,
+  seals: [],
   evidence: null,
   opened: 0,
   signed: null,
@@ -56,7 +58,7 @@ afterEach(() => {
 function state(of: LookUps) {
   return {
     groupsNamed: of.groupsNamed,
-    counts: SUBJECTS.map((subject) => of.preparedCount(subject)),
+    counts: SUBJECTS.map((subject) => of.preparedCount({ subject, draft: DRAFT })),
     all: [...of.all()]
       .map(({ id, subject, prepare }) => ({ id, subject: subject.toString('hex'), prepare }))
       .sort((one, two) => one.id - two.id),
@@ -106,7 +108,7 @@ describe('look-ups', () => {
             if (lookUp.prepare !== null) lookUps.void(lookUp);
             const leafHash = Buffer.alloc(32);
             leafHash.writeUInt32BE(++leaf);
-            const number = lookUps.preparedCount(lookUp.subject) + 1;
+            const number = lookUps.preparedCount(lookUp) + 1;
             const records = Array.from({ length: groups }, () => RECORD);
             lookUps.prepare(lookUp, { number, leafHash, kind: 'disclosure', records });
           } else if (lookUp.prepare !== null) {

@@ -1,4 +1,5 @@
-import type { RecordRead, StatementKind } from '@amanat/core/statement';
+import type { Seal } from '@amanat/core/grants';
+import type { RecordRead, SealedPlace, StatementKind } from '@amanat/core/statement';
 import type { DraftSeal } from './draft-seal.ts';
 import type { KeeperStore } from './store.ts';
 
@@ -14,6 +15,10 @@ export interface Draft {
   readonly legalBasis: string | null;
   readonly refusal: string | null;
   readonly reads: readonly { readonly holding: string; readonly groups: readonly string[] }[];
+  /** Until when it is withheld from her: it stands among what is sealed about her, and not on her chain. */
+  readonly seal: Seal | null;
+  /** The sealed entries that an opening or an extension is about. */
+  readonly seals: readonly SealedPlace[];
   readonly evidence: string | null;
   /** When it was resolved, milliseconds since 1970. */
   readonly opened: number;
@@ -37,8 +42,8 @@ export interface PendingLookUp {
   readonly subject: Buffer;
   draft: Draft;
   readonly evidence: Buffer | null;
-  /** The subject's V, from its opening to its entry: unwrapped once. Null after a restart. */
-  readonly viewKey: Buffer | null;
+  /** The subject's V, or W where it is sealed, from its opening to its entry: unwrapped once. Null after a restart. */
+  readonly chainKey: Buffer | null;
   prepare: Prepare | null;
 }
 
@@ -55,7 +60,7 @@ export class LookUps {
   readonly #byLeaf = new Map<string, PendingLookUp>();
   /** Prepared ones by position, which is the order of insertion. */
   readonly #prepared = new Map<number, PendingLookUp>();
-  readonly #bySubject = new Map<string, PendingLookUp[]>();
+  readonly #byChain = new Map<string, PendingLookUp[]>();
   #nextId = 1;
   #nextPosition = 1;
   #groupsNamed = 0;
@@ -73,7 +78,7 @@ export class LookUps {
         subject: Buffer.from(row.subject as Uint8Array),
         draft: drafts.open(id, row.draft as Uint8Array, evidence) as Draft,
         evidence,
-        viewKey: null,
+        chainKey: null,
         prepare: null,
       };
       this.#byId.set(lookUp.id, lookUp);
@@ -102,19 +107,19 @@ export class LookUps {
     return this.#groupsNamed;
   }
 
-  /** How many of a subject's are prepared: the next takes the number after theirs. */
-  preparedCount(subject: Buffer): number {
-    return this.#bySubject.get(subject.toString('latin1'))?.length ?? 0;
+  /** How many are prepared that are numbered with this one: it takes the number after theirs. */
+  preparedCount(lookUp: Pick<PendingLookUp, 'subject' | 'draft'>): number {
+    return this.#byChain.get(chainOf(lookUp))?.length ?? 0;
   }
 
   open(
     subject: Buffer,
     draft: Draft,
     evidence: Buffer | null,
-    viewKey: Buffer | null = null,
+    chainKey: Buffer | null = null,
   ): PendingLookUp {
     const id = this.#nextId++;
-    const lookUp: PendingLookUp = { id, subject, draft, evidence, viewKey, prepare: null };
+    const lookUp: PendingLookUp = { id, subject, draft, evidence, chainKey, prepare: null };
     this.#store.run(
       'INSERT INTO look_ups (id, subject, draft, evidence) VALUES (?, ?, ?, ?)',
       lookUp.id,
@@ -135,9 +140,9 @@ export class LookUps {
     this.#index(lookUp, { ...prepare, position: this.#nextPosition });
   }
 
-  /** Takes back a prepare, and with it the later ones of the same subject, whose numbers hung on it. */
+  /** Takes back a prepare, and with it the later ones of the same chain, whose numbers hung on it. */
   void(lookUp: PendingLookUp): void {
-    const siblings = this.#bySubject.get(lookUp.subject.toString('latin1')) ?? [];
+    const siblings = this.#byChain.get(chainOf(lookUp)) ?? [];
     for (const each of siblings.slice(siblings.indexOf(lookUp))) {
       this.#unindex(each);
     }
@@ -187,7 +192,7 @@ export class LookUps {
   enter(lookUp: PendingLookUp): void {
     this.#unindex(lookUp);
     this.#byId.delete(lookUp.id);
-    lookUp.viewKey?.fill(0);
+    lookUp.chainKey?.fill(0);
     this.#store.run('DELETE FROM look_ups WHERE id = ?', lookUp.id);
   }
 
@@ -197,9 +202,9 @@ export class LookUps {
     this.#groupsNamed += countGroups(prepare.records);
     this.#prepared.set(prepare.position, lookUp);
     this.#byLeaf.set(prepare.leafHash.toString('latin1'), lookUp);
-    const subject = lookUp.subject.toString('latin1');
-    const siblings = this.#bySubject.get(subject);
-    if (siblings === undefined) this.#bySubject.set(subject, [lookUp]);
+    const chain = chainOf(lookUp);
+    const siblings = this.#byChain.get(chain);
+    if (siblings === undefined) this.#byChain.set(chain, [lookUp]);
     else siblings.push(lookUp);
   }
 
@@ -210,11 +215,16 @@ export class LookUps {
     this.#groupsNamed -= countGroups(prepare.records);
     this.#prepared.delete(prepare.position);
     this.#byLeaf.delete(prepare.leafHash.toString('latin1'));
-    const subject = lookUp.subject.toString('latin1');
-    const siblings = (this.#bySubject.get(subject) ?? []).filter((each) => each !== lookUp);
-    if (siblings.length === 0) this.#bySubject.delete(subject);
-    else this.#bySubject.set(subject, siblings);
+    const chain = chainOf(lookUp);
+    const siblings = (this.#byChain.get(chain) ?? []).filter((each) => each !== lookUp);
+    if (siblings.length === 0) this.#byChain.delete(chain);
+    else this.#byChain.set(chain, siblings);
   }
+}
+
+/** What it is numbered with: the subject's chain, or what is sealed about her. */
+function chainOf({ subject, draft }: Pick<PendingLookUp, 'subject' | 'draft'>): string {
+  return `${draft.seal === null ? '' : 'sealed '}${subject.toString('latin1')}`;
 }
 
 function isOfOne({ draft: one }: PendingLookUp, { draft: other }: PendingLookUp): boolean {

@@ -22,6 +22,7 @@ const kinds = {
     selectors: list(readSelector, 1, SUBJECTS_MAX),
     approval: nullable(signed),
   }),
+  'seal-extension': object({ kind: oneOf('seal-extension'), signed, approval: nullable(signed) }),
   code: object({ kind: oneOf('code'), signed }),
   protection: object({ kind: oneOf('protection'), signed }),
   erasure: object({ kind: oneOf('erasure'), signed }),
@@ -33,7 +34,14 @@ export function readAsked(value: Json): Asked {
   if (typeof value !== 'object' || value === null || !('kind' in value)) {
     throw new CoreError('bad-document', 'ask: expected an object');
   }
-  const kind = oneOf('request', 'code', 'protection', 'erasure', 'view')(value.kind, 'kind');
+  const kind = oneOf(
+    'request',
+    'seal-extension',
+    'code',
+    'protection',
+    'erasure',
+    'view',
+  )(value.kind, 'kind');
   return kinds[kind](value, '');
 }
 
@@ -58,6 +66,7 @@ export const readers = {
     wanted: list(integer(1), 0, BATCH_MAX),
   }),
   view: object({ ask: integer(1) }),
+  seals: object({}),
   shred: object({ from: integer(0) }),
   status: object({}),
 } satisfies { [N in keyof Messages]: unknown };

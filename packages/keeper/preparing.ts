@@ -5,7 +5,7 @@ import { deriveKey, SEAL_NONCE_BYTES, seal, secretKey } from '@amanat/core/keys'
 import { encodePersonalLeaf, leafHash } from '@amanat/core/log';
 import type { RecordRead, Statement, StatementKind } from '@amanat/core/statement';
 import { commitTo, encodeBody, leafOf } from '@amanat/core/statement';
-import { bodyAad } from '@amanat/core/view';
+import { bodyAad, sealedBodyAad } from '@amanat/core/view';
 import type { KeyRing } from './key-ring.ts';
 import type { Draft, LookUps, PendingLookUp } from './look-ups.ts';
 import { countGroups } from './look-ups.ts';
@@ -27,12 +27,14 @@ const TAKE_EFFECT: ReadonlySet<StatementKind> = new Set([
   'code',
   'protected',
   'unprotected',
+  'seal-extended',
+  'opened',
   'erased',
 ]);
 
-/** The body key of a subject's n-th entry: what her view is given, and the operator never. */
-export function bodyKey(viewKey: Uint8Array, number: number): Buffer {
-  return deriveKey(viewKey, 'amanat/v1 body', String(number));
+/** The body key of a subject's n-th entry: what her view is given, and the operator never. @param key her V, or W */
+export function bodyKey(key: Uint8Array, number: number): Buffer {
+  return deriveKey(key, 'amanat/v1 body', String(number));
 }
 
 export interface PreparingDeps {
@@ -87,7 +89,9 @@ export class Preparing {
   #write(lookUp: PendingLookUp, item: PrepareItem, now: number): PreparedLookUp {
     const { ring, subjects, lookUps } = this.#deps;
     const { subject, draft } = lookUp;
-    const number = subjects.chain(subject).number + lookUps.preparedCount(subject) + 1;
+    const isSealed = draft.seal !== null;
+    const last = isSealed ? subjects.sealedNumber(subject) : subjects.chain(subject).number;
+    const number = last + lookUps.preparedCount(lookUp) + 1;
     const kind = kindOf(draft, item);
     // In the order of a document's members, which spares the writer sorting them.
     const statement: Statement = {
@@ -103,6 +107,8 @@ export class Preparing {
       reads: draft.reads,
       records: item.records,
       refusal: draft.refusal,
+      seal: draft.seal,
+      seals: draft.seals,
       subject: hex(subject),
       time: now,
       token: kind === 'erased' ? base64(this.#deps.shredding.token(subject)) : null,
@@ -110,11 +116,12 @@ export class Preparing {
     };
     const body = encodeBody(ring.random(NONCE_BYTES), statement);
     const leaf = encodePersonalLeaf(leafOf(statement, commitTo(body)));
-    const viewKey = lookUp.viewKey ?? subjects.viewKey(subject);
+    const chainKey =
+      lookUp.chainKey ?? (isSealed ? subjects.sealKey(subject) : subjects.viewKey(subject));
     const sealed = seal(
-      secretKey(bodyKey(viewKey, number)),
+      secretKey(bodyKey(chainKey, number)),
       body,
-      bodyAad(statement.subject, number),
+      isSealed ? sealedBodyAad(statement.subject, number) : bodyAad(statement.subject, number),
       ring.random(SEAL_NONCE_BYTES),
     );
     // A sign-in that reads as given up in her history must show nothing: she would not know of it.

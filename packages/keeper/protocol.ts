@@ -74,6 +74,7 @@ export type Asked =
       readonly selectors: readonly Selector[];
       readonly approval: Signed | null;
     }
+  | { readonly kind: 'seal-extension'; readonly signed: Signed; readonly approval: Signed | null }
   | { readonly kind: 'code'; readonly signed: Signed }
   | { readonly kind: 'protection'; readonly signed: Signed }
   | { readonly kind: 'erasure'; readonly signed: Signed }
@@ -96,6 +97,7 @@ export type AskRejection =
   | 'approver-same-line'
   | 'approver-unknown'
   | 'unknown-code'
+  | 'unknown-seal'
   | 'nothing-declared'
   | 'unknown-controller'
   | 'too-many-open';
@@ -232,6 +234,16 @@ export interface Messages {
     ask: { readonly ask: number };
     /** Base64, under the key exported from the browser's own sealing. */
     answer: { readonly sealed: string };
+  };
+  /** Asked now and then: the keeper opens by itself what was sealed and is due. */
+  seals: {
+    ask: Record<never, never>;
+    answer: {
+      /** Openings that wait for their entries, among the look-ups that `status` calls open. */
+      readonly due: number;
+      /** What the public is to be told of seals, as a public entry; null where the log has it all. */
+      readonly counted: Signed | null;
+    };
   };
   shred: {
     /** The index of an entry: the first shredding at it or after it is meant. */

@@ -88,7 +88,11 @@ describe('a slot', () => {
           const key = wrapped(FIRST_GENERATION + Math.floor(round / 10));
           const slot = slots.append(key);
           keys.push({ slot, bytes: key.wrapped });
-          store.run('INSERT INTO subjects VALUES (?, ?, NULL, 0, NULL, 0)', randomBytes(16), slot);
+          store.run(
+            'INSERT INTO subjects (subject, subject_slot, number, protected) VALUES (?, ?, 0, 0)',
+            randomBytes(16),
+            slot,
+          );
         }
         // As when a generation is replaced.
         for (const key of keys.filter((_, at) => at % 3 === round % 3)) {

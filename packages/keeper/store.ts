@@ -24,10 +24,10 @@ CREATE TABLE secrets (name TEXT PRIMARY KEY, generation INTEGER NOT NULL, wrappe
 CREATE TABLE slots (slot INTEGER PRIMARY KEY, generation INTEGER NOT NULL, wrapped BLOB NOT NULL) STRICT;
 CREATE TABLE generations (generation INTEGER PRIMARY KEY, slot INTEGER NOT NULL) STRICT;
 CREATE TABLE periods (holding TEXT, month TEXT, slot INTEGER NOT NULL, PRIMARY KEY (holding, month)) STRICT, WITHOUT ROWID;
--- view_slot and chain are null before her first look-up.
+-- view_slot and chain are null before her first look-up, seal_slot before the first that is sealed; sealed: how many are.
 CREATE TABLE subjects (
   subject BLOB PRIMARY KEY, subject_slot INTEGER NOT NULL, view_slot INTEGER,
-  number INTEGER NOT NULL, chain BLOB, protected INTEGER NOT NULL
+  number INTEGER NOT NULL, chain BLOB, protected INTEGER NOT NULL, seal_slot INTEGER, sealed INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE bindings (lookup BLOB PRIMARY KEY, subject BLOB NOT NULL) STRICT, WITHOUT ROWID;
 -- One code a subject: a new one ends the last.
@@ -40,6 +40,18 @@ CREATE TABLE people (
 -- Numbers that were asked about before they were bound to this subject.
 CREATE TABLE aliases (subject BLOB, alias BLOB, PRIMARY KEY (subject, alias)) STRICT, WITHOUT ROWID;
 CREATE TABLE undelivered (subject BLOB, number INTEGER, PRIMARY KEY (subject, number)) STRICT, WITHOUT ROWID;
+-- Look-ups that are withheld: by their leaf; whose agency's, until when, and what else is known of one (see seals.ts).
+CREATE TABLE seals (idx INTEGER PRIMARY KEY, subject BLOB NOT NULL, seal BLOB NOT NULL) STRICT;
+-- By the opening's number on her chain, the numbers of the sealed entries that it opened, as JSON.
+CREATE TABLE opened (
+  subject BLOB, number INTEGER, delivered INTEGER NOT NULL, sealed TEXT NOT NULL, PRIMARY KEY (subject, number)
+) STRICT, WITHOUT ROWID;
+-- What the log has yet to tell in public: counts by month, and leaves about seals that mean nothing.
+CREATE TABLE seal_counts (
+  month TEXT, agency TEXT, sealed INTEGER NOT NULL, extended INTEGER NOT NULL, opened INTEGER NOT NULL,
+  refused INTEGER NOT NULL, awaited INTEGER NOT NULL, PRIMARY KEY (month, agency)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE inert_seals (idx INTEGER PRIMARY KEY) STRICT;
 -- Public entries that took effect, with the keeper's time of taking each.
 CREATE TABLE documents (idx INTEGER PRIMARY KEY, time INTEGER NOT NULL, document TEXT NOT NULL, signatures TEXT NOT NULL) STRICT;
 CREATE TABLE imports (idx INTEGER PRIMARY KEY, drawn INTEGER NOT NULL) STRICT;

@@ -94,6 +94,13 @@ export class Subjects {
     return row !== undefined;
   }
 
+  /** W: what is sealed about her is sealed under. */
+  sealKey(subject: Buffer): Buffer {
+    const key = this.#ring.findSubjectKey(subject, 'seal');
+    if (key === 'destroyed') throw new Error('the key of what is sealed is destroyed');
+    return key ?? this.#ring.drawSubjectKey(subject, 'seal');
+  }
+
   isProtected(subject: Buffer): boolean {
     return this.#protections(subject) !== 0;
   }
@@ -123,9 +130,16 @@ export class Subjects {
     this.#store.run('UPDATE subjects SET protected = ? WHERE subject = ?', value, subject);
   }
 
-  /** The subjects of numbers that were asked about while they were nobody's, and then were bound to her. */
+  /**
+   * The subjects of numbers that were asked about while they were nobody's, and then were bound to her. One about which
+   * nothing is known but what is sealed is none of them until that opens: its chain alone would tell.
+   */
   aliases(subject: Buffer): readonly Buffer[] {
-    const rows = this.#store.all('SELECT alias FROM aliases WHERE subject = ?', subject);
+    const rows = this.#store.all(
+      `SELECT alias FROM aliases JOIN subjects ON subjects.subject = aliases.alias
+        WHERE aliases.subject = ? AND view_slot IS NOT NULL`,
+      subject,
+    );
     return rows.map(({ alias }) => Buffer.from(alias as Uint8Array));
   }
 
@@ -155,17 +169,28 @@ export class Subjects {
     );
   }
 
+  /** How many look-ups and extensions are sealed about her, or were. */
+  sealedNumber(subject: Buffer): number {
+    const row = this.#store.get('SELECT sealed FROM subjects WHERE subject = ?', subject);
+    return Number(row?.sealed ?? 0);
+  }
+
+  setSealedNumber(subject: Buffer, number: number): void {
+    this.#store.run('UPDATE subjects SET sealed = ? WHERE subject = ?', number, subject);
+  }
+
   /** What a number brings along that was nobody's until it was bound: its protection, and what was asked by it. */
   #bringAlong(identifier: Identifier, lookup: Buffer, subject: Buffer): void {
     if (this.#people.isProtected(identifier)) this.protect(subject, identifier);
     const askedAbout = this.#store.get(
-      'SELECT 1 FROM subjects WHERE subject = ? AND view_slot IS NOT NULL',
+      'SELECT 1 FROM subjects WHERE subject = ? AND (view_slot IS NOT NULL OR seal_slot IS NOT NULL)',
       lookup,
     );
     // A number by which a code was handed out was somebody's, whose chain stays with that code.
     if (askedAbout === undefined || this.#people.hasHadCode(identifier)) return;
-    const { length } = this.aliases(subject);
-    if (length < ALIASES_MAX) this.#store.run('INSERT INTO aliases VALUES (?, ?)', subject, lookup);
+    const row = this.#store.get('SELECT count(*) AS count FROM aliases WHERE subject = ?', subject);
+    if (Number(row?.count) < ALIASES_MAX)
+      this.#store.run('INSERT INTO aliases VALUES (?, ?)', subject, lookup);
   }
 
   #boundTo(lookup: Buffer, subject: Buffer): boolean {

@@ -12,6 +12,7 @@ import type { LookUps } from './look-ups.ts';
 import { bodyKey } from './preparing.ts';
 import type { Messages } from './protocol.ts';
 import { Refusal } from './refusal.ts';
+import type { Seals } from './seals.ts';
 import type { KeeperStore } from './store.ts';
 import type { Subjects } from './subjects.ts';
 import type { ViewSessions } from './view-sessions.ts';
@@ -22,6 +23,7 @@ export interface ViewingDeps {
   readonly store: KeeperStore;
   readonly subjects: Subjects;
   readonly lookUps: LookUps;
+  readonly seals: Seals;
   readonly views: ViewSessions;
   readonly following: Following;
   readonly signing: SigningKey;
@@ -48,7 +50,7 @@ export class Viewing {
   }
 
   #subjectView({ subject, controller, alias }: Opened, session: string, now: number): SubjectView {
-    const { store, subjects, following, signing } = this.#deps;
+    const { store, subjects, seals, following, signing } = this.#deps;
     const { number, chain } = subjects.chain(subject);
     const head: Head = {
       type: 'head',
@@ -72,6 +74,11 @@ export class Viewing {
       subject,
       first,
     );
+    const opened = seals.openedOf(subject, first).map(({ number: opening, delivered, sealed }) => {
+      const key = subjects.sealKey(subject);
+      const keys = sealed.map((each) => bodyKey(key, each));
+      return { number: opening, delivered, bodyKeys: base64(Buffer.concat(keys)) };
+    });
     return {
       head: text,
       signature: base64(sign(signing, signingInput(text))),
@@ -80,6 +87,7 @@ export class Viewing {
       undelivered: undelivered.map((row) => Number(row.number)),
       first,
       bodyKeys: base64(Buffer.concat(bodyKeys)),
+      opened,
     };
   }
 }
