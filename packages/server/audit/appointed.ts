@@ -115,7 +115,7 @@ export class Appointed {
   take(notices: readonly Notice[], { origin, now }: { origin: string; now: number }): void {
     for (const notice of notices) {
       if (typeof notice === 'number') this.#takeHour(notice, now);
-      else this.#takeLeaf(notice, origin, now);
+      else if (notice instanceof Uint8Array) this.#takeLeaf(notice, origin, now);
     }
     this.#forget();
   }

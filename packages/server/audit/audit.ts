@@ -12,6 +12,8 @@ import { httpFiles } from './http.ts';
 import type { PartTask } from './part.ts';
 import { verifyPart } from './part.ts';
 import { verifyFolder } from './processes.ts';
+import type { SealCounts } from './seals.ts';
+import { SealsSeen } from './seals.ts';
 import type { LogSource } from './source.ts';
 import { CHECKPOINT, folderFiles, sourceOf } from './source.ts';
 import type { AuditState } from './state.ts';
@@ -64,6 +66,8 @@ export interface AuditReport {
   readonly rememberedSize: number;
   /** All leaves of the verified tree by kind; null where it is not verified. */
   readonly counts: LeafCounts | null;
+  /** What is sealed and not opened, by the leaves alone; null where the tree is not verified. */
+  readonly seals: SealCounts | null;
   /** Files with checkpoints that cannot both be right. */
   readonly evidence: readonly string[];
   /** The key that signs the log by its own entries, where that is another than the one it was audited by. */
@@ -101,6 +105,7 @@ class Audit {
   #offered: SignedCheckpoint | null = null;
   #witnessing: Witnessing | null = null;
   #counts: LeafCounts | null = null;
+  #seals: SealCounts | null = null;
   #evidence: readonly string[] = [];
   #nextKey: NextKey | null = null;
 
@@ -133,7 +138,10 @@ class Audit {
     if (policy === null && !appointed.isCosigned(offered.note, this.#terms.now())) {
       this.findings.push({ code: 'missing-cosignatures', at: CHECKPOINT });
     }
-    await this.#remember(offered, found.range, { fresh: found.counts, appointed });
+    const seals = this.#readSeals(found.notices);
+    this.#seals = seals.count(this.#terms.now());
+    if (this.#seals.overdue > 0) this.findings.push({ code: 'overdue-seals', at: null });
+    await this.#remember(offered, found.range, { fresh: found.counts, appointed, seals });
   }
 
   report(): AuditReport {
@@ -143,6 +151,7 @@ class Audit {
       cosigned: this.#witnessing?.time ?? null,
       rememberedSize: this.#state?.checkpoint.size ?? 0,
       counts: this.#counts,
+      seals: this.#seals,
       evidence: this.#evidence,
       nextKey: this.#nextKey,
     };
@@ -163,11 +172,12 @@ class Audit {
   }
 
   /**
-   * Whether the remembered leaves are read once more: the state is from before it was remembered whom they appoint, and
-   * some of them are public.
+   * Whether the remembered leaves are read once more: the state is from before it was remembered whom they appoint, or
+   * what they seal, and some of them are public.
    */
   get #readsAnew(): boolean {
-    return this.#state?.appointed === null && this.#state.counts.public > 0;
+    if (this.#state === null || this.#state.counts.public === 0) return false;
+    return this.#state.appointed === null || this.#state.seals === null;
   }
 
   /** Where all was read anew, the tree must still begin with the remembered one. */
@@ -181,16 +191,31 @@ class Audit {
 
   #readAppointed(notices: TreeVerification['notices']): Appointed {
     const { key, now } = this.#terms;
-    const kept = this.#state?.appointed ?? null;
+    const kept = (this.#readsAnew ? null : this.#state?.appointed) ?? null;
     const appointed = kept === null ? new Appointed() : Appointed.from(kept);
     appointed.take(notices, { origin: key.name, now: now() });
     return appointed;
   }
 
+  #readSeals(notices: TreeVerification['notices']): SealsSeen {
+    const kept = (this.#readsAnew ? null : this.#state?.seals) ?? null;
+    const seals = kept === null ? new SealsSeen() : SealsSeen.from(kept);
+    seals.take(notices, this.#terms.key.name);
+    return seals;
+  }
+
   async #remember(
     checkpoint: SignedCheckpoint,
     range: CompactRange,
-    { fresh, appointed }: { readonly fresh: LeafCounts; readonly appointed: Appointed },
+    {
+      fresh,
+      appointed,
+      seals,
+    }: {
+      readonly fresh: LeafCounts;
+      readonly appointed: Appointed;
+      readonly seals: SealsSeen;
+    },
   ): Promise<void> {
     const { statePath, key, now, maxAgeSeconds } = this.#terms;
     const old = this.#state;
@@ -204,7 +229,14 @@ class Audit {
     if (maxAgeSeconds !== null && now() - time > maxAgeSeconds * 1000) {
       this.findings.push({ code: 'stale', at: CHECKPOINT });
     }
-    const state = { checkpoint, range, counts, changed, appointed: appointed.keep() };
+    const state = {
+      checkpoint,
+      range,
+      counts,
+      changed,
+      appointed: appointed.keep(),
+      seals: seals.keep(),
+    };
     if (statePath !== null) await saveState(statePath, key, state);
   }
 

@@ -2,7 +2,8 @@
  * What an audit finds wrong. Closed; each makes the command exit with 1. `fork`: two signed checkpoints that no one
  * tree has · `shrunk`: smaller than the one remembered · `hole`: a tile or bundle is not there · `tile-differs`,
  * `bundle-differs`: not of the tree · `root-differs`: what is served is not the tree that was signed · `stale`: older
- * than allowed · `missing-cosignatures`: too few of a policy's witnesses, or of those that the log appoints ·
+ * than allowed · `overdue-seals`: sealed look-ups of which the month has been over for two days, and that no leaf
+ * opens · `missing-cosignatures`: too few of a policy's witnesses, or of those that the log appoints ·
  * `no-checkpoint`, `bad-checkpoint`: none, or not one that the log's key signed · `bad-response`: too long, or sent
  * elsewhere · `unreachable`: no answer in time · `bad-state`: what was remembered is damaged or another log's.
  */
@@ -15,6 +16,7 @@ export type AuditCode =
   | 'hole'
   | 'missing-cosignatures'
   | 'no-checkpoint'
+  | 'overdue-seals'
   | 'root-differs'
   | 'shrunk'
   | 'stale'

@@ -8,9 +8,10 @@ export interface LeafCounts {
   unknown: number;
 }
 
-/** Bytes of every leaf about a person. */
+/** Bytes of a leaf about a person that neither seals nor opens. */
 export const PERSONAL_BYTES = 77;
 const PERSONAL_START = Buffer.from('amanat/v1 person ');
+const SEAL_STARTS = ['amanat/v1 sealed ', 'amanat/v1 opened '].map((start) => Buffer.from(start));
 const PUBLIC_START = Buffer.from('amanat/v1 public\n');
 
 const LEAF_PREFIX = 0;
@@ -65,7 +66,13 @@ function count(counts: LeafCounts, bytes: Uint8Array, start: number, end: number
   if (end - start === PERSONAL_BYTES && begins(bytes, start, end, PERSONAL_START))
     counts.personal += 1;
   else if (begins(bytes, start, end, PUBLIC_START)) counts.public += 1;
+  else if (isAboutSeals(bytes, start, end)) counts.personal += 1;
   else counts.unknown += 1;
+}
+
+/** Whether what stands from `start` to `end` begins as a leaf that seals or opens. */
+export function isAboutSeals(bytes: Uint8Array, start: number, end: number): boolean {
+  return SEAL_STARTS.some((each) => begins(bytes, start, end, each));
 }
 
 /** Whether what stands from `start` to `end` begins so. Byte by byte: that is quicker for so few than any call. */

@@ -1,5 +1,5 @@
 import { hourStart, parseLeafOrNull } from '@amanat/core/log';
-import { begins, PERSONAL_BYTES } from './hashing.ts';
+import { begins, isAboutSeals, PERSONAL_BYTES } from './hashing.ts';
 
 /** Documents that are noticed in a bundle, and in a part. A log that enters more hides the later ones, for all to see. */
 const DOCUMENTS_MAX = 256;
@@ -7,26 +7,32 @@ const DOCUMENTS_MAX = 256;
 const HOUR_END = 31;
 const PERSONAL_START = Buffer.from('amanat/v1 person ');
 const PUBLIC_START = Buffer.from('amanat/v1 public\n');
-const MARKS = ['witnesses', 'broken-glass', 'log-key'].map((type) =>
+const MARKS = ['witnesses', 'broken-glass', 'log-key', 'seals-counted'].map((type) =>
   Buffer.from(`"type":"${type}"`),
 );
 
+/** A leaf that seals or opens, and where it stands. */
+export interface SealNotice {
+  readonly index: number;
+  readonly leaf: Uint8Array;
+}
+
 /**
- * What of a log's leaves, in order, tells who has to cosign: when the hour of a leaf about a person begins, in
- * milliseconds, where it is later than any before; a public leaf that may appoint witnesses, break the glass, or
- * name another key of the log's, or that begins the log.
+ * What of a log's leaves, in order, tells who has to cosign, and what is sealed: when the hour of a leaf about a person
+ * begins, in milliseconds, where it is later than any before; a public leaf that may appoint witnesses, break the glass,
+ * name another key of the log's or count seals, or that begins the log; a leaf that seals or opens.
  */
-export type Notice = number | Uint8Array;
+export type Notice = number | Uint8Array | SealNotice;
 
 /** Adds what follows, of which no hour is needed that is no later than those before. */
 export function addNotices(notices: Notice[], more: readonly Notice[]): void {
   let latest = notices.findLast((notice) => typeof notice === 'number') ?? -1;
-  let documents = notices.filter((notice) => typeof notice !== 'number').length;
+  let documents = notices.filter((notice) => notice instanceof Uint8Array).length;
   for (const notice of more) {
     if (typeof notice === 'number') {
       if (notice <= latest) continue;
       latest = notice;
-    } else if (++documents > DOCUMENTS_MAX) continue;
+    } else if (notice instanceof Uint8Array && ++documents > DOCUMENTS_MAX) continue;
     notices.push(notice);
   }
 }
@@ -50,6 +56,11 @@ export function noticesOf(
       if (leaf === null || leaf.kind === 'public') continue;
       parsed = bytes.subarray(start, start + HOUR_END);
       addNotices(found, [hourStart(leaf.hour)]);
+    } else if (isAboutSeals(bytes, start, at)) {
+      const leaf = parseLeafOrNull(bytes.subarray(start, at));
+      if (leaf === null || leaf.kind === 'public') continue;
+      const notice = { index: first + index, leaf: new Uint8Array(bytes.subarray(start, at)) };
+      addNotices(found, [hourStart(leaf.hour), notice]);
     } else if (begins(bytes, start, at, PUBLIC_START)) {
       const leaf = bytes.subarray(start, at);
       const isOfNote = first + index === 0 || MARKS.some((mark) => leaf.includes(mark));

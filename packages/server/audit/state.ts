@@ -19,6 +19,8 @@ import type { SignedCheckpoint } from './checkpoint.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { AuditError } from './errors.ts';
 import type { LeafCounts } from './hashing.ts';
+import type { KeptSeals } from './seals.ts';
+import { readSealsSeen, SealsSeen } from './seals.ts';
 
 /** Nodes of a tree's right edge: one a level. */
 const HASHES_MAX = 53;
@@ -36,6 +38,7 @@ const readV3 = object({
   format: oneOf('amanat-audit/v3'),
   ...members,
   appointed: nullable(readAppointed),
+  seals: nullable(readSealsSeen),
 });
 
 /** What an audit remembers of a log: the last tree that it has verified, leaf by leaf. */
@@ -47,13 +50,17 @@ export interface AuditState {
   readonly changed: number;
   /** Who has to cosign and who signs, by its public entries; null in a state from before this was remembered. */
   readonly appointed: KeptAppointed | null;
+  /** What is sealed; null in a state from before this was remembered. */
+  readonly seals: KeptSeals | null;
 }
 
 function readState(value: Json): AuditStateText {
-  const { appointed, ...rest } = (value ?? {}) as Readonly<Record<string, Json>>;
-  if (rest.format === 'amanat-audit/v3') return readV3({ ...rest, appointed } as Json, '');
-  // What they knew of who is appointed is less: it is read anew.
-  return { ...readEarlier(rest, ''), appointed: null };
+  const { appointed, seals, ...rest } = (value ?? {}) as Readonly<Record<string, Json>>;
+  if (rest.format === 'amanat-audit/v3') {
+    return readV3({ ...rest, appointed, seals } as Json, '');
+  }
+  // What they knew of who is appointed is less, and nothing of seals: it is read anew.
+  return { ...readEarlier(rest, ''), appointed: null, seals: null };
 }
 
 type AuditStateText = Omit<ReturnType<typeof readV3>, 'format'>;
@@ -75,8 +82,10 @@ export async function loadState(path: string, key: NoteKey): Promise<AuditState 
     const checkpoint = openCheckpoint(state.checkpoint, parseVerifierKey(state.key));
     const range = CompactRange.from(checkpoint.size, state.hashes.map(fromBase64));
     if (equal(range.root(), checkpoint.root)) {
-      const { leaves: counts, changed, appointed } = state;
-      return { checkpoint, range, counts, changed, appointed };
+      const { leaves: counts, changed, appointed, seals } = state;
+      // What it remembers must be what it can go on from.
+      if (seals !== null) SealsSeen.from(seals);
+      return { checkpoint, range, counts, changed, appointed, seals };
     }
   } catch (cause) {
     if (!(cause instanceof CoreError || cause instanceof SyntaxError)) throw cause;
@@ -96,7 +105,7 @@ async function readIfThere(path: string): Promise<string | null> {
 
 /** Remembers a verified tree, durably. @throws whatever the file system throws */
 export async function saveState(path: string, key: NoteKey, state: AuditState): Promise<void> {
-  const { checkpoint, range, counts, changed, appointed } = state;
+  const { checkpoint, range, counts, changed, appointed, seals } = state;
   const written = {
     format: 'amanat-audit/v3',
     key: formatVerifierKey(key),
@@ -105,6 +114,7 @@ export async function saveState(path: string, key: NoteKey, state: AuditState): 
     leaves: counts,
     changed,
     appointed,
+    seals,
   };
   await writeDurably(path, `${JSON.stringify(written, null, 2)}\n`);
 }

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { base64 } from '@amanat/core/bytes';
+import { signingInput, writeDocument } from '@amanat/core/grants';
+import type { SigningKey } from '@amanat/core/keys';
+import { generateSigningKey, sign } from '@amanat/core/keys';
+import type { PersonalLeaf } from '@amanat/core/log';
+import { encodePersonalLeaf, formatVerifierKey, noteKey } from '@amanat/core/log';
+import { runHere } from '../cli/_around.ts';
+import { encodeSigned } from '../log/log.ts';
+import { auditTerms, TestLog } from './_log.ts';
+import type { AuditTerms } from './audit.ts';
+import { auditLog } from './audit.ts';
+
+const DAY = 86_400_000;
+/** Two days after November: what was to open in it is overdue. */
+const OVER = Date.UTC(2026, 11, 3);
+const keeper = generateSigningKey('ed25519');
+const text32 = () => generateSigningKey('ed25519').public.text;
+
+describe('an audit of a log in which look-ups are sealed', () => {
+  let folder: string;
+  let files: string;
+  let statePath: string;
+  let log: TestLog;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'amanat-seals-'));
+    files = join(folder, 'files');
+    statePath = join(folder, 'state.json');
+    log = new TestLog();
+    begin();
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  function begin(): void {
+    const document = writeDocument<'genesis'>({
+      type: 'genesis',
+      origin: log.key.name,
+      mode: 'demo',
+      logKey: formatVerifierKey(noteKey(log.key.name, log.key.publicKey)),
+      keeperKey: keeper.public.text,
+      keeperSealingKey: `${'A'.repeat(87)}=`,
+      administrators: [text32(), text32()],
+      registrar: text32(),
+      activationSeconds: 0,
+      time: 0,
+    });
+    log.leaves.push(encodeSigned({ document, signatures: [] }) as Uint8Array);
+  }
+
+  type About =
+    | Pick<Extract<PersonalLeaf, { kind: 'sealed' }>, 'kind' | 'month' | 'extends'>
+    | Pick<Extract<PersonalLeaf, { kind: 'opened' }>, 'kind' | 'seal'>;
+  /** Gives where the leaf stands. */
+  function add(about: About): number {
+    const commitment = Buffer.alloc(32, log.leaves.length);
+    log.leaves.push(encodePersonalLeaf({ hour: '2026-10-01T09Z', commitment, ...about }));
+    return log.leaves.length - 1;
+  }
+  const seal = (month: string, extended: number | null = null) =>
+    add({ kind: 'sealed', month, extends: extended });
+  const open = (index: number) => add({ kind: 'opened', seal: index });
+  function count(inert: readonly number[], key: SigningKey = keeper): void {
+    const size = log.leaves.length;
+    const document = writeDocument<'seals-counted'>({
+      type: 'seals-counted',
+      counts: [],
+      inert,
+      size,
+      time: 0,
+    });
+    const signature = base64(sign(key, signingInput(document)));
+    const signatures = [{ key: key.public.id, signature }];
+    log.leaves.push(encodeSigned({ document, signatures }) as Uint8Array);
+  }
+
+  async function audit(options: Partial<AuditTerms> = {}) {
+    log.publish(files);
+    const terms = auditTerms({ directory: files }, log.key, { now: () => OVER, ...options });
+    const { findings, seals } = await auditLog(terms);
+    return [findings.map(({ code }) => code), seals?.open, seals?.overdue];
+  }
+  const OVERDUE = ['overdue-seals'];
+
+  it('finds what is overdue, from two days after its month on', async () => {
+    seal('2026-11');
+    seal('2026-12');
+    assert.deepEqual(await audit({ now: () => OVER - 1 }), [[], 2, 0]);
+    assert.deepEqual(await audit(), [OVERDUE, 2, 1]);
+    assert.deepEqual(await audit({ now: () => OVER + 31 * DAY }), [OVERDUE, 2, 2]);
+  });
+
+  it('does not find what was opened, or is sealed for longer', async () => {
+    const first = seal('2026-11');
+    const second = seal('2026-11');
+    const extension = seal('2027-02', second);
+    assert.deepEqual(await audit(), [OVERDUE, 2, 1]);
+    open(first);
+    assert.deepEqual(await audit(), [[], 1, 0]);
+    // What extends it is no seal of its own, and an earlier month moves nothing.
+    open(extension);
+    seal('2026-10', second);
+    assert.deepEqual(await audit(), [[], 1, 0]);
+    assert.deepEqual(await audit({ now: () => Date.UTC(2027, 2, 3) }), [OVERDUE, 1, 1]);
+  });
+
+  it('counts nothing that the keeper calls inert, and believes nobody else that it is', async () => {
+    const hidden = seal('2026-11');
+    const forged = open(hidden);
+    const left = seal('2026-11');
+    assert.deepEqual(await audit(), [OVERDUE, 1, 1]);
+    count([forged, left], generateSigningKey('ed25519'));
+    assert.deepEqual(await audit(), [OVERDUE, 1, 1]);
+    count([left]);
+    assert.deepEqual(await audit(), [[], 0, 0]);
+    count([forged]);
+    assert.deepEqual(await audit(), [OVERDUE, 1, 1]);
+    open(hidden);
+    assert.deepEqual(await audit(), [[], 0, 0]);
+    const moved = seal('2026-11');
+    const extension = seal('2027-11', moved);
+    assert.deepEqual(await audit(), [[], 1, 0]);
+    count([extension]);
+    assert.deepEqual(await audit(), [OVERDUE, 1, 1]);
+  });
+
+  it('remembers them, over parts and without reading again', async () => {
+    const early = seal('2026-11');
+    const other = seal('2026-11');
+    log.grow(600);
+    assert.deepEqual(await audit({ statePath }), [OVERDUE, 2, 2]);
+    const forged = open(early);
+    assert.deepEqual(await audit({ statePath }), [OVERDUE, 1, 1]);
+    log.grow(300);
+    open(other);
+    assert.deepEqual(await audit({ statePath }), [[], 0, 0]);
+    count([forged]);
+    assert.deepEqual(await audit({ statePath }), [OVERDUE, 1, 1]);
+  });
+
+  it('reads all anew for a memory from before it counted them', async () => {
+    seal('2026-11');
+    await audit({ statePath });
+    const { seals: _seals, ...old } = JSON.parse(readFileSync(statePath, 'utf8'));
+    writeFileSync(statePath, JSON.stringify({ ...old, format: 'amanat-audit/v2' }));
+    log.grow(3);
+    assert.deepEqual(await audit({ statePath }), [OVERDUE, 1, 1]);
+  });
+
+  it('is told by the command, which exits with 1', async () => {
+    seal('2020-01');
+    log.publish(files);
+    const ran = await runHere(['audit', files, '--key', formatVerifierKey(log.key)]);
+    assert.equal(ran.code, 1);
+    assert.match(ran.stdout, /Sealed: 1 not opened yet, 1 overdue\./);
+    assert.match(ran.stdout, /WRONG overdue-seals: /);
+  });
+});
