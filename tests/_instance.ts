@@ -35,6 +35,7 @@ import { readShipped } from '../packages/server/holdings/shipped.ts';
 import { LogKeys } from '../packages/server/log/keys.ts';
 import { Log } from '../packages/server/log/log.ts';
 import { createSqliteLogStore } from '../packages/server/log/store-sqlite.ts';
+import { createSeals } from '../packages/server/seals/seals.ts';
 import { openDatabase } from '../packages/server/storage/sqlite.ts';
 
 export const ORIGIN = 'journey.example/log';
@@ -264,9 +265,9 @@ export class Instance {
   }
 
   /** Enters a document in both administrators' names. */
-  async enter<T extends 'agency' | 'certificate' | 'declaration' | 'grants' | 'revocation'>(
-    document: DocumentOf<T>,
-  ): Promise<number> {
+  async enter<
+    T extends 'agency' | 'certificate' | 'declaration' | 'grants' | 'revocation' | 'seal-rules',
+  >(document: DocumentOf<T>): Promise<number> {
     const signed = this.sign(writeDocument<T>(document), 'administrator-1', 'administrator-2');
     const entered = await this.gateway.log.appendPublic(signed);
     if ('refused' in entered) throw new Error(`not entered: ${document.type}, ${entered.refused}`);
@@ -345,7 +346,8 @@ export class Instance {
 
   /** An approver's signature over a request. */
   approve(name: Name, request: Signed): Signed {
-    return signApproval(this.key(name), request, { now: Date.now(), random: randomBytes });
+    const now = Date.now() + this.clockMs;
+    return signApproval(this.key(name), request, { now, random: randomBytes });
   }
 
   /** Protects a subject, or ends it. */
@@ -383,10 +385,13 @@ export class Instance {
     return pid;
   }
 
-  async startKeeper(): Promise<void> {
+  /** @param clockMs added to the keeper's clock */
+  async startKeeper(clockMs = 0): Promise<void> {
     const { keeper, keeperSocket, passphrase } = this.paths;
     const places = { dir: keeper, socket: keeperSocket, passphraseFile: passphrase };
-    const child = spawn(process.execPath, keeperArguments(places), {
+    const shifted = `const now = Date.now; Date.now = () => now() + ${clockMs};`;
+    const clock = clockMs === 0 ? [] : ['--import', `data:text/javascript,${shifted}`];
+    const child = spawn(process.execPath, [...clock, ...keeperArguments(places)], {
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     });
     await new Promise<void>((resolve, reject) => {
@@ -477,6 +482,7 @@ async function openGateway(
     custody,
     certify: async () => {},
   });
+  const seals = createSeals({ disclosure, keeper, log });
   await log.ready();
   custody.imports.recover();
   await disclosure.start();
@@ -487,7 +493,9 @@ async function openGateway(
     custody,
     disclosure,
     citizen,
+    seals,
     close: async () => {
+      seals[Symbol.dispose]();
       await disclosure.close();
       await log.close();
       await client[Symbol.asyncDispose]();

@@ -19,6 +19,7 @@ import { AuditError } from '../packages/server/audit/errors.ts';
 import { bundleHashes } from '../packages/server/audit/hashing.ts';
 import { parsePrefix } from '../packages/server/audit/http.ts';
 import { noticesOf } from '../packages/server/audit/notices.ts';
+import { readSealsSeen, SealsSeen } from '../packages/server/audit/seals.ts';
 import { sourceOf } from '../packages/server/audit/source.ts';
 import { loadState, saveState } from '../packages/server/audit/state.ts';
 import {
@@ -43,6 +44,7 @@ import {
   readPolicy,
 } from '../packages/server/cli/log-place.ts';
 import { parseArguments } from '../packages/server/cli/options.ts';
+import { parseSealRules } from '../packages/server/cli/seal-rules-file.ts';
 import { readYamlFile } from '../packages/server/cli/yaml-file.ts';
 import { ConfigError, readConfig } from '../packages/server/config/config.ts';
 import { readAnnouncement, toMapping } from '../packages/server/custody/announcement.ts';
@@ -74,6 +76,7 @@ import type { PlainValue } from '../packages/server/holdings/yaml.ts';
 import { readYaml } from '../packages/server/holdings/yaml.ts';
 import { readLogKey } from '../packages/server/log/key.ts';
 import { decodeSigned, encodeSigned } from '../packages/server/log/signed.ts';
+import { readExtensionBody } from '../packages/server/seals/body.ts';
 import { WitnessError } from '../packages/server/witness/errors.ts';
 import { createWitnessFolder, openWitnessFolder } from '../packages/server/witness/folder.ts';
 import { readAddCheckpoint } from '../packages/server/witness/request.ts';
@@ -417,6 +420,13 @@ function bodyParsers(): readonly FuzzedParser[] {
       throws: isDocument,
     }),
     parser({
+      file: 'packages/server/seals/body.ts',
+      name: 'readExtensionBody',
+      inputs: jsonLike({ document: textOf('seal-extension'), signatures, approval }),
+      parse: readExtensionBody,
+      throws: isDocument,
+    }),
+    parser({
       ...citizen,
       name: 'readCodeBody',
       inputs: jsonLike({ document: textOf('code'), signatures }),
@@ -520,6 +530,14 @@ function fileParsers(scratch: Scratch): readonly FuzzedParser[] {
       ...cli('parseGrants', 'grants-file'),
       inputs: jsonLike(plainOf(demo('grants.yaml'))),
       parse: (value) => parseGrants(value as PlainValue),
+      throws: isCliError,
+    }),
+    parser({
+      ...cli('parseSealRules', 'seal-rules-file'),
+      inputs: jsonLike(
+        plainOf(readFileSync(new URL('../docs/examples/seal-rules.yaml', import.meta.url))),
+      ),
+      parse: (value) => parseSealRules(value as PlainValue),
       throws: isCliError,
     }),
     parser({
@@ -682,6 +700,11 @@ function auditParsers(scratch: Scratch): readonly FuzzedParser[] {
       appointments: [],
       logKeys: [],
     },
+    seals: { keeper: null, seals: [] },
+  };
+  const seals = {
+    keeper: null,
+    seals: [{ index: 3, month: '2027-01', claims: [{ at: 9, month: '2027-02' }] }],
   };
   const textOf = (type: string) => documents.find((each) => each.type === type)?.document ?? '{}';
   const times = { takenAfter: NOW, firstHour: NOW, takenBy: null };
@@ -695,6 +718,9 @@ function auditParsers(scratch: Scratch): readonly FuzzedParser[] {
   const leavesOfNote = encodeEntryBundle([
     encodePublicLeaf({ document: textOf('genesis'), signatures: [] }),
     utf8(`amanat/v1 person 2026-11-23T09Z ${'A'.repeat(43)}=\n`),
+    utf8(`amanat/v1 sealed 2026-11-23T09Z ${'A'.repeat(43)}= 2027-01\n`),
+    utf8(`amanat/v1 opened 2026-11-23T09Z ${'A'.repeat(43)}= 2\n`),
+    encodePublicLeaf({ document: textOf('seals-counted'), signatures: [] }),
     encodePublicLeaf({ document: textOf('witnesses'), signatures: [] }),
   ]);
   const bundle = encodeEntryBundle(
@@ -718,6 +744,21 @@ function auditParsers(scratch: Scratch): readonly FuzzedParser[] {
         const found = new Appointed();
         found.take(noticesOf(bytes, { first: 0, old: 0 }), { origin: log.name, now: NOW });
         return found.keep();
+      },
+    }),
+    parser({
+      ...audit('readSealsSeen', 'seals'),
+      inputs: jsonLike(seals),
+      parse: (value) => SealsSeen.from(readSealsSeen(value as Json, '')).keep(),
+      throws: core('bad-document', 'bad-key'),
+    }),
+    parser({
+      ...audit('noticesOf', 'seals'),
+      inputs: bytesLike(leavesOfNote),
+      parse: (bytes) => {
+        const found = new SealsSeen();
+        found.take(noticesOf(bytes, { first: 0, old: 0 }), log.name);
+        return [found.keep(), found.count(NOW)];
       },
     }),
     parser({

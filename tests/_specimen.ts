@@ -294,12 +294,15 @@ export class Specimen implements Disposable {
     try {
       const log = createSqliteLogStore(database);
       // Reading needs the store alone.
-      const store: Partial<ImportDeps> = { store: new SqliteCustodyStore(database) };
+      const store: Partial<ImportDeps> = {
+        store: new SqliteCustodyStore(database),
+        log: { register: new Register() } as ImportDeps['log'],
+      };
       const custody = createCustody(store as ImportDeps);
       for (const person of this.people) {
         const subjects = person.view.subjects.map((each) => {
           const { subject, controller } = readHead(each.head);
-          return { subject, controller, entries: entriesOf(log, subject) };
+          return { subject, controller, entries: entriesOf(log, subject), sealed: [] };
         });
         const answer = JSON.stringify(subjects);
         if (this.#foundTrue.get(person.cnic) === answer) continue;

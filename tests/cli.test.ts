@@ -413,6 +413,63 @@ describe('amanat, by its command line', () => {
     await ok(`${REQUEST} --holding sim-registrations:identity`, `cnic:${CNIC}\n`);
   });
 
+  it('withholds a look-up until a date where rules allow it and two people sign, and counts it in public', async () => {
+    const sealed = (until: string) =>
+      `${REQUEST} --holding sim-registrations:identity --seal-ground CrimeInvestigation --seal-until ${until}`;
+    const dateIn = (days: number) =>
+      new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
+    const early = await refused(sealed(dateIn(9)), `cnic:${CNIC}\n`);
+    assert.equal(early.reason, 'seal-undeclared-agency');
+    assert.match((await run('seals show')).stdout, /nothing can be sealed/);
+    const half = await run(
+      `${REQUEST} --holding sim-registrations --seal-until ${dateIn(9)}`,
+      `cnic:${CNIC}\n`,
+    );
+    assert.equal(half.code, 2);
+    const rules = readFileSync(
+      join(import.meta.dirname, '../docs/examples/seal-rules.yaml'),
+      'utf8',
+    );
+    write('seal-rules.yaml', rules);
+    write('bad-rules.yaml', rules.replace('days at most: 365', 'days at most: 0'));
+    const bad = await refused('seals declare bad-rules.yaml --as admin-a.pem --as admin-b.pem');
+    assert.equal(bad.reason, 'bad-value');
+    await ok('seals declare seal-rules.yaml --as admin-a.pem --as admin-b.pem');
+    const shown = await run('seals show');
+    assert.match(shown.stdout, /Investigation of a crime/);
+    const before = await ok('history --keys keys.json', code);
+
+    const asked = await ok(sealed(dateIn(30)), `cnic:${CNIC}\n`);
+    assert.deepEqual([asked.outcome, asked.reasons], ['second-person', ['sealed']]);
+    const answer = await ok(`approve ${asked.file} --as approver.pem`);
+    const [result] = answer.results as (Result & { readonly index: number })[];
+    assert.ok(result?.records.length);
+    const extend = `seals extend ${result.index} --as officer.pem --ground CrimeInvestigation`;
+    const written = await ok(`${extend} --until ${dateIn(60)}`);
+    assert.equal(written.outcome, 'written');
+    await ok(`approve ${written.file} --as approver.pem`);
+    await ok(`${extend} --until ${dateIn(380)} --out long.json`);
+    const long = await refused('approve long.json --as approver.pem');
+    assert.equal(long.reason, 'seal-too-long');
+    const nothing = result.index + 1000;
+    await ok(`${extend.replace(String(result.index), String(nothing))} --until ${dateIn(60)}`);
+    const unknown = await refused(`approve extension-${nothing}.json --as approver.pem`);
+    assert.equal(unknown.reason, 'unknown-seal');
+
+    // Two looks of hers, and nothing else, came onto her chains.
+    const after = await ok('history --keys keys.json', code);
+    const numbers = ({ chains }: Json) =>
+      (chains as { readonly number: number }[]).map(({ number }) => number);
+    assert.deepEqual(
+      numbers(after),
+      numbers(before).map((number) => number + 1),
+    );
+    assert.doesNotMatch(JSON.stringify(after), /seal-extended|"withheld":\[\{/);
+    const audited = await run(`audit ${join(dir, 'log', 'public')} --keys keys.json`);
+    assert.match(audited.stdout, /Sealed: 1 not opened yet, 0 overdue/);
+    assert.equal((await ok('verify --keys keys.json')).verified, true);
+  });
+
   it('backs up keeper and store while they serve, and restores neither over them', async () => {
     await ok('backup --keeper safe-keeper');
     await ok('backup --store safe-store');

@@ -30,6 +30,8 @@ import { createSqliteLogStore } from './log/store-sqlite.ts';
 import manifest from './package.json' with { type: 'json' };
 import { createPeople } from './people/people.ts';
 import { peopleRoutes } from './people/routes.ts';
+import { sealRoutes } from './seals/routes.ts';
+import { createSeals } from './seals/seals.ts';
 import { shreddingRoutes } from './shredding/routes.ts';
 import { createShredding } from './shredding/shredding.ts';
 import { createSqliteCertificateStore } from './shredding/store-sqlite.ts';
@@ -189,20 +191,22 @@ function createParts({ config, paths, database, keeper, now, logger }: PartsDeps
   };
   const citizen = createCitizen({ disclosure, keeper, log, custody, certify });
   const people = createPeople({ log });
+  const seals = createSeals({ disclosure, keeper, log });
   let isRecovered = false;
   log.onOpen(() => {
     if (isRecovered) return;
     isRecovered = true;
     custody.imports.recover();
-    void disclosure.start();
+    void disclosure.start().then(() => seals.look());
   });
   const close = async () => {
+    seals[Symbol.dispose]();
     shredding[Symbol.dispose]();
     await disclosure.close();
     await custody.imports.close();
     await log.close();
   };
-  return { log, custody, disclosure, citizen, people, shredding, close };
+  return { log, custody, disclosure, citizen, people, seals, shredding, close };
 }
 
 interface AppDeps extends Omit<PartsDeps, 'database'> {
@@ -212,7 +216,7 @@ interface AppDeps extends Omit<PartsDeps, 'database'> {
 
 async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   const { config, paths, parts, keeper, now, logger, pages } = deps;
-  const { log, custody, disclosure, citizen, people, shredding } = parts;
+  const { log, custody, disclosure, citizen, people, seals, shredding } = parts;
   const { mode, trustedProxy } = config;
   const { version } = manifest;
   const witnessed = () => log.witnessed();
@@ -224,6 +228,7 @@ async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(importRoutes, { custody });
   await app.register(requestRoutes, { disclosure });
   await app.register(citizenRoutes, { citizen });
+  await app.register(sealRoutes, { seals });
   await app.register(shreddingRoutes, { shredding });
   await app.register(pageRoutes, { directory: pages });
   return app;

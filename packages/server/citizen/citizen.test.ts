@@ -37,6 +37,8 @@ function fakeCitizen(answered: () => Promise<Answered>, number = 3) {
         order.push('flush');
         return 'a checkpoint';
       },
+      register: { latestVersion: () => 0 },
+      openedOf: () => [],
       entriesOf: (_subject, first, max) => {
         ranges.push([first, max]);
         return [{ number, index: 7, body: Uint8Array.of(1) }];

@@ -1,11 +1,11 @@
 import { base64 } from '@amanat/core/bytes';
-import type { Signed } from '@amanat/core/grants';
+import type { Register, Signed } from '@amanat/core/grants';
 import { VIEW_ENTRIES_MAX } from '@amanat/core/view';
 import type { AskRejection, KeeperPort } from '@amanat/keeper/client';
 import type { Held } from '../custody/custody.ts';
 import type { Answered, Disclosure, Entered } from '../disclosure/disclosure.ts';
 import { AsksUnavailable } from '../disclosure/disclosure.ts';
-import type { Log } from '../log/log.ts';
+import type { LedgerEntry, Log } from '../log/log.ts';
 import { Attempts } from './attempts.ts';
 
 /** Entries sent beyond those of a view: looks that came between the sign-in and the view. */
@@ -39,10 +39,16 @@ export interface History {
       readonly index: number;
       readonly body: string;
     }[];
+    /** The same of what was withheld and is opened; numbers are among what was sealed. */
+    readonly sealed: readonly {
+      readonly number: number;
+      readonly index: number;
+      readonly body: string;
+    }[];
     readonly held: readonly Held[];
   }[];
-  /** What the law lets be withheld from her: nothing can be, yet. */
-  readonly withheld: { readonly possible: false; readonly count: 0 };
+  /** Whether the law lets look-ups be withheld until a date: the same for everyone, whatever is withheld of whom. */
+  readonly withheld: { readonly possible: boolean };
 }
 
 /** How an attempt to see a history ended. */
@@ -55,7 +61,9 @@ export type HistoryAnswer =
 export interface CitizenDeps {
   readonly disclosure: Pick<Disclosure, 'ask'>;
   readonly keeper: KeeperPort;
-  readonly log: Pick<Log, 'entriesOf' | 'flush' | 'now'>;
+  readonly log: Pick<Log, 'entriesOf' | 'openedOf' | 'flush' | 'now'> & {
+    readonly register: Pick<Register, 'latestVersion'>;
+  };
   readonly custody: { heldAbout(subject: string): readonly Held[] };
   /** Has the keeper certify what it has just destroyed. Never rejects. */
   readonly certify: () => Promise<void>;
@@ -125,9 +133,10 @@ async function showHistory(
       subject,
       controller,
       entries: entriesOf(log, subject, number),
+      sealed: log.openedOf(subject, VIEW_ENTRIES_MAX).map(toAnswer),
       held: erased ? [] : custody.heldAbout(subject),
     })),
-    withheld: { possible: false, count: 0 },
+    withheld: { possible: log.register.latestVersion('seal-rules', '') > 0 },
   };
 }
 
@@ -143,9 +152,11 @@ async function sealedView(keeper: KeeperPort, ask: number): Promise<string> {
 /** @param signIn the number of her sign-in's entry, to which the view reaches at least. */
 function entriesOf(log: CitizenDeps['log'], subject: string, signIn: number) {
   const first = Math.max(1, signIn - VIEW_ENTRIES_MAX + 1);
-  return log
-    .entriesOf(subject, first, VIEW_ENTRIES_MAX + ENTRIES_BEYOND_MAX)
-    .map(({ number, index, body }) => ({ number, index, body: base64(body) }));
+  return log.entriesOf(subject, first, VIEW_ENTRIES_MAX + ENTRIES_BEYOND_MAX).map(toAnswer);
+}
+
+function toAnswer({ number, index, body }: LedgerEntry) {
+  return { number, index, body: base64(body) };
 }
 
 function placesOf(answered: Answered): Placed {

@@ -50,6 +50,10 @@ const shown = Type.Object({
       entries: Type.Array(
         Type.Object({ number: Type.Integer(), index: Type.Integer(), body: Type.String() }),
       ),
+      sealed: Type.Array(
+        Type.Object({ number: Type.Integer(), index: Type.Integer(), body: Type.String() }),
+        { description: 'What was withheld and is opened.' },
+      ),
       held: Type.Array(
         Type.Object({
           holding: Type.String(),
@@ -60,7 +64,11 @@ const shown = Type.Object({
       ),
     }),
   ),
-  withheld: Type.Object({ possible: Type.Boolean(), count: Type.Integer() }),
+  withheld: Type.Object({
+    possible: Type.Boolean({
+      description: 'Whether look-ups can be withheld until a date; the same for everyone.',
+    }),
+  }),
   ...witnessedSchema,
 });
 

@@ -3,9 +3,9 @@ import { tilePath } from '@amanat/core/log';
 import type {
   InstanceAnswer,
   InstanceKeys,
+  ReadEntry,
   Verification,
   VerifiedChain,
-  VerifiedEntry,
   Witnessed,
 } from '@amanat/core/verify';
 import { brokenGlassOf, readInstanceKeys } from '@amanat/core/verify';
@@ -51,15 +51,16 @@ export function verificationJson({
     witnessed,
     chains: chains.map((chain) => ({
       ...chain,
-      entries: chain.entries.map(({ number, index, sound, delivered, statement }) => ({
-        number,
-        index,
-        sound,
-        delivered,
-        statement,
+      entries: chain.entries.map((entry) => ({
+        ...entryJson(entry),
+        withheld: entry.withheld.map(entryJson),
       })),
     })),
   };
+}
+
+function entryJson({ number, index, sound, delivered, statement }: ReadEntry) {
+  return { number, index, sound, delivered, statement };
 }
 
 /** A history in words, newest first, and each check by its name. */
@@ -69,7 +70,12 @@ export async function describeVerification(
 ): Promise<string[]> {
   const agencies = api === null ? new Map<string, string>() : await agencyNames(api);
   const entries = chains.flatMap((chain) =>
-    [...chain.entries].reverse().map((entry) => describeEntry(nameOf(chain), entry, agencies)),
+    [...chain.entries]
+      .reverse()
+      .flatMap((entry) => [
+        describeEntry(nameOf(chain), entry, agencies),
+        ...entry.withheld.map((each) => `  ${describeEntry('was sealed:', each, agencies)}`),
+      ]),
   );
   const completeTo = chains.map(
     (chain) =>
@@ -131,11 +137,11 @@ function nameOf({ controller, alias }: VerifiedChain): string {
 
 function describeEntry(
   chain: string,
-  { number, statement, sound, delivered }: VerifiedEntry,
+  { number, statement, sound, delivered }: ReadEntry,
   agencies: ReadonlyMap<string, string>,
 ): string {
   if (statement === null) return `${chain} ${number}: does not open`;
-  const { time, kind, agency, purpose, legalBasis, reads, refusal } = statement;
+  const { time, kind, agency, purpose, legalBasis, reads, refusal, seal } = statement;
   const who = agency === null ? '' : ` ${agencies.get(agency) ?? agency}`;
   const why = [purpose, legalBasis].flatMap((iri) => (iri === null ? [] : [label(iri, 'en')]));
   const what = reads.map(({ holding, groups }) => `${holding}: ${groups.join(', ')}`);
@@ -143,6 +149,7 @@ function describeEntry(
     ...why,
     ...what,
     ...(refusal === null ? [] : [`refused: ${refusal}`]),
+    ...(seal === null ? [] : [`until ${seal.until}, on ${label(seal.ground, 'en')}`]),
     ...(delivered ? [] : ['not delivered']),
     ...(sound ? [] : ['NOT SOUND']),
   ];

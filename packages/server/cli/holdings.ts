@@ -27,7 +27,7 @@ export async function fetchDeclaration(api: Api, holding: string): Promise<Decla
  * A term's full IRI from what was typed: the IRI itself, or its last part where only one of the terms declared ends so.
  * @throws CliError 'failed' naming the terms that are declared
  */
-function findTerm(typed: string, declared: readonly string[], what: string): string {
+export function findTerm(typed: string, declared: readonly string[], what: string): string {
   if (typed.includes('#') || typed.startsWith('amanat:')) return typed;
   const terms = [...new Set(declared)];
   const found = terms.filter((term) => term.split(/[#:]/).at(-1) === typed);

@@ -97,6 +97,7 @@ const MEANINGS: Readonly<Record<Finding['code'], string>> = {
   hole: 'a tile or bundle is missing',
   'missing-cosignatures': 'too few witnesses have cosigned the checkpoint',
   'no-checkpoint': 'there is no checkpoint',
+  'overdue-seals': 'look-ups are withheld past the month in which they were to open',
   'root-differs': 'what is served is not the tree that was signed',
   shrunk: 'the log has fewer leaves than it had',
   stale: 'the checkpoint is too old',

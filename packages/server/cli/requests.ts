@@ -1,5 +1,5 @@
 import { hex } from '@amanat/core/bytes';
-import type { Identifier, Selector, Signed } from '@amanat/core/grants';
+import type { Identifier, Seal, Selector, Signed } from '@amanat/core/grants';
 import { documentHash, selectorsRoot, writeDocument } from '@amanat/core/grants';
 import type { SigningKey } from '@amanat/core/keys';
 import { signDocument } from './keys.ts';
@@ -20,6 +20,8 @@ export interface RequestTerms {
   readonly case: string;
   readonly identifiers: readonly Identifier[];
   readonly holdings: readonly { readonly holding: string; readonly groups: readonly string[] }[];
+  /** Until when the people asked about are not shown it; absent: they are at once. */
+  readonly seal?: Seal | null;
 }
 
 /**
@@ -44,6 +46,7 @@ export function signRequest(
     case: terms.case,
     selectors: { count: selectors.length, root: selectorsRoot(selectors) },
     holdings: terms.holdings,
+    seal: terms.seal ?? null,
     sequence,
     nonce: hex(random(16)),
     time: now,

@@ -27,6 +27,7 @@ const TWO_PERSON_TYPES = [
   'root-rotation',
   'generation-rotation',
   'broken-glass',
+  'seal-rules',
   'expiry-announced',
   'protection',
   'erasure',

@@ -170,6 +170,27 @@ export const COMMANDS: ReadonlyMap<string, TableEntry> = new Map<string, TableEn
     },
   ],
   [
+    'seals declare',
+    {
+      summary: 'say which look-ups may be withheld until a date, from a YAML file',
+      load: async () => (await import('./commands/seals-declare.ts')).sealsDeclare,
+    },
+  ],
+  [
+    'seals show',
+    {
+      summary: 'show what may be withheld, and how much was',
+      load: async () => (await import('./commands/seals-show.ts')).sealsShow,
+    },
+  ],
+  [
+    'seals extend',
+    {
+      summary: 'withhold for longer what is sealed, before its date',
+      load: async () => (await import('./commands/seals-extend.ts')).sealsExtend,
+    },
+  ],
+  [
     'witnesses break-glass',
     {
       summary: 'have a smaller quorum do for some hours, in public',

@@ -4,7 +4,7 @@ import { CliError } from './errors.ts';
 /** A document whose versions follow one another. */
 export type Versioned =
   | { readonly kind: 'certificate' | 'agency' | 'declaration'; readonly id: string }
-  | { readonly kind: 'grants' | 'witnesses' };
+  | { readonly kind: 'grants' | 'witnesses' | 'seal-rules' };
 
 /** The version that the next document of this kind and name must have, by the gateway's answer. */
 export async function nextVersion(api: Api, versioned: Versioned): Promise<number> {
@@ -34,5 +34,7 @@ function pathOf(versioned: Versioned): string {
       return '/v1/grants';
     case 'witnesses':
       return '/v1/witnesses';
+    case 'seal-rules':
+      return '/v1/seals';
   }
 }

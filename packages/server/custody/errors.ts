@@ -58,6 +58,7 @@ export const meanings: Readonly<Record<CustodyErrorCode, Meaning>> = {
     "the key is no importer's of the holding's controller, or the signature is not over this document",
     'sign with the key of an importer that is enrolled for this controller and in force',
   ),
+  'not-the-keeper': entry('an import begins with an import-begun document', 'send that'),
   'unsigned-expected': entry('an import begins with an import-begun document', 'send that'),
   'version-not-next': entry('an import begins with an import-begun document', 'send that'),
   'key-taken': entry('an import begins with an import-begun document', 'send that'),

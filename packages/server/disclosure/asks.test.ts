@@ -65,6 +65,21 @@ test('without the keeper an ask is refused as unavailable, and nothing is append
   assert.deepEqual(parts.log.order, []);
 });
 
+test('what the keeper has opened by itself is entered, between the asks that are carried', async () => {
+  const parts = fakeParts();
+  const asks = await started(parts);
+  const asked = asks.ask(request());
+  parts.keeper.open.set(7, 'aa'.repeat(16));
+  await asks.enterOpen();
+  await asked;
+  assert.deepEqual(
+    parts.keeper.given.filter(({ id }) => id === 7),
+    [{ id: 7, records: 0, abandoned: true }],
+  );
+  assert.equal(parts.log.order.filter((id) => id === 7).length, 1);
+  assert.equal(asks.failure, null);
+});
+
 test('what was resolved and not prepared is given up with an entry once the keeper is back', async () => {
   const parts = fakeParts();
   const asks = await started(parts);

@@ -108,6 +108,13 @@ export class Asks {
     await this.#running;
   }
 
+  /** Enters what the keeper holds open and nobody carries, such as what it opens by itself. It does not throw, as {@link start}. */
+  async enterOpen(): Promise<void> {
+    this.#unfinished = true;
+    this.#wake();
+    await this.#running;
+  }
+
   /** Takes no more asks, and waits for those that were taken. */
   async close(): Promise<void> {
     this.#closed = true;

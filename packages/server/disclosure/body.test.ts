@@ -18,6 +18,7 @@ function body(count = 1) {
     case: 'case',
     selectors: { count, root: selectorsRoot(selectors) },
     holdings: [{ holding: 'sims', groups: ['identity'] }],
+    seal: null,
     sequence: 1,
     nonce: '00'.repeat(16),
     time: 1,

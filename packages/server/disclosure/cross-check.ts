@@ -3,11 +3,13 @@ import { decide } from '@amanat/core/grants';
 import type { AskDecision } from '@amanat/keeper/client';
 import type { RequestBody } from './body.ts';
 
-/** Refusals that hang on what only the keeper knows: what was used today, and its clock. */
+/** Refusals that hang on what only the keeper knows: what was used today, what is sealed, and its clock. */
 const KEEPERS_OWN: ReadonlySet<string> = new Set([
   'agency-budget-spent',
   'budget-spent',
   'outside-hours',
+  'seal-ceiling',
+  'seal-overdue',
 ]);
 
 /**
@@ -27,6 +29,8 @@ export function decideHere(register: Register, time: number, body: RequestBody):
     subjects: request.selectors.count,
     time,
     protected: false,
+    seal: request.seal && { ...request.seal, rules: register.sealRules(time) },
+    seals: { open: 0, overdue: false },
     approved: body.approval !== null,
     usedToday: { officer: 0, agency: 0, row: () => 0 },
     limits: { officer: subjectsPerDay, agency: register.agency(agency, time)?.subjectsPerDay ?? 0 },

@@ -16,7 +16,7 @@ import { RefusalCounts } from './refusals.ts';
 export type { Answered } from './asks.ts';
 export { AsksUnavailable } from './errors.ts';
 export type { Entered } from './open.ts';
-export { answerAsks, sendRejected } from './replies.ts';
+export { answerAsks, refusalSchema, sendRefused, sendRejected } from './replies.ts';
 
 /** One record of an answer: its name, and exactly the groups asked for; or that it is not what was stored. */
 export type AnsweredRecord = {
@@ -66,6 +66,8 @@ export interface Disclosure {
   start(): Promise<void>;
   /** @see Asks.close */
   close(): Promise<void>;
+  /** @see Asks.enterOpen */
+  enterOpen(): Promise<void>;
   /** Carries any ask about a person through the one pipeline. @throws AsksUnavailable */
   ask(...args: Parameters<Asks['ask']>): Promise<Answered>;
   /** Answers an officer's request. @throws AsksUnavailable */
@@ -88,6 +90,7 @@ export function createDisclosure(deps: DisclosureDeps): Disclosure {
       refusals[Symbol.dispose]();
       glass[Symbol.dispose]();
     },
+    enterOpen: () => asks.enterOpen(),
     ask: (asked) => asks.ask(asked),
     request: (body) => answerRequest(deps, asks, refusals, body),
   };
@@ -110,7 +113,10 @@ async function answerRequest(
   }
   switch (decision.outcome) {
     case 'refused':
-      if (entries.length === 0) refusals.count(agencyOf(log, signed));
+      // Of sealed asks the keeper itself counts what is refused.
+      if (entries.length === 0 && body.request.seal === null) {
+        refusals.count(agencyOf(log, signed));
+      }
       return decision;
     case 'second-person': {
       const { reasons, rules } = decision;

@@ -53,6 +53,34 @@ export const refusals: Readonly<Record<GrantRefusal, Meaning>> = {
     'ask again tomorrow, or have a colleague with budget left ask',
   ),
   'agency-budget-spent': refusal('your agency’s budget for today is spent', 'ask again tomorrow'),
+  'seal-undeclared-agency': refusal(
+    'no seal rules are in force by which your agency may have a look-up withheld',
+    'ask without a seal; only new seal rules can change it',
+  ),
+  'seal-undeclared-ground': refusal(
+    'the seal rules name no such ground',
+    'state a ground that `seals show` lists, if it is truly yours',
+  ),
+  'seal-not-ahead': refusal(
+    'the seal’s date has come already, or is no later than the one it would move',
+    'state a later date',
+  ),
+  'seal-too-long': refusal(
+    'the date is past what the ground allows, counted from the look-up, or the seal was extended too often',
+    'state a date within the days that `seals show` lists',
+  ),
+  'seal-ceiling': refusal(
+    'your agency has as many look-ups sealed as the rules allow',
+    'ask without a seal, or once others have opened',
+  ),
+  'seal-over': refusal(
+    'the seal’s date has come: it opens by itself',
+    'an extension is signed before the date',
+  ),
+  'seal-overdue': refusal(
+    'a sealed look-up of your agency should have opened a day ago, and until it does nothing is read',
+    'tell the operator: the gateway has to enter what the keeper opens',
+  ),
 };
 
 /** What each rejection means: of an ask that shows no authority, and has no entry. */
@@ -110,6 +138,10 @@ export const rejections: Readonly<Record<AskRejection, Meaning>> = {
   'unknown-code': rejection(
     'no one has this code',
     'check the code; if it is lost, ask the registrar for a new one',
+  ),
+  'unknown-seal': rejection(
+    'your agency has no such seal open',
+    'name the place in the log of a sealed look-up of your agency that is not opened yet',
   ),
   'nothing-declared': meaning(409)(
     'no holding is declared yet',

@@ -33,7 +33,7 @@ export { createLogKey, logKeyFile, readLogKey } from './key.ts';
 export { LogKeys } from './keys.ts';
 export type { Appended, NewLeaf } from './queue.ts';
 export { decodeSigned, encodeSigned } from './signed.ts';
-export type { LogStore } from './store.ts';
+export type { LedgerEntry, LogStore } from './store.ts';
 
 export interface LogDeps {
   readonly store: LogStore;
@@ -197,6 +197,11 @@ export class Log {
   /** A subject's entries from her number `first` on, at most `max`. */
   entriesOf(subject: string, first: number, max: number): LedgerEntry[] {
     return this.#deps.store.entriesOf(subject, first, max);
+  }
+
+  /** What was sealed about a subject and is opened, by number, at most `max`. */
+  openedOf(subject: string, max: number): LedgerEntry[] {
+    return this.#deps.store.openedOf(subject, max);
   }
 
   /** The leaf at an index, as far as the keeper has followed; null beyond. */

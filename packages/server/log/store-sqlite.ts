@@ -1,8 +1,10 @@
-import { MAX_ENTRY_BYTES } from '@amanat/core/log';
+import { MAX_ENTRY_BYTES, parseLeafOrNull } from '@amanat/core/log';
 import type { Database } from '../storage/sqlite.ts';
 import type { LogStore } from './store.ts';
 
 const SUBJECT_BYTES = 16;
+/** Bytes of a leaf about a person that neither seals nor opens. */
+const PERSONAL_BYTES = 77;
 const PAGE_LEAVES = 65_536;
 
 const TABLES = `
@@ -19,6 +21,13 @@ const TABLES = `
     subject BLOB NOT NULL, number INTEGER NOT NULL, idx INTEGER NOT NULL,
     PRIMARY KEY (subject, number)
   ) STRICT, WITHOUT ROWID;
+  -- seal: the leaf of the look-up that is sealed, its own or the one that this withholds for longer.
+  CREATE TABLE IF NOT EXISTS sealed_entries (
+    idx INTEGER PRIMARY KEY, subject BLOB NOT NULL, number INTEGER NOT NULL, seal INTEGER NOT NULL,
+    opened INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS sealed_by_seal ON sealed_entries (seal);
+  CREATE INDEX IF NOT EXISTS sealed_by_subject ON sealed_entries (subject) WHERE opened = 1;
   CREATE TABLE IF NOT EXISTS bodies (
     idx INTEGER PRIMARY KEY, body BLOB NOT NULL, evidence BLOB
   ) STRICT;
@@ -38,6 +47,10 @@ export function createSqliteLogStore(database: Database): LogStore {
   const addEntry = database.prepare(
     'INSERT OR REPLACE INTO entries (subject, number, idx) VALUES (?, ?, ?)',
   );
+  const addSealed = database.prepare(
+    'INSERT INTO sealed_entries (idx, subject, number, seal, opened) VALUES (?, ?, ?, ?, 0)',
+  );
+  const openSealed = database.prepare('UPDATE sealed_entries SET opened = 1 WHERE seal = ?');
   // Apart from the entries, which are in nobody's order: bodies are long, and written side by side.
   const addBody = database.prepare('INSERT INTO bodies (idx, body, evidence) VALUES (?, ?, ?)');
   const readLeaves = database.prepare(
@@ -66,6 +79,10 @@ export function createSqliteLogStore(database: Database): LogStore {
   const readEntries = database.prepare(
     'SELECT number, idx, body FROM entries JOIN bodies USING (idx) WHERE subject = ? AND number >= ? ORDER BY number LIMIT ?',
   );
+  const readOpened = database.prepare(
+    `SELECT number, idx, body FROM sealed_entries JOIN bodies USING (idx)
+      WHERE subject = ? AND opened = 1 ORDER BY idx LIMIT ?`,
+  );
   const readState = database.prepare('SELECT value FROM log_state WHERE name = ?');
   const writeState = database.prepare(
     'INSERT OR REPLACE INTO log_state (name, value) VALUES (?, ?)',
@@ -83,7 +100,12 @@ export function createSqliteLogStore(database: Database): LogStore {
           if (leaf.publicTime !== null) addPublic.run(index, leaf.publicTime);
           if (leaf.entry !== null) {
             const { subject, number, body, evidence } = leaf.entry;
-            addEntry.run(Buffer.from(subject, 'hex'), number, index);
+            const sealed = sealingOf(leaf.bytes);
+            if (sealed?.kind === 'sealed') {
+              const seal = sealed.extends ?? index;
+              addSealed.run(index, Buffer.from(subject, 'hex'), number, seal);
+            } else addEntry.run(Buffer.from(subject, 'hex'), number, index);
+            if (sealed?.kind === 'opened') openSealed.run(sealed.seal);
             addBody.run(index, body, evidence);
           }
         }
@@ -146,8 +168,22 @@ export function createSqliteLogStore(database: Database): LogStore {
         body: row.body as Uint8Array,
       })),
 
+    openedOf: (subject, max) =>
+      readOpened.all(Buffer.from(subject, 'hex'), max).map((row) => ({
+        number: Number(row.number),
+        index: Number(row.idx),
+        body: row.body as Uint8Array,
+      })),
+
     followed: () => Number(readState.get('followed')?.value ?? 0),
 
     noteFollowed: (size) => database.transaction(() => writeState.run('followed', size)),
   };
+}
+
+/** What a leaf says of a seal; null for the most of them, which are told by their length. */
+function sealingOf(bytes: Uint8Array) {
+  if (bytes.length === PERSONAL_BYTES) return null;
+  const leaf = parseLeafOrNull(bytes);
+  return leaf?.kind === 'sealed' || leaf?.kind === 'opened' ? leaf : null;
 }

@@ -19,7 +19,7 @@ export interface StoredNode {
   readonly hash: Uint8Array;
 }
 
-/** An entry of a subject's ledger: her number, where its leaf stands, and the sealed body. */
+/** An entry of a subject's ledger: its number, where its leaf stands, and the sealed body. */
 export interface LedgerEntry {
   readonly number: number;
   readonly index: number;
@@ -70,4 +70,6 @@ export interface LogStore {
   unprepared(size: number): Iterable<number>;
   /** A subject's entries from her number `first` on, at most `max`. */
   entriesOf(subject: string, first: number, max: number): LedgerEntry[];
+  /** What was sealed about a subject and is opened, at most `max`; numbers are among what was sealed. */
+  openedOf(subject: string, max: number): LedgerEntry[];
 }

@@ -20,6 +20,7 @@ export const entryRefusals: Readonly<Record<EntryRefusal, Meaning>> = {
     'the signer is no importer of this holding’s controller',
     'sign with a key that is enrolled as this controller’s importer',
   ),
+  'not-the-keeper': meaning('such an entry is signed by the keeper', OTHER_ROUTE),
   'unsigned-expected': meaning('such an entry is the gateway’s own', OTHER_ROUTE),
   'version-not-next': meaning(
     'the version is not the one after the latest',

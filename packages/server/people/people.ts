@@ -23,6 +23,7 @@ export const ENTERED_TYPES = [
   'root-rotation',
   'generation-rotation',
   'broken-glass',
+  'seal-rules',
   'expiry-announced',
 ] as const;
 export type EnteredType = (typeof ENTERED_TYPES)[number];
@@ -130,6 +131,8 @@ function explain(register: Register, ask: ExplainAsk, time: number): Decision {
   return decide(register.grants(time), register.declarations(time), {
     ...ask,
     time,
+    seal: null,
+    seals: { open: 0, overdue: false },
     usedToday: { officer: 0, agency: 0, row: () => 0 },
     // Whose certificate it would be is not said here: the agency's ceiling bounds every officer's.
     limits: { officer: perDay, agency: perDay },

@@ -26,7 +26,8 @@ export const audit: Command = {
     'run fetches what is new, and finds a log that has shrunk or forked, of which it keeps both checkpoints beside the ' +
     'state. Without --policy, the witnesses that the public entries of an Amanat log appoint must have cosigned, as ' +
     'soon as its leaves show that they are in force. A checkpoint is as old as its quorum’s cosignatures, or else as ' +
-    'the time since when its tree is known. ' +
+    'the time since when its tree is known. Sealed look-ups whose month has been over for two days, and that no entry ' +
+    'opens, are found too. ' +
     'Exits with 1 where anything is wrong.',
   example:
     'amanat audit https://log.example.org/ --key "$VKEY" --state log.json --max-age 86400\n' +
@@ -63,7 +64,8 @@ export const audit: Command = {
       onLeaves: (leaves, size) => progress.at(leaves, size),
       signal: call.signal,
     });
-    const { checkpoint, cosigned, rememberedSize, counts, findings, evidence, nextKey } = report;
+    const { checkpoint, cosigned, rememberedSize, counts, seals, findings, evidence, nextKey } =
+      report;
     progress.end((checkpoint?.size ?? rememberedSize) - rememberedSize);
     const verified = findings.length === 0;
     return {
@@ -76,6 +78,7 @@ export const audit: Command = {
         cosigned,
         rememberedSize,
         leaves: counts,
+        seals,
         findings,
         evidence,
         nextKey,
@@ -86,7 +89,8 @@ export const audit: Command = {
 };
 
 function describe(report: AuditReport, origin: string): string[] {
-  const { checkpoint, cosigned, rememberedSize, counts, findings, evidence, nextKey } = report;
+  const { checkpoint, cosigned, rememberedSize, counts, seals, findings, evidence, nextKey } =
+    report;
   const isOurs = counts !== null && counts.personal + counts.public > 0;
   const kinds = isOurs
     ? ` (${format(counts.personal)} about people, ${format(counts.public)} public, ` +
@@ -100,6 +104,9 @@ function describe(report: AuditReport, origin: string): string[] {
           `Leaves: ${format(checkpoint.size)}${kinds}; ${format(rememberedSize)} were known before.`,
           `Root: ${base64(checkpoint.root)}`,
         ]),
+    ...(isOurs && seals !== null
+      ? [`Sealed: ${format(seals.open)} not opened yet, ${format(seals.overdue)} overdue.`]
+      : []),
     ...(cosigned === null ? [] : [`Cosigned: ${new Date(cosigned).toISOString()}`]),
     ...describeFindings(findings),
     ...evidence.map((path) => `  kept ${path}`),

@@ -10,6 +10,7 @@ import { openApi } from '../instance.ts';
 import { readSigningKey } from '../keys.ts';
 import type { RequestAnswer, RequestTerms, SignedRequest } from '../requests.ts';
 import { signRequest } from '../requests.ts';
+import { readSeal, sealOptions } from '../seals.ts';
 import { takeSequence } from '../sequence.ts';
 
 /** `amanat request`: an officer's signed question. */
@@ -18,7 +19,8 @@ export const request: Command = {
   about:
     'Asks for records. The people are read from standard input, one a line, as cnic:NUMBER or msisdn:NUMBER. The ' +
     'request is signed with the officer’s own key and numbered; the number is kept beside the key. Where a second ' +
-    'person is needed, or --out is given, the signed request is written to a file for amanat approve. Exits with 0 where ' +
+    'person is needed, or --out is given, the signed request is written to a file for amanat approve. With --seal-ground ' +
+    'and --seal-until it is withheld from those people until that date, which always takes a second person. Exits with 0 where ' +
     'the request was answered, also where nothing is held, where a second person is needed, or where it was only ' +
     'written (--json says which, as outcome: disclosed, second-person or written); with 1 where ' +
     'it was refused or failed; with 2 where the command line is wrong.',
@@ -37,6 +39,7 @@ export const request: Command = {
       help: 'a holding, and the field groups asked for (all)',
       many: true,
     },
+    ...sealOptions('seal-'),
     from: { value: 'FILE', help: 'where the people stand (-, standard input)' },
     out: { value: 'FILE', help: 'write the signed request there and do not send it' },
   },
@@ -49,7 +52,9 @@ export const request: Command = {
     await using api = await openApi(call);
     const identifiers = readIdentifiers(input, await identifierRule(api));
     const declarations = await fetchDeclarations(api, asked);
+    const seal = await readSeal(call.arguments, 'seal-', api);
     const terms: RequestTerms = {
+      seal,
       ...readTerms(call.arguments, declarations),
       authority: call.arguments.required('authority'),
       case: call.arguments.required('case'),
