@@ -67,6 +67,33 @@ export interface Holdings {
   }[];
 }
 
+/** GET /v1/seals: by which rules look-ups may be withheld until a date, and what the keeper has counted of it. */
+export interface Seals {
+  /** null: nothing can be. */
+  readonly rules: {
+    readonly jurisdiction: string;
+    readonly grounds: readonly {
+      readonly ground: string;
+      readonly title: Title;
+      readonly daysMax: number;
+      readonly source: string;
+    }[];
+    readonly agencies: readonly { readonly agency: string; readonly openMax: number }[];
+  } | null;
+  readonly counts: readonly SealCount[];
+}
+
+/** An agency's withheld look-ups of a month, `YYYY-MM`. */
+export interface SealCount {
+  readonly agency: string;
+  readonly month: string;
+  readonly sealed: number;
+  readonly extended: number;
+  readonly opened: number;
+  readonly refused: number;
+  readonly awaited: number;
+}
+
 /** What the gateway says is held; no proof goes with it. */
 export interface Held {
   readonly holding: string;
@@ -102,6 +129,10 @@ export async function fetchAgencies(): Promise<readonly Agency[]> {
 
 export async function fetchHoldings(): Promise<Holdings> {
   return (await fetchJson('/v1/holdings')) as Holdings;
+}
+
+export async function fetchSeals(): Promise<Seals> {
+  return (await fetchJson('/v1/seals')) as Seals;
 }
 
 /** Sends a sealed asking. What comes back is hostile until it is verified. */

@@ -1,7 +1,7 @@
 import type { ReactNode } from 'react';
 import { useCallback, useEffect, useRef, useState } from 'react';
-import type { Instance, Language } from './api.ts';
-import { fetchAgencies, fetchHoldings, fetchInstance } from './api.ts';
+import type { Instance, Language, Seals } from './api.ts';
+import { fetchAgencies, fetchHoldings, fetchInstance, fetchSeals } from './api.ts';
 import type { Directory } from './directory.ts';
 import { createDirectory } from './directory.ts';
 import { changeLanguage } from './language.ts';
@@ -19,6 +19,7 @@ import { useWords } from './use-words.ts';
 interface Start {
   readonly instance: Instance;
   readonly directory: Directory;
+  readonly seals: Seals;
 }
 
 /** The pages: what they share, and which of them is shown. */
@@ -32,12 +33,13 @@ export function App() {
   const load = useCallback(async () => {
     setStart(null);
     try {
-      const [instance, agencies, holdings] = await Promise.all([
+      const [instance, agencies, holdings, seals] = await Promise.all([
         fetchInstance(),
         fetchAgencies(),
         fetchHoldings(),
+        fetchSeals(),
       ]);
-      setStart({ instance, directory: createDirectory(agencies, holdings) });
+      setStart({ instance, directory: createDirectory(agencies, holdings), seals });
     } catch (error) {
       setStart(problemOf(error));
     }
@@ -72,7 +74,7 @@ export function App() {
   let content: ReactNode;
   if (start === null) content = <p role="status">{t('wait.loading')}</p>;
   else if (typeof start === 'string') content = <Problem code={start} onAgain={load} />;
-  else if (page === 'register') content = <RegisterPage directory={start.directory} />;
+  else if (page === 'register') content = <RegisterPage {...start} />;
   else if (page === 'log') content = <LogPage instance={start.instance} />;
   else content = <PersonPage {...start} session={session} onSession={setSession} />;
 

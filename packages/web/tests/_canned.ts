@@ -1,5 +1,5 @@
 import type { Planned, Simulation } from '../../core/verify/_simulation.ts';
-import type { Agency, Field, Held, Holding, Holdings } from '../src/api.ts';
+import type { Agency, Field, Held, Holding, Holdings, Seals } from '../src/api.ts';
 
 const DPV = 'https://w3id.org/dpv#';
 const LAW = 'https://w3id.org/dpv/sector/law#';
@@ -56,6 +56,32 @@ export const holdings: readonly Holding[] = [
 ];
 
 /** The travel history again, as it will be declared. */
+export const seals: Seals = {
+  rules: {
+    jurisdiction: 'Example land',
+    grounds: [
+      {
+        ground: `${LAW}CrimeInvestigation`,
+        title: { en: 'Investigation of a crime', ur: 'جرم کی تفتیش' },
+        daysMax: 90,
+        source: 'Example act, section 5',
+      },
+    ],
+    agencies: [{ agency: 'demo-police', openMax: 100 }],
+  },
+  counts: [
+    {
+      agency: 'demo-police',
+      month: '2026-10',
+      sealed: 4,
+      extended: 1,
+      opened: 2,
+      refused: 3,
+      awaited: 1,
+    },
+  ],
+};
+
 export const upcoming: Holdings['upcoming'] = holdings
   .slice(1)
   .map((declaration) => ({ declaration, from: Date.UTC(2099, 0, 1, 7) }));

@@ -10,7 +10,7 @@ import { parseTilePath } from '@amanat/core/log';
 import { build } from 'vite';
 import type { SimulatedAnswer, Simulation } from '../../core/verify/_simulation.ts';
 import type { Instance } from '../src/api.ts';
-import { agencies, held, holdings, upcoming } from './_canned.ts';
+import { agencies, held, holdings, seals, upcoming } from './_canned.ts';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css',
@@ -116,6 +116,8 @@ export async function startSite(simulation: Simulation): Promise<Site> {
         return void json({ agencies });
       case '/v1/holdings':
         return void json({ holdings, upcoming });
+      case '/v1/seals':
+        return void json(seals);
       case '/v1/history': {
         if (tampering.problem !== undefined) return void json({ code: tampering.problem }, 401);
         const ask = JSON.parse(body) as { enc: string; ciphertext: string };

@@ -454,7 +454,8 @@ for (const language of ['en', 'ur']) {
         await page.click('header nav li:nth-child(2) a');
         await page.waitForSelector('.holding');
         // What is declared and not yet in force says from when it is.
-        assert.equal(await page.locator('.holding').count(), 3);
+        assert.equal(await page.locator('.holding:not(.seals)').count(), 3);
+        assert.equal(await page.locator('.seals li').count(), 1);
         assert.match(await page.locator('.holding strong').innerText(), /2099|۲۰۹۹/);
         await check(page, 'register');
         await page.click('header nav li:nth-child(3) a');

@@ -14,6 +14,8 @@ const TYPES = [
   'witnesses',
   'broken-glass',
   'broken-glass-counted',
+  'seal-rules',
+  'seals-counted',
   'expiry-announced',
   'expiry',
 ] as const;
@@ -35,7 +37,7 @@ export function LeafLine({ entry: { index, leaf } }: { readonly entry: LogEntry 
     <li>
       <Place index={index} />
       <p>
-        {t(leaf.kind === 'erased' ? 'log.erased' : 'log.person')}
+        {t(`log.${leaf.kind}`)}
         <span className="hint">{t('log.hour', hour)}</span>
       </p>
     </li>

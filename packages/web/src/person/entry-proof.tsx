@@ -4,7 +4,7 @@ import type { Told } from './look-ups.ts';
 
 /** What an entry was checked by, for those who want to see it. */
 export function EntryProof({
-  told: { controller, alias, entry, statement },
+  told: { controller, alias, entry, statement, withheld },
   directory,
 }: {
   readonly told: Told;
@@ -19,7 +19,7 @@ export function EntryProof({
       <dl>
         <dt>{t('proof.number')}</dt>
         <dd>
-          {t(alias ? 'proof.aliasText' : 'proof.numberText', {
+          {t(placeOf(alias, withheld !== null), {
             n: format.number(number),
             controller: name,
           })}
@@ -53,4 +53,10 @@ export function EntryProof({
       </dl>
     </details>
   );
+}
+
+/** Which of her numberings an entry's number is of. */
+function placeOf(alias: boolean, withheld: boolean) {
+  if (withheld) return 'proof.sealedText';
+  return alias ? 'proof.aliasText' : 'proof.numberText';
 }

@@ -1,6 +1,6 @@
 import { useMemo } from 'react';
 import type { Directory } from '../directory.ts';
-import { counted, useWords } from '../use-words.ts';
+import { useWords } from '../use-words.ts';
 import { BundleSection } from './bundle-section.tsx';
 import { HeldSection } from './held-section.tsx';
 import { LookUpList } from './look-up-list.tsx';
@@ -28,7 +28,7 @@ export function History({
   readonly directory: Directory;
   readonly onClose: () => void;
 }) {
-  const { t, format } = useWords();
+  const { t } = useWords();
   const { verification, brokenGlass, held, withheld } = session;
   const history = useMemo(() => tellHistory(verification), [verification]);
   return (
@@ -65,7 +65,6 @@ export function History({
       <section aria-labelledby="withheld">
         <h2 id="withheld">{t('withheld.title')}</h2>
         <p>{t(withheld.possible ? 'withheld.possible' : 'withheld.never')}</p>
-        <p className="figure">{t('withheld.now', counted(withheld.count, format))}</p>
       </section>
       <BundleSection verification={verification} />
     </>

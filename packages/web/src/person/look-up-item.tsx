@@ -17,6 +17,7 @@ const REFUSALS = [
   'too-many-subjects',
   'budget-spent',
   'agency-budget-spent',
+  'seal-overdue',
 ] as const;
 
 /** One look-up: when, who, what came of it, what for, and whom to ask. */
@@ -28,7 +29,7 @@ export function LookUpItem({
   readonly directory: Directory;
 }) {
   const { t, format, language, term } = useWords();
-  const { statement, outcome, controller, alias, entry } = lookUp;
+  const { statement, outcome, controller, alias, entry, withheld } = lookUp;
   const { agency, refusal, purpose, legalBasis, time } = statement;
   const name = agency === null ? t('lookUps.unnamed') : directory.agencyName(agency, language);
   const known = REFUSALS.find((code) => code === refusal);
@@ -49,6 +50,14 @@ export function LookUpItem({
           </p>
         )}
         {statement.approved !== null && <p>{t('lookUps.approved')}</p>}
+        {withheld !== null && (
+          <p className="withheld">
+            {t('lookUps.withheld', {
+              date: format.date(Date.parse(`${withheld.until}T12:00:00`)),
+              grounds: format.list(withheld.grounds.map(term)),
+            })}
+          </p>
+        )}
         {alias && (
           <p>
             {t('lookUps.byNumber', { controller: directory.controllerName(controller, language) })}

@@ -1,4 +1,4 @@
-import type { Statement, Verification, VerifiedEntry } from '@amanat/core/verify';
+import type { ReadEntry, Statement, Verification, VerifiedEntry } from '@amanat/core/verify';
 
 /** What came of a look-up, as the person is told. */
 export type Outcome = 'read' | 'nothing-held' | 'refused' | 'second-person' | 'not-delivered';
@@ -9,8 +9,17 @@ export interface Told {
   readonly controller: string;
   /** Whether it stands on a number's own chain, from before the number was known to be hers. */
   readonly alias: boolean;
-  readonly entry: VerifiedEntry;
+  readonly entry: ReadEntry;
   readonly statement: Statement;
+  /** Of one that was withheld from her; null where it never was. */
+  readonly withheld: Withheld | null;
+}
+
+/** Until when an entry was withheld, and on which grounds: the first, and those of what withheld it for longer. */
+export interface Withheld {
+  /** `YYYY-MM-DD` */
+  readonly until: string;
+  readonly grounds: readonly string[];
 }
 
 /** Someone asked about her. */
@@ -34,9 +43,11 @@ export interface History {
 export function tellHistory({ chains }: Verification): History {
   const told = chains.flatMap(({ controller, subject, alias, entries }) =>
     entries.flatMap((entry): Told[] => {
-      const { number, statement } = entry;
-      if (statement === null) return [];
-      return [{ key: `${subject} ${number}`, controller, alias, entry, statement }];
+      const read = entry.statement?.kind === 'opened' ? openedOf(entry) : entry;
+      if (read === null || read.statement === null) return [];
+      const { statement } = read;
+      const key = `${subject} ${entry.number}`;
+      return [{ key, controller, alias, entry: read, statement, withheld: withheldOf(entry) }];
     }),
   );
   const newestFirst = told.toSorted(
@@ -52,6 +63,24 @@ export function tellHistory({ chains }: Verification): History {
     unreadable: all - told.length,
     completeTo: chains.length === 0 ? null : Math.min(...chains.map((chain) => chain.completeTo)),
   };
+}
+
+/** What an opening shows in its place: the look-up that was withheld, as sound as all of it is. */
+function openedOf({ sound, withheld }: VerifiedEntry): ReadEntry | null {
+  const [lookUp] = withheld;
+  return lookUp === undefined
+    ? null
+    : { ...lookUp, sound: sound && withheld.every((each) => each.sound) };
+}
+
+function withheldOf({ withheld }: VerifiedEntry): Withheld | null {
+  const seals = withheld.flatMap(({ statement }) => statement?.seal ?? []);
+  const until = seals
+    .map((seal) => seal.until)
+    .toSorted()
+    .at(-1);
+  if (until === undefined) return null;
+  return { until, grounds: [...new Set(seals.map(({ ground }) => ground))] };
 }
 
 function outcomeOf({ statement, entry }: Told): Outcome | null {
@@ -71,6 +100,9 @@ function outcomeOf({ statement, entry }: Told): Outcome | null {
     case 'protected':
     case 'unprotected':
     case 'erased':
+    // What stands for these is what they opened, or withheld.
+    case 'opened':
+    case 'seal-extended':
       return null;
   }
 }

@@ -20,6 +20,7 @@ function entry(number: number, kind: Statement['kind'] | null, time: number): Ve
     commitment: null,
     leafHash: null,
     proof: null,
+    withheld: [],
   };
 }
 
@@ -65,6 +66,32 @@ test('look-ups stand apart from her own visits, newest first, and what did not o
   );
   assert.equal(history.unreadable, 1);
   assert.equal(history.completeTo, 5);
+});
+
+test('what was withheld stands where it was opened, as what it is, with its last date and its grounds', () => {
+  const sealed = (number: number, kind: Statement['kind'], until: string, ground: string) => {
+    const read = entry(number, kind, number);
+    return { ...read, statement: { ...read.statement, seal: { until, ground } } as Statement };
+  };
+  const withheld = [
+    sealed(3, 'disclosure', '2026-11-01', 'a'),
+    sealed(5, 'seal-extended', '2027-02-01', 'b'),
+  ];
+  const opening = { ...entry(9, 'opened', 90), withheld };
+  const unsound = { ...entry(10, 'opened', 91), withheld: [{ ...withheld[0], sound: false }] };
+  const history = tellHistory(
+    verification([opening, unsound as VerifiedEntry, entry(11, 'opened', 92)]),
+  );
+  assert.deepEqual(
+    history.lookUps.map((each) => [each.outcome, each.entry.number, each.entry.sound]),
+    [
+      ['read', 3, true],
+      ['read', 3, false],
+    ],
+  );
+  assert.deepEqual(history.lookUps[0]?.withheld, { until: '2027-02-01', grounds: ['a', 'b'] });
+  assert.equal(history.unreadable, 1);
+  assert.deepEqual(history.visits, []);
 });
 
 test('an entry of a number’s own chain is told apart from hers of the same controller and number', () => {

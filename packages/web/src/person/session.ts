@@ -23,7 +23,7 @@ export interface PersonSession {
   readonly brokenGlass: ClaimedBreak | null;
   /** The gateway's word, without proof. */
   readonly held: readonly HeldByController[];
-  readonly withheld: { readonly possible: boolean; readonly count: number };
+  readonly withheld: { readonly possible: boolean };
 }
 
 const HOLDINGS_MAX = 100;
@@ -67,8 +67,8 @@ function readOne(source: unknown): readonly Held[] {
 }
 
 function readWithheld(answer: unknown): PersonSession['withheld'] {
-  const { possible, count } = asRecord(asRecord(answer).withheld);
-  return { possible: possible !== false, count: isCount(count) ? count : 0 };
+  const { possible } = asRecord(asRecord(answer).withheld);
+  return { possible: possible !== false };
 }
 
 function isCount(value: unknown): value is number {

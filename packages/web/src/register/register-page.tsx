@@ -1,12 +1,19 @@
-import type { Holding } from '../api.ts';
+import type { Holding, Seals } from '../api.ts';
 import type { Directory } from '../directory.ts';
 import { ContactLines } from '../parts/contact-lines.tsx';
 import { Lines } from '../parts/lines.tsx';
 import { monthsText } from '../parts/months-text.ts';
 import { useWords } from '../use-words.ts';
+import { SealsSection } from './seals-section.tsx';
 
-/** The register: every declared holding in plain words. */
-export function RegisterPage({ directory }: { readonly directory: Directory }) {
+/** The register: every declared holding in plain words, and what may be withheld. */
+export function RegisterPage({
+  directory,
+  seals,
+}: {
+  readonly directory: Directory;
+  readonly seals: Seals;
+}) {
   const { t } = useWords();
   return (
     <>
@@ -24,6 +31,7 @@ export function RegisterPage({ directory }: { readonly directory: Directory }) {
           directory={directory}
         />
       ))}
+      <SealsSection seals={seals} directory={directory} />
     </>
   );
 }
