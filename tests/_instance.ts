@@ -20,6 +20,7 @@ import { readDeclaration } from '../packages/server/cli/declaration-file.ts';
 import { signDocument } from '../packages/server/cli/keys.ts';
 import type { RequestTerms, SignedRequest } from '../packages/server/cli/requests.ts';
 import { signApproval, signRequest } from '../packages/server/cli/requests.ts';
+import { readConfig } from '../packages/server/config/config.ts';
 import { instancePaths } from '../packages/server/config/paths.ts';
 import type { ImportStatus } from '../packages/server/custody/custody.ts';
 import { createCustody } from '../packages/server/custody/custody.ts';
@@ -388,7 +389,8 @@ export class Instance {
   /** @param clockMs added to the keeper's clock */
   async startKeeper(clockMs = 0): Promise<void> {
     const { keeper, keeperSocket, passphrase } = this.paths;
-    const places = { dir: keeper, socket: keeperSocket, passphraseFile: passphrase };
+    const { standby } = readConfig(this.dir);
+    const places = { dir: keeper, socket: keeperSocket, passphraseFile: passphrase, standby };
     const shifted = `const now = Date.now; Date.now = () => now() + ${clockMs};`;
     const clock = clockMs === 0 ? [] : ['--import', `data:text/javascript,${shifted}`];
     const child = spawn(process.execPath, [...clock, ...keeperArguments(places)], {

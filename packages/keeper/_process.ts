@@ -27,10 +27,16 @@ export class KeeperProcess {
       readonly socket?: string;
       /** The URL of a module that it loads before its own. */
       readonly preload?: string;
+      readonly standby?: string;
     } = {},
   ) {
     const socket = options.socket ?? join(trial.dir, 'keeper.sock');
-    const places = { dir: trial.dir, socket, passphraseFile: trial.passphraseFile() };
+    const places = {
+      dir: trial.dir,
+      socket,
+      passphraseFile: trial.passphraseFile(),
+      standby: options.standby ?? null,
+    };
     const preload = options.preload === undefined ? [] : ['--import', options.preload];
     const args = [...preload, ...keeperArguments(places, { embedded: options.embedded ?? false })];
     const limited = ['-c', 'trap "" XFSZ; ulimit -f "$0"; exec "$@"', String(options.limit)];

@@ -28,8 +28,8 @@ import { KeeperStore } from './store.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 /** What the keeper's code may come to. Raise it only with a reason: it is to be readable in an afternoon. */
-const FILES_MAX = 87;
-const LINES_MAX = 11_700;
+const FILES_MAX = 89;
+const LINES_MAX = 12_000;
 
 /** What Node's model refuses a confined process, and by which code. */
 const REFUSED = {
@@ -108,7 +108,7 @@ describe('a confined keeper', { concurrency: false }, () => {
   });
 
   test('is refused a path that Node would take for a pattern', () => {
-    for (const place of ['dir', 'socket', 'passphraseFile'] as const) {
+    for (const place of ['dir', 'socket', 'passphraseFile', 'standby'] as const) {
       const changed = { ...places, [place]: join(folder, 'any*') };
       assert.throws(() => keeperArguments(changed), /holds a \*/);
     }

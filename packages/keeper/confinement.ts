@@ -13,6 +13,8 @@ export interface KeeperPlaces {
   readonly socket: string;
   /** A file that it reads. */
   readonly passphraseFile: string;
+  /** The folder of its second copy, where it has one, which it reads and writes. */
+  readonly standby?: string | null;
 }
 
 /**
@@ -27,26 +29,28 @@ export function keeperArguments(
     group = false,
   }: { readonly embedded?: boolean; readonly group?: boolean } = {},
 ): readonly string[] {
-  const { dir, socket, passphraseFile } = absolute(places);
+  const { dir, socket, passphraseFile, standby } = absolute(places);
   return [
     ...confinement(places),
     MAIN,
     ...['--dir', dir, '--socket', socket, '--passphrase-file', passphraseFile],
+    ...(standby === null ? [] : ['--standby', standby]),
     ...(embedded ? ['--embedded'] : []),
     ...(group ? ['--group'] : []),
   ];
 }
 
 /**
- * Node's options that confine a keeper's process (Node's permission model): of files it is given its own folder, its
- * socket, its passphrase and its code, and neither processes, workers, addons, WASI, a debugger nor code made from
+ * Node's options that confine a keeper's process (Node's permission model): of files it is given its own folder and its
+ * standby's, its socket, its passphrase and its code, and neither processes, workers, addons, WASI, a debugger nor code made from
  * text. Not covered by the model: what SQLite opens, and the network.
  * @throws Error where a path holds a `*`, which Node would take for a pattern.
  */
 export function confinement(places: KeeperPlaces): readonly string[] {
-  const { dir, socket, passphraseFile } = absolute(places);
-  const reads = [...codeFolders(), dir, socket, passphraseFile];
-  const writes = [dir, socket];
+  const { dir, socket, passphraseFile, standby } = absolute(places);
+  const folders = standby === null ? [dir] : [dir, standby];
+  const reads = [...codeFolders(), ...folders, socket, passphraseFile];
+  const writes = [...folders, socket];
   const pattern = [...reads, ...writes].find((path) => path.includes('*'));
   if (pattern !== undefined) throw new Error('the keeper cannot be confined: a path holds a *');
   return [
@@ -58,11 +62,12 @@ export function confinement(places: KeeperPlaces): readonly string[] {
 }
 
 /** Node compares paths as they are named: what is a symlink is allowed under the name by which it is opened. */
-function absolute({ dir, socket, passphraseFile }: KeeperPlaces): KeeperPlaces {
+function absolute({ dir, socket, passphraseFile, standby }: KeeperPlaces) {
   return {
     dir: resolve(dir),
     socket: resolve(socket),
     passphraseFile: resolve(passphraseFile),
+    standby: standby ? resolve(standby) : null,
   };
 }
 

@@ -155,10 +155,13 @@ export class Keeper {
 
   /**
    * Opens a keeper: everything else that it does rests on a database of which every row is the keeper's own.
-   * @throws RootError where the root does not unlock; Error where the database is not a keeper's, or was changed.
+   * @throws RootError where the root does not unlock; Error where the database is not a keeper's, or was changed, or has a
+   * standby that is not its own.
    */
   static async open(options: {
     readonly database: string;
+    /** Its second copy, where there is to be one. */
+    readonly standby?: string | null;
     readonly root: RootProvider;
     readonly wall: () => number;
   }): Promise<Keeper> {
@@ -166,7 +169,9 @@ export class Keeper {
     try {
       const root = await options.root.unlock(new Roots(store).present);
       const ring = await KeyRing.unlock(store, root);
-      store.authenticate(ring.rowSumKeys());
+      const keys = ring.rowSumKeys();
+      store.authenticate(keys);
+      if (options.standby) await store.addStandby(options.standby, keys);
       const genesis = String(store.get("SELECT value FROM meta WHERE name = 'genesis'")?.value);
       const register = new Register();
       replayDocuments(store, register);

@@ -8,14 +8,17 @@ import { FolderLock } from './lock.ts';
 import { Refusal } from './refusal.ts';
 import type { Answering } from './socket.ts';
 import { KeeperSocket } from './socket.ts';
+import { StandbyFolder } from './standby-folder.ts';
 
 /** How long to wait before it is looked whether there is anything to do, and between two steps of it. */
 const IDLE_MS = 500;
 const BETWEEN_MS = 5;
 
 /**
- * The keeper's process: `main.ts --dir FOLDER --socket PATH --passphrase-file PATH [--embedded] [--group]`.
- * With --group the socket is open to its group too: the gateway then is another user.
+ * The keeper's process:
+ * `main.ts --dir FOLDER --socket PATH --passphrase-file PATH [--standby FOLDER] [--embedded] [--group]`.
+ * With --standby every change is durable in that folder too before it is answered. With --group the socket is open to
+ * its group too: the gateway then is another user.
  * Says `locked` on standard output where it waits for its custodians, and `ready` once it serves. Ends with status 1 where
  * anything is in doubt.
  */
@@ -25,6 +28,7 @@ async function main(): Promise<void> {
       dir: { type: 'string' },
       socket: { type: 'string' },
       'passphrase-file': { type: 'string' },
+      standby: { type: 'string' },
       embedded: { type: 'boolean', default: false },
       group: { type: 'boolean', default: false },
     },
@@ -37,10 +41,12 @@ async function main(): Promise<void> {
   process.umask(0o077);
   // Two keepers of one database would each release what the other counts.
   const lock = new FolderLock(join(dir, KEEPER_FILES.lock));
+  const standby = values.standby === undefined ? null : new StandbyFolder(values.standby, dir);
   const ceremony = new Ceremony({ readPassphrase: () => readFileSync(passphraseAt) });
   let keeper: Keeper | null = null;
   const opening = Keeper.open({
     database: join(dir, KEEPER_FILES.database),
+    standby: standby?.database ?? null,
     root: ceremony,
     wall: () => Date.now(),
   }).then((opened) => {
@@ -63,6 +69,7 @@ async function main(): Promise<void> {
       await Promise.all([gateways.close(), custodians.close()]);
       keeper?.close();
       lock.release();
+      standby?.release();
       process.exit(0);
     });
   }

@@ -102,13 +102,16 @@ describe('a database that somebody else has changed is not opened', () => {
       'DELETE FROM bindings',
     ],
     'the sum deleted': ['DELETE FROM row_sum'],
-    'the sum cut off': ['UPDATE row_sum SET masked = substr(masked, 1, 63)'],
+    'the sum cut off': ['UPDATE row_sum SET masked = substr(masked, 1, 95)'],
     'the sum under another nonce': [
       'UPDATE row_sum SET masked = CAST(zeroblob(32) || substr(masked, 33) AS BLOB)',
     ],
     'the sum by a byte': [
-      `UPDATE row_sum SET masked = CAST(substr(masked, 1, 63) ||
-        CASE substr(masked, 64) WHEN X'00' THEN X'01' ELSE X'00' END AS BLOB)`,
+      `UPDATE row_sum SET masked = CAST(substr(masked, 1, 95) ||
+        CASE substr(masked, 96) WHEN X'00' THEN X'01' ELSE X'00' END AS BLOB)`,
+    ],
+    'the sum as if it followed another': [
+      "UPDATE row_sum SET masked = CAST(substr(masked, 1, 32) || zeroblob(31) || X'01' || substr(masked, 65) AS BLOB)",
     ],
     'a trigger in the schema': [
       "CREATE TRIGGER t AFTER INSERT ON spent BEGIN DELETE FROM spent WHERE key = 'k'; END",

@@ -24,10 +24,21 @@ const SEALED: Readonly<Record<string, (value: string) => string>> = {
 const WORDS = 8;
 const WORD = 2 ** 32;
 const NONCE_BYTES = 32;
-const MASKED_BYTES = NONCE_BYTES + 4 * WORDS;
+/** What is written: a nonce, that of the change before, and the sum under both. */
+const SUM_AT = 2 * NONCE_BYTES;
+const MASKED_BYTES = SUM_AT + 4 * WORDS;
 const ROWS_AT_A_TIME = 1_000;
 // Longer rows are few; this spares the others an allocation.
 const scratch = Buffer.alloc(8_192);
+
+/** Writes the sum, as `RowSum.write` gives it. */
+export const WRITE_SUM = `INSERT OR REPLACE INTO ${TABLE} VALUES (1, ?)`;
+
+/** By which a state of the rows is known, and the one that it came from by one transaction. Both are drawn. */
+export interface RowsHead {
+  readonly nonce: Buffer;
+  readonly previous: Buffer;
+}
 
 /** What a sum is made with: a key that stands wrapped in the database that it is of, and random bytes. */
 export interface RowSumKeys {
@@ -40,7 +51,7 @@ export interface RowSumKeys {
  * back none of them unseen: the sum of each row's HMAC modulo 2^256, written by each transaction. What is written has
  * one more HMAC added to it, of a nonce drawn each time, so that it tells neither sums nor their differences
  * (MSet-Add-Hash: Clarke, Devadas, van Dijk, Gassend, Suh, ASIACRYPT 2003). That the whole database is older than it was
- * it does not show.
+ * it does not show; of two copies it shows whether they are the same, or one is the other before its last change.
  *
  * Changes come in by triggers that are the connection's own: no code that writes has to think of them, and nothing in the
  * file can take them away.
@@ -54,6 +65,10 @@ export class RowSum {
   readonly #sum = new Uint32Array(WORDS);
   /** The sum of what is durable. */
   readonly #durable = new Uint32Array(WORDS);
+  /** Of what is durable. */
+  #head: RowsHead = { nonce: Buffer.alloc(NONCE_BYTES), previous: Buffer.alloc(NONCE_BYTES) };
+  /** Of what the transaction under way has written; null before it has. */
+  #next: RowsHead | null = null;
   /** SQLite's count of what other connections have written. */
   readonly #others: unknown;
 
@@ -61,7 +76,7 @@ export class RowSum {
     this.#key = key;
     this.#random = random;
     this.#read = db.prepare(`SELECT masked FROM ${TABLE} WHERE id = 1`);
-    this.#write = db.prepare(`INSERT OR REPLACE INTO ${TABLE} VALUES (1, ?)`);
+    this.#write = db.prepare(WRITE_SUM);
     this.#version = db.prepare('PRAGMA data_version');
     this.#others = this.#version.get()?.data_version;
     let calls = 0;
@@ -74,21 +89,40 @@ export class RowSum {
       // Every row is added in passing. What SQLite hands to a function is held until it next gives a row.
       const rows = db.prepare(`SELECT 1 FROM main.${table.name} WHERE ${callFor(table, ADDED)}`);
       for (const _ of rows.iterate());
-      db.exec(triggersOn(table));
     }
   }
 
   /** Begins with what a new database has, in the transaction that fills it. */
   static begin(db: DatabaseSync, keys: RowSumKeys): RowSum {
-    return new RowSum(db, keys);
+    const sum = new RowSum(db, keys);
+    watch(db);
+    return sum;
   }
 
   /** Reads all rows. @throws Error where they are not those that were left */
   static open(db: DatabaseSync, keys: RowSumKeys): RowSum {
+    const sum = RowSum.#check(db, keys);
+    watch(db);
+    return sum;
+  }
+
+  /** Reads all rows of a copy that is written to by others' statements. @throws Error as {@link open} */
+  static headOf(db: DatabaseSync, keys: RowSumKeys): RowsHead {
+    return RowSum.#check(db, keys).head;
+  }
+
+  static #check(db: DatabaseSync, keys: RowSumKeys): RowSum {
     const sum = new RowSum(db, keys);
-    if (!sum.#isAsWritten()) throw new Error(CHANGED);
+    const head = sum.#headAsWritten();
+    if (head === null) throw new Error(CHANGED);
+    sum.#next = head;
     sum.keep();
     return sum;
+  }
+
+  /** Of what is durable. */
+  get head(): RowsHead {
+    return this.#head;
   }
 
   /** First in a transaction. @throws Error where another connection has written since the rows were read */
@@ -96,37 +130,53 @@ export class RowSum {
     if (this.#version.get()?.data_version !== this.#others) throw new Error(CHANGED);
   }
 
-  /** Last in a transaction. Where no row is another, nothing is written. */
-  write(): void {
-    if (this.#sum.every((word, at) => word === this.#durable[at])) return;
-    this.#write.run(this.#mask(this.#random(NONCE_BYTES)));
+  /** Last in a transaction. Gives what was written: nothing, where no row is another. */
+  write(): Buffer | null {
+    if (this.#sum.every((word, at) => word === this.#durable[at])) return null;
+    const next = { nonce: Buffer.from(this.#random(NONCE_BYTES)), previous: this.#head.nonce };
+    const masked = this.#mask(next);
+    this.#write.run(masked);
+    this.#next = next;
+    return masked;
   }
 
   /** The transaction is durable. */
   keep(): void {
     this.#durable.set(this.#sum);
+    this.#head = this.#next ?? this.#head;
+    this.#next = null;
   }
 
   /** The transaction was rolled back. */
   takeBack(): void {
     this.#sum.set(this.#durable);
+    this.#next = null;
   }
 
-  #isAsWritten(): boolean {
+  /** What the written sum is under; null where it is not that of the rows. */
+  #headAsWritten(): RowsHead | null {
     const written = this.#read.get()?.masked;
-    if (!(written instanceof Uint8Array) || written.length !== MASKED_BYTES) return false;
-    return this.#mask(written.subarray(0, NONCE_BYTES)).equals(written);
+    if (!(written instanceof Uint8Array) || written.length !== MASKED_BYTES) return null;
+    const nonce = Buffer.from(written.subarray(0, NONCE_BYTES));
+    const previous = Buffer.from(written.subarray(NONCE_BYTES, SUM_AT));
+    return this.#mask({ nonce, previous }).equals(written) ? { nonce, previous } : null;
   }
 
-  /** The nonce, and the sum under it. The HMAC is of no row's: a row begins with a letter, this with a zero byte. */
-  #mask(nonce: Uint8Array): Buffer {
+  /** Both nonces, and the sum under them. The HMAC is of no row's: a row begins with a letter, this with a zero byte. */
+  #mask({ nonce, previous }: RowsHead): Buffer {
     const masked = this.#sum.slice();
-    add(masked, ADDED, this.#key.digest(encodeNames('nonce', nonce)));
+    add(masked, ADDED, this.#key.digest(encodeNames('nonce', nonce, previous)));
     const bytes = Buffer.alloc(MASKED_BYTES);
     bytes.set(nonce);
-    for (const [at, word] of masked.entries()) bytes.writeUInt32LE(word, NONCE_BYTES + 4 * at);
+    bytes.set(previous, NONCE_BYTES);
+    for (const [at, word] of masked.entries()) bytes.writeUInt32LE(word, SUM_AT + 4 * at);
     return bytes;
   }
+}
+
+/** Has every change of a row call for the sum, from here on. */
+function watch(db: DatabaseSync): void {
+  for (const table of tablesOf(db)) db.exec(triggersOn(table));
 }
 
 /** Adds a number of 256 bits to a sum, or takes it away, modulo 2^256; least word first. */

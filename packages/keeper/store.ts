@@ -3,7 +3,8 @@ import type { StatementSync } from 'node:sqlite';
 import { DatabaseSync } from 'node:sqlite';
 import { scrubJournal } from './journal.ts';
 import type { RowSumKeys } from './row-sum.ts';
-import { CHANGED, RowSum } from './row-sum.ts';
+import { CHANGED, RowSum, WRITE_SUM } from './row-sum.ts';
+import { Standby } from './standby.ts';
 
 const SCHEMA_VERSION = 3;
 /** Pages of WAL before it is written back, 64 MiB: random inserts then share their pages' writes. */
@@ -86,6 +87,7 @@ export class KeeperStore {
   readonly #statements = new Map<string, StatementSync>();
   /** Null until the key is had, which stands in the database itself. */
   #sum: RowSum | null = null;
+  #standby: Standby | null = null;
 
   private constructor(db: DatabaseSync, path: string) {
     this.#db = db;
@@ -112,21 +114,7 @@ export class KeeperStore {
    * which SQLite finds a row or does not: that much is checked here.
    */
   static open(path: string): KeeperStore {
-    const db = connect(path);
-    try {
-      const { user_version, application_id } =
-        db.prepare('SELECT * FROM pragma_user_version, pragma_application_id').get() ?? {};
-      if (user_version !== SCHEMA_VERSION || application_id !== 0) {
-        throw new Error('keeper database is missing or of another version');
-      }
-      if (schemaOf(db) !== schemaAsMade()) throw new Error(CHANGED);
-      const found = db.prepare('PRAGMA integrity_check(1)').get() as { integrity_check: string };
-      if (found.integrity_check !== 'ok') throw new Error('keeper database is damaged');
-      return new KeeperStore(db, path);
-    } catch (error) {
-      db.close();
-      throw error;
-    }
+    return new KeeperStore(openSound(path), path);
   }
 
   /** Has the first sum made of a new database's rows, in the transaction that fills it. */
@@ -140,6 +128,16 @@ export class KeeperStore {
    */
   authenticate(keys: RowSumKeys): void {
     this.#sum = RowSum.open(this.#db, keys);
+  }
+
+  /**
+   * Has every change from here on made in a second copy too, which is brought level first.
+   * @throws Error where the copy is not the state that this is, nor the one before its last change
+   */
+  async addStandby(path: string, keys: RowSumKeys): Promise<void> {
+    if (this.#sum === null) throw new Error('a standby is of rows that are authenticated');
+    const { head } = this.#sum;
+    this.#standby = await Standby.open(path, { of: this.#db, head, keys, open: openSound });
   }
 
   /** The first row, or undefined. */
@@ -157,38 +155,50 @@ export class KeeperStore {
     if (this.#sum !== null && !this.#db.isTransaction) {
       return this.transaction(() => this.run(sql, ...values));
     }
-    return Number(this.#statement(sql).run(...values).changes);
+    const changes = Number(this.#statement(sql).run(...values).changes);
+    this.#standby?.repeat(sql, values, { changes });
+    return changes;
   }
 
   /** Inserts one row, and gives its rowid. Inside a transaction of the caller's. */
   insert(sql: string, ...values: readonly Value[]): number {
-    return Number(this.#statement(sql).run(...values).lastInsertRowid);
+    const row = Number(this.#statement(sql).run(...values).lastInsertRowid);
+    this.#standby?.repeat(sql, values, { changes: 1, row });
+    return row;
   }
 
-  /** One durable transaction: all of it, or nothing of it. */
+  /**
+   * One durable transaction: all of it, or nothing of it. With a standby the copy is durable second, so that it is never
+   * ahead, and is one change behind at most: then nothing was answered yet.
+   */
   transaction<T>(work: () => T): T {
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       this.#sum?.requireAlone();
+      this.#standby?.begin();
       const result = work();
-      this.#sum?.write();
+      const written = this.#sum?.write() ?? null;
+      if (written !== null) this.#standby?.repeat(WRITE_SUM, [written], { changes: 1 });
       this.#db.exec('COMMIT');
       this.#sum?.keep();
+      this.#standby?.commit();
       return result;
     } catch (error) {
       // SQLite rolls back by itself on some errors, such as a full disk.
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       this.#sum?.takeBack();
+      this.#standby?.rollBack();
       throw error;
     }
   }
 
   /**
-   * Wipes from the disk what the journal still holds of rows that are no longer so. Gives false where somebody else reads
+   * Wipes from the disk what the journal, and the standby's, still hold of rows that are no longer so. Gives false where somebody else reads
    * the database just now: nothing is wiped then.
    */
   scrub(): boolean {
-    return scrubJournal(this.#db, this.#path);
+    const isScrubbed = scrubJournal(this.#db, this.#path);
+    return (this.#standby?.scrub() ?? true) && isScrubbed;
   }
 
   /** SQLite deletes the journal with its last connection: what it held must not stand in blocks that are free. */
@@ -197,6 +207,7 @@ export class KeeperStore {
       this.scrub();
     } finally {
       this.#db.close();
+      this.#standby?.close();
     }
   }
 
@@ -206,6 +217,25 @@ export class KeeperStore {
     const prepared = this.#db.prepare(sql);
     this.#statements.set(sql, prepared);
     return prepared;
+  }
+}
+
+/** Opens a database of this version whose structure is sound, and reads all of it. @throws Error */
+function openSound(path: string): DatabaseSync {
+  const db = connect(path);
+  try {
+    const { user_version, application_id } =
+      db.prepare('SELECT * FROM pragma_user_version, pragma_application_id').get() ?? {};
+    if (user_version !== SCHEMA_VERSION || application_id !== 0) {
+      throw new Error('keeper database is missing or of another version');
+    }
+    if (schemaOf(db) !== schemaAsMade()) throw new Error(CHANGED);
+    const found = db.prepare('PRAGMA integrity_check(1)').get() as { integrity_check: string };
+    if (found.integrity_check !== 'ok') throw new Error('keeper database is damaged');
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
   }
 }
 

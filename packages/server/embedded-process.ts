@@ -29,10 +29,13 @@ export type ProcessEvent =
 
 type Tell = (event: ProcessEvent) => void;
 
-/** Keeps a keeper running. In the embedded mode it is the gateway's child. */
-export function runKeeper(paths: InstancePaths, tell: Tell): EmbeddedProcess {
-  const { keeper, keeperSocket, passphrase } = paths;
-  const places = { dir: keeper, socket: keeperSocket, passphraseFile: passphrase };
+/** Keeps a keeper running, with its standby where it has one. In the embedded mode it is the gateway's child. */
+export function runKeeper(
+  { keeper, keeperSocket, passphrase }: InstancePaths,
+  standby: string | null,
+  tell: Tell,
+): EmbeddedProcess {
+  const places = { dir: keeper, socket: keeperSocket, passphraseFile: passphrase, standby };
   return new EmbeddedProcess('keeper', keeperArguments(places, { embedded: true }), tell);
 }
 

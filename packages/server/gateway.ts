@@ -95,7 +95,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const child =
     (options.keeper ?? config.keeper) === 'external'
       ? null
-      : runKeeper(paths, (event) => logger.info(event, 'keeper'));
+      : runKeeper(paths, config.standby, (event) => logger.info(event, 'keeper'));
   started.defer(() => child?.stop());
   // A demonstration's witnesses are nobody else's: whoever goes on with it has them too.
   const witnesses =

@@ -44,6 +44,8 @@ test('a missing, malformed or contradictory setting is refused by name', (t) => 
   refused({ ...GOOD, origin: 'Log With Spaces' }, /origin/);
   refused({ ...GOOD, allowSynthetic: true }, /allowSynthetic/);
   refused({ ...GOOD, mode: 'demo' }, /allowSynthetic/);
+  refused({ ...GOOD, standby: 'standby' }, /standby.*absolute path/);
+  refused({ ...GOOD, standby: true }, /standby/);
   refused({ ...GOOD, trustedProxy: '127.0.0.1' }, /trustedProxy/);
   refused({ ...GOOD, trustedProxy: true }, /trustedProxy/);
   for (const elsewhere of ['192.0.2.1', '127.0.0.256', '127.0.0.0/8', 'localhost', '*', '::1']) {
@@ -59,9 +61,19 @@ test('a missing, malformed or contradictory setting is refused by name', (t) => 
 test('good settings are read as they are', (t) => {
   const dir = folder(t);
   writeFileSync(join(dir, 'config.json'), JSON.stringify(GOOD));
-  assert.deepEqual(readConfig(dir), { ...GOOD, trustedProxy: [], publicWitnesses: [] });
+  assert.deepEqual(readConfig(dir), {
+    ...GOOD,
+    standby: null,
+    trustedProxy: [],
+    publicWitnesses: [],
+  });
   const publicWitnesses = [{ key: WITNESS, url: 'https://witness.example/' }];
-  const behind = { ...GOOD, trustedProxy: ['127.0.0.1', '127.1.2.3'], publicWitnesses };
+  const behind = {
+    ...GOOD,
+    standby: '/mnt/standby',
+    trustedProxy: ['127.0.0.1', '127.1.2.3'],
+    publicWitnesses,
+  };
   writeFileSync(join(dir, 'config.json'), JSON.stringify(behind));
   assert.deepEqual(readConfig(dir), behind);
 });

@@ -5,12 +5,13 @@ import { CoreError } from '@amanat/core/errors';
 import { origin } from '@amanat/core/grants';
 import { parseCosignerKey } from '@amanat/core/log';
 import type { Read } from '@amanat/core/shape';
-import { boolean, integer, list, object, oneOf, set, text } from '@amanat/core/shape';
+import { boolean, integer, list, nullable, object, oneOf, set, text } from '@amanat/core/shape';
 
 /** The port on the loopback interface where none is asked for. */
 export const DEFAULT_PORT = 8420;
 const CONFIG_BYTES_MAX = 65_536;
 const PROXIES_MAX = 8;
+const PATH_MAX = 4_096;
 const PUBLIC_WITNESSES_MAX = 8;
 /** An IPv4 address of 127.0.0.0/8. */
 const LOOPBACK = /^127(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
@@ -31,6 +32,8 @@ const config = object({
   origin,
   /** Whether the gateway runs its keeper (for trials), or another user does, perhaps on another day. */
   keeper: oneOf('embedded', 'external'),
+  /** The folder of the keeper's second copy, on another disk; null where it has none. */
+  standby: nullable(text(PATH_MAX, /^\//, 'an absolute path')),
   /** On the loopback interface; whoever is to reach it from outside goes through a proxy that ends TLS. */
   port: integer(1, 65_535),
   /** How often tiles and checkpoint are published; 0: at once. */
@@ -46,7 +49,7 @@ const config = object({
   publicWitnesses: list(publicWitness, 0, PUBLIC_WITNESSES_MAX),
 });
 /** What settings mean that do not have these members. */
-const ABSENT = { trustedProxy: [], publicWitnesses: [] };
+const ABSENT = { standby: null, trustedProxy: [], publicWitnesses: [] };
 
 /** An instance's settings, DIR/config.json. Secrets are apart from it. */
 export type Config = Read<typeof config>;

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { keeperArguments } from '@amanat/keeper/client';
+import { readConfig } from '../../config/config.ts';
 import { instancePaths } from '../../config/paths.ts';
 import type { Command } from '../command.ts';
 import { CliError } from '../errors.ts';
@@ -28,6 +29,7 @@ export const keeper: Command = {
       dir: paths.keeper,
       socket: paths.keeperSocket,
       passphraseFile: call.arguments.text('passphrase-file') ?? paths.passphrase,
+      standby: readConfig(call.dir).standby,
     };
     const group = call.arguments.flag('group');
     const child = spawn(process.execPath, keeperArguments(places, { group }), {
