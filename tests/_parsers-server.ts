@@ -29,6 +29,7 @@ import {
   readSealedAsk,
 } from '../packages/server/citizen/body.ts';
 import { parseAgency } from '../packages/server/cli/agency-file.ts';
+import { readManifest } from '../packages/server/cli/backup-set.ts';
 import { readShare } from '../packages/server/cli/ceremony.ts';
 import { readDeclaration } from '../packages/server/cli/declaration-file.ts';
 import { CliError } from '../packages/server/cli/errors.ts';
@@ -491,6 +492,13 @@ function fileParsers(scratch: Scratch): readonly FuzzedParser[] {
     publishSeconds: 600,
     allowSynthetic: true,
   };
+  const manifest = {
+    type: 'amanat-backup',
+    part: 'keeper',
+    origin: 'log.example/log',
+    time: 1_764_154_980_123,
+    files: { 'keeper.db': 'ab'.repeat(32), 'config.json': 'cd'.repeat(32) },
+  };
   const options = {
     as: { value: 'KEY', help: '', many: true },
     port: { value: 'N', help: '' },
@@ -575,6 +583,15 @@ function fileParsers(scratch: Scratch): readonly FuzzedParser[] {
       ...cli('readKeys', 'history-words'),
       inputs: jsonTextLike(asJson, { logKey: 'log', keeperKey: key.public.text }),
       parse: (text) => readKeys(scratch.write('keys.json', text)),
+      throws: isCliError,
+    }),
+    parser({
+      ...cli('readManifest', 'backup-set'),
+      inputs: jsonTextLike(asJson, manifest),
+      parse: (text) => {
+        scratch.write('backup.json', text);
+        return readManifest(scratch.folder);
+      },
       throws: isCliError,
     }),
     parser({

@@ -22,6 +22,7 @@ const NO_PARSERS: Readonly<Record<string, string>> = {
     'cuts a text into as many lines as a share has, for readShare or the keeper',
   'packages/server/cli/commands/backup.ts readPart': 'chooses between options already parsed',
   'packages/keeper/backups.ts readBackups': 'gives a file’s text to parseBackups',
+  'packages/server/cli/commands/backup.ts readParts': 'likewise',
   'packages/server/cli/files.ts readBytes': 'gives a file’s bytes as they are, up to a bound',
   'packages/server/cli/files.ts readChunks': 'gives a file’s bytes as they are',
   'packages/server/cli/files.ts readInput': 'gives a text as it is, up to a bound',
@@ -34,6 +35,7 @@ const NO_PARSERS: Readonly<Record<string, string>> = {
   'packages/server/disclosure/open.ts openEntered':
     'opens by decodeSealedGroups, openOnce, decodeGroup',
   'packages/server/holdings/shipped.ts readShipped': 'gives a file of ours as it is',
+  'packages/server/log/keys.ts readLogKeys': 'reads files by readLogKey',
   'packages/server/storage/sqlite.ts openDatabase': 'the form is SQLite’s, and SQLite reads it',
   'packages/server/storage/sqlite.ts openDatabaseForReading': 'likewise',
   'packages/web/src/person/session.ts openHistory': 'fetches; reads by verifyHistory and readHeld',

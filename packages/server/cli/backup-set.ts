@@ -9,37 +9,75 @@ import {
   rmSync,
 } from 'node:fs';
 import { chmod, open, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 import type { Json } from '@amanat/core/canonical';
+import { CoreError } from '@amanat/core/errors';
+import { origin as originShape } from '@amanat/core/grants';
+import type { NoteKey } from '@amanat/core/log';
+import { hexText, object, oneOf, time as timeShape } from '@amanat/core/shape';
 import { BACKUPS_MAX, readKeeperBackup } from '@amanat/core/shred-certificate';
+import { AuditError, mirrorLog, readCheckpoint, sourceAt } from '../audit/audit.ts';
+import { readConfig } from '../config/config.ts';
 import { instancePaths } from '../config/paths.ts';
+import { isLogKeyFile, readLogKeys } from '../log/log.ts';
 import { CliError } from './errors.ts';
-import { readText, syncFolder, writePrivate } from './files.ts';
+import { codeOf, readText, syncFolder, writePrivate } from './files.ts';
 import { configPath } from './instance.ts';
+import { describeFindings } from './log-place.ts';
 
-/** The two parts of an instance, which are backed up apart: neither is worth anything without the other. */
-export type BackupPart = 'store' | 'keeper';
+/** The three parts of an instance, which are backed up apart: none is worth anything to a thief without another. */
+export const BACKUP_PARTS = ['store', 'keeper', 'log'] as const;
+export type BackupPart = (typeof BACKUP_PARTS)[number];
 
-/** What a part consists of: its database, and the files that it cannot do without. */
-export interface PartFiles {
-  readonly database: string;
+/** Where a part is in an instance. The keeper's passphrase is in no backup. */
+interface PartPlaces {
+  readonly database: string | null;
+  /** What it cannot do without. */
   readonly files: readonly string[];
+  /** The folder of the log's keys, of which there may be two. */
+  readonly keys: string | null;
+  /** The folder of the log's static files. */
+  readonly published: string | null;
 }
 
-/** Where a part's files are in an instance. The keeper's passphrase is in no backup. */
-export function partFiles(dir: string, part: BackupPart): PartFiles {
-  const paths = instancePaths(dir);
-  return part === 'store'
-    ? { database: paths.database, files: [configPath(dir), join(paths.log, 'log-key.pem')] }
-    : { database: join(paths.keeper, 'keeper.db'), files: [] };
+function placesOf(dir: string, part: BackupPart): PartPlaces {
+  const { database, keeper, log, public: published } = instancePaths(dir);
+  switch (part) {
+    case 'store':
+      return { database, files: [configPath(dir)], keys: null, published: null };
+    case 'keeper':
+      return { database: join(keeper, 'keeper.db'), files: [], keys: null, published: null };
+    case 'log':
+      return { database: null, files: [], keys: log, published };
+  }
+}
+
+/** Whether an instance has a part that a backup of it would overwrite. */
+export function isPartThere(dir: string, part: BackupPart): boolean {
+  const { database, keys } = placesOf(dir, part);
+  return (database !== null && existsSync(database)) || keyFilesIn(keys).length > 0;
+}
+
+/** The files of a part that are copied byte by byte: these keys of the log's among them, the database last. */
+function filesOf({ database, files, keys }: PartPlaces, keyFiles: readonly string[]): string[] {
+  const named = keyFiles.map((name) => join(keys ?? '', name));
+  return [...files, ...named, ...(database === null ? [] : [database])];
+}
+
+function keyFilesIn(folder: string | null): string[] {
+  return folder === null || !existsSync(folder) ? [] : readdirSync(folder).filter(isLogKeyFile);
 }
 
 const MANIFEST = 'backup.json';
-/** In the keeper's folder: its backups, a line each. */
+/** In the keeper's folder, and in its standby's: its backups, a line each. */
 const BACKUPS = 'backups.jsonl';
 /** Everything in one step, and so of one moment: a writer beside us would make a step-wise copy begin anew. */
 const ONE_STEP = 2 ** 31 - 1;
+/** SQLite's codes. */
+const SQLITE_CORRUPT = 11;
+const SQLITE_FULL = 13;
+const SQLITE_NOTADB = 26;
 
 /** What stands in a backup's folder beside the files. */
 export interface BackupManifest {
@@ -52,90 +90,118 @@ export interface BackupManifest {
   readonly files: Readonly<Record<string, string>>;
 }
 
-/**
- * Copies a part into a folder of its own while it is in use, checks the copy, and writes the manifest last: a folder
- * without one is no backup.
- * @throws CliError
- */
-export async function writeBackup(
-  folder: string,
-  {
-    dir,
-    part,
-    origin,
-    time,
-    keepUntil,
-  }: {
-    dir: string;
-    part: BackupPart;
-    origin: string;
-    time: number;
-    /** Of the keeper's: when the copy will be destroyed; null: nobody has said. */
-    keepUntil: number | null;
-  },
-): Promise<BackupManifest> {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const { database, files } = partFiles(dir, part);
-  const copy = join(folder, nameOf(database));
-  await copyDatabase(database, copy);
-  for (const file of files) {
-    copyFileSync(file, join(folder, nameOf(file)));
-    await chmod(join(folder, nameOf(file)), 0o600);
-  }
-  requireSound(copy);
-  const digests: Record<string, string> = {};
-  for (const file of [database, ...files]) {
-    digests[nameOf(file)] = await digestOf(join(folder, nameOf(file)));
-    await sync(join(folder, nameOf(file)));
-  }
-  const manifest: BackupManifest = { type: 'amanat-backup', part, origin, time, files: digests };
-  // Before it is a backup: one that nobody has noted must not exist.
-  if (part === 'keeper') noteKeeperBackup(dir, manifest, keepUntil);
-  writePrivate(join(folder, MANIFEST), manifestText(manifest), { replace: true });
-  return manifest;
+/** What writing a backup takes. */
+export interface BackupTerms {
+  readonly dir: string;
+  readonly part: BackupPart;
+  readonly origin: string;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  /** Of the keeper's: when the copy will be destroyed; null: nobody has said. */
+  readonly keepUntil: number | null;
+  readonly signal: AbortSignal;
 }
 
 /**
- * Reads a backup and checks that it is whole.
+ * Copies a part into a folder of its own while it is in use, checks the copy, and writes the manifest last: a folder
+ * without one is no backup, and what was one before goes without its manifest first.
+ * @throws CliError 'failed'
+ */
+export async function writeBackup(folder: string, terms: BackupTerms): Promise<BackupManifest> {
+  const { dir, part, origin, time, signal } = terms;
+  const places = placesOf(dir, part);
+  const { database, keys, published } = places;
+  const files = filesOf(places, keyFilesIn(keys));
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    rmSync(join(folder, MANIFEST), { force: true });
+    syncFolder(folder);
+    const digests: Record<string, string> = {};
+    for (const file of files) {
+      const copy = join(folder, basename(file));
+      await (file === database ? copyDatabase(file, copy) : copyPrivate(file, copy));
+      digests[basename(file)] = await digestOf(copy);
+      await sync(copy);
+    }
+    if (published !== null) {
+      await copyPublished(published, join(folder, basename(published)), {
+        keys: folder,
+        origin,
+        signal,
+      });
+    }
+    const manifest: BackupManifest = { type: 'amanat-backup', part, origin, time, files: digests };
+    // Before it is a backup: one that nobody has noted must not exist.
+    if (part === 'keeper') noteKeeperBackup(dir, manifest, terms.keepUntil);
+    writePrivate(join(folder, MANIFEST), manifestText(manifest), { replace: true });
+    return manifest;
+  } catch (cause) {
+    throw asCliError(cause, 'the backup cannot be written');
+  }
+}
+
+/**
+ * Reads a backup and checks that it is whole. The log's static files are checked when they are put back.
  * @throws CliError 'failed'
  */
 export async function checkBackup(folder: string, part: BackupPart): Promise<BackupManifest> {
-  const manifest = parseManifest(await readText(join(folder, MANIFEST)));
-  if (manifest?.part !== part) {
+  const manifest = await readManifest(folder);
+  if (manifest.part !== part) {
     throw new CliError('failed', `${folder} is no backup of the ${part}`, {
       reason: 'not-a-backup',
     });
   }
-  const { database, files } = partFiles('', part);
-  for (const name of [database, ...files].map(nameOf)) {
-    const path = join(folder, name);
-    if (!existsSync(path) || (await digestOf(path)) !== manifest.files[name]) {
+  const places = placesOf('', part);
+  const files = filesOf(places, keyFilesOf(manifest));
+  for (const name of files.map((file) => basename(file))) {
+    const copy = join(folder, name);
+    if (!existsSync(copy) || (await digestOf(copy)) !== manifest.files[name]) {
       throw new CliError('failed', `the backup’s ${name} is not what was written`, {
         reason: 'backup-damaged',
         remedy: 'use another backup',
       });
     }
   }
-  requireSound(join(folder, nameOf(database)));
+  const { database } = places;
+  if (database !== null) requireSound(join(folder, basename(database)));
   return manifest;
 }
 
 /**
- * Puts a checked backup in place of what is there. Nothing may use the part meanwhile. Each file appears whole; the
- * database comes last, and what the old one had left to write (its WAL) goes first.
+ * Puts a checked backup in place of what is there. Nothing may use the part meanwhile. What cannot be copied whole changes
+ * nothing; each file then appears whole, the database last. Whatever of it is interrupted leaves what was there, or what
+ * does not serve: then it is to be done again.
+ * @throws CliError 'failed'
  */
-export async function putBack(folder: string, dir: string, part: BackupPart): Promise<void> {
-  const { database, files } = partFiles(dir, part);
-  for (const target of [...files, database]) {
-    mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
-    copyFileSync(join(folder, nameOf(target)), `${target}.new`);
-    await chmod(`${target}.new`, 0o600);
-    await sync(`${target}.new`);
+export async function putBack(
+  folder: string,
+  { dir, manifest, signal }: { dir: string; manifest: BackupManifest; signal: AbortSignal },
+): Promise<void> {
+  const { part, origin } = manifest;
+  const places = placesOf(dir, part);
+  const { database, keys, published } = places;
+  const targets = filesOf(places, keyFilesOf(manifest));
+  try {
+    for (const target of targets) {
+      mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+      await copyPrivate(join(folder, basename(target)), `${target}.new`);
+      await sync(`${target}.new`);
+    }
+    if (database !== null) settle(database);
+  } catch (cause) {
+    for (const target of targets) rmSync(`${target}.new`, { force: true });
+    throw asCliError(cause, `the ${part} cannot be put back; what was there is as it was`);
   }
-  for (const suffix of ['-wal', '-shm', '-journal']) rmSync(database + suffix, { force: true });
-  for (const target of [...files, database]) {
-    await rename(`${target}.new`, target);
-    syncFolder(dirname(target));
+  try {
+    for (const target of targets) {
+      await rename(`${target}.new`, target);
+      syncFolder(dirname(target));
+    }
+    if (published !== null && keys !== null) {
+      await copyPublished(join(folder, basename(published)), published, { keys, origin, signal });
+    }
+  } catch (cause) {
+    throw asCliError(cause, `the ${part} is not all put back: do it again`);
   }
 }
 
@@ -146,11 +212,14 @@ export function isEmpty(folder: string): boolean {
 
 /**
  * Notes a backup of the keeper beside its database, where the keeper reads which exist when it certifies what it has
- * destroyed. Known by the SHA-256 of its manifest. Those that are past are left out.
+ * destroyed, and in its standby's folder. Known by the SHA-256 of its manifest. Those that are past are left out.
  * @throws CliError 'refused' where there are more than a certificate names
  */
 function noteKeeperBackup(dir: string, manifest: BackupManifest, keepUntil: number | null): void {
-  const path = join(instancePaths(dir).keeper, BACKUPS);
+  const folders = [instancePaths(dir).keeper, readConfig(dir).standby].filter(
+    (each) => each !== null,
+  );
+  const [path = '', ...others] = folders.map((folder) => join(folder, BACKUPS));
   const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : [];
   const known = lines.flatMap((line) =>
     line === '' ? [] : [readKeeperBackup(JSON.parse(line) as Json, '')],
@@ -164,15 +233,12 @@ function noteKeeperBackup(dir: string, manifest: BackupManifest, keepUntil: numb
   }
   const id = createHash('sha256').update(manifestText(manifest)).digest('hex');
   const all = [...kept, { id, time: manifest.time, keepUntil }];
-  writePrivate(path, all.map((each) => `${JSON.stringify(each)}\n`).join(''), { replace: true });
+  const text = all.map((each) => `${JSON.stringify(each)}\n`).join('');
+  for (const each of [path, ...others]) writePrivate(each, text, { replace: true });
 }
 
 function manifestText(manifest: BackupManifest): string {
   return `${JSON.stringify(manifest, null, 2)}\n`;
-}
-
-function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 async function copyDatabase(from: string, to: string): Promise<void> {
@@ -186,6 +252,101 @@ async function copyDatabase(from: string, to: string): Promise<void> {
   } finally {
     source.close();
   }
+  requireSound(to);
+}
+
+/** Copies a file that is its owner's alone. */
+async function copyPrivate(from: string, to: string): Promise<void> {
+  copyFileSync(from, to);
+  await chmod(to, 0o600);
+}
+
+/** What the log's static files are checked by: the keys in a folder. */
+interface PublishedTerms {
+  readonly keys: string;
+  readonly origin: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Brings a copy of the log's static files up to date, and verifies every one of them. Where nothing is published yet,
+ * there is nothing to copy; a newer copy is left as it is.
+ */
+async function copyPublished(
+  from: string,
+  to: string,
+  { keys, origin, signal }: PublishedTerms,
+): Promise<void> {
+  const source = sourceAt({ directory: from }, signal);
+  if ((await source.readCheckpoint()) === null) return;
+  const key = await keyOf(from, { keys, origin, signal });
+  const mirror = () =>
+    mirrorLog({ source, directory: to, key, repair: true, onLeaves: () => {}, signal });
+  let { findings } = await mirror();
+  if (findings.some(({ code }) => code === 'bad-state')) {
+    rmSync(to, { recursive: true });
+    ({ findings } = await mirror());
+  }
+  rmSync(`${to}.lock`, { force: true });
+  const wrong = findings.filter(({ code }) => code !== 'shrunk');
+  if (wrong.length === 0) return;
+  throw new CliError(
+    'failed',
+    `the log’s files are not whole:\n${describeFindings(wrong).join('\n')}`,
+    { reason: 'log-damaged' },
+  );
+}
+
+/** The newest of the log's keys that signed what is published in a folder. @throws CliError where none did */
+export async function keyOf(
+  published: string,
+  { keys, origin, signal }: PublishedTerms,
+): Promise<NoteKey> {
+  const source = sourceAt({ directory: published }, signal);
+  for (const { note } of [...readLogKeys(keys, origin).values()].toReversed()) {
+    try {
+      await readCheckpoint(source, note);
+      return note;
+    } catch (error) {
+      if (!(error instanceof AuditError)) throw error;
+    }
+  }
+  throw new CliError('failed', 'the log’s checkpoint is signed by none of its keys', {
+    reason: 'log-damaged',
+  });
+}
+
+/**
+ * What a database's journal holds goes into the database: without its journal it would be an older state, which nothing
+ * tells from a true one. A file that SQLite cannot read has no state to lose.
+ */
+function settle(database: string): void {
+  if (existsSync(database)) {
+    try {
+      const old = new DatabaseSync(database);
+      try {
+        old.exec('PRAGMA journal_mode = DELETE');
+      } finally {
+        old.close();
+      }
+    } catch (error) {
+      const { errcode } = error as { errcode?: number };
+      if (errcode !== SQLITE_CORRUPT && errcode !== SQLITE_NOTADB) throw error;
+    }
+  }
+  for (const suffix of ['-wal', '-shm', '-journal']) rmSync(database + suffix, { force: true });
+}
+
+/** What a failure comes to for whoever ran the command: a full disk is said to be one. */
+export function asCliError(cause: unknown, message: string): CliError {
+  if (cause instanceof CliError) return cause;
+  const { errcode } = cause as { errcode?: number };
+  const isFull = codeOf(cause) === 'ENOSPC' || errcode === SQLITE_FULL;
+  return new CliError('failed', message, {
+    cause,
+    reason: isFull ? 'disk-full' : codeOf(cause),
+    ...(isFull ? { remedy: 'make room, and try again' } : {}),
+  });
 }
 
 /** @throws CliError 'failed' where SQLite finds the file damaged */
@@ -220,11 +381,34 @@ async function sync(path: string): Promise<void> {
   }
 }
 
-function parseManifest(text: string): BackupManifest | null {
+const manifestShape = object({
+  type: oneOf('amanat-backup'),
+  part: oneOf(...BACKUP_PARTS),
+  origin: originShape,
+  time: timeShape,
+  files: (value, path) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw new CoreError('bad-document', `${path}: expected an object`);
+    }
+    const digest = hexText(32);
+    return Object.fromEntries(
+      Object.entries(value).map(([name, text]) => [name, digest(text, `${path}.${name}`)]),
+    );
+  },
+});
+
+/** Reads a backup's manifest. @throws CliError 'failed' where there is none */
+export async function readManifest(folder: string): Promise<BackupManifest> {
+  const path = join(folder, MANIFEST);
   try {
-    const source = JSON.parse(text) as BackupManifest;
-    return source.type === 'amanat-backup' ? source : null;
-  } catch {
-    return null;
+    if (existsSync(path)) return manifestShape(JSON.parse(await readText(path)) as Json, '');
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError || cause instanceof CoreError)) throw cause;
   }
+  throw new CliError('failed', `${folder} is no backup`, { reason: 'not-a-backup' });
+}
+
+/** The log's keys that a backup has. */
+function keyFilesOf(manifest: BackupManifest): string[] {
+  return Object.keys(manifest.files).filter(isLogKeyFile);
 }

@@ -95,13 +95,23 @@ export class LogKeys {
   }
 
   #read(): ReadonlyMap<number, LogKey> {
-    const versions = readdirSync(this.#directory).flatMap((name) => {
-      const found = FILE.exec(name);
-      return found === null ? [] : [Number(found[1] ?? 0)];
-    });
-    const read = (version: number) => readLogKey(this.#directory, this.origin, version);
-    return new Map(versions.toSorted((a, b) => a - b).map((each) => [each, read(each)]));
+    return readLogKeys(this.#directory, this.origin);
   }
+}
+
+/** Whether a key of the log's is in a file of this name. */
+export function isLogKeyFile(name: string): boolean {
+  return FILE.test(name);
+}
+
+/** The keys in a folder by their versions, the first one first. Throws as {@link readLogKey}. */
+export function readLogKeys(directory: string, origin: string): ReadonlyMap<number, LogKey> {
+  const versions = readdirSync(directory).flatMap((name) => {
+    const found = FILE.exec(name);
+    return found === null ? [] : [Number(found[1] ?? 0)];
+  });
+  const read = (version: number) => readLogKey(directory, origin, version);
+  return new Map(versions.toSorted((a, b) => a - b).map((each) => [each, read(each)]));
 }
 
 /** Where a key stands among those that the log names; -1 where it does not. */

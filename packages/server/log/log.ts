@@ -30,10 +30,11 @@ const NOTE_MS = 1_000;
 export type { LogReason } from './errors.ts';
 export { LogUnavailable, waitsFor } from './errors.ts';
 export { createLogKey, logKeyFile, readLogKey } from './key.ts';
-export { LogKeys } from './keys.ts';
+export { isLogKeyFile, LogKeys, readLogKeys } from './keys.ts';
 export type { Appended, NewLeaf } from './queue.ts';
 export { decodeSigned, encodeSigned } from './signed.ts';
 export type { LedgerEntry, LogStore } from './store.ts';
+export { rangeAt } from './tree.ts';
 
 export interface LogDeps {
   readonly store: LogStore;

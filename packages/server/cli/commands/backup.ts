@@ -1,27 +1,30 @@
 import { resolve } from 'node:path';
 import { readConfig } from '../../config/config.ts';
 import type { BackupPart } from '../backup-set.ts';
-import { isEmpty, writeBackup } from '../backup-set.ts';
+import { BACKUP_PARTS, isEmpty, writeBackup } from '../backup-set.ts';
 import type { Command } from '../command.ts';
 import { CliError, wrongUsage } from '../errors.ts';
 import { requireInstance } from '../instance.ts';
 import type { Arguments } from '../options.ts';
 
-/** `amanat backup`: the store, or the keeper, each to a place of its own. */
+/** `amanat backup`: the store, the keeper, or the log, each to a place of its own. */
 export const backup: Command = {
-  usage: '--store FOLDER | --keeper FOLDER [--keep-until DATE] [--force]',
+  usage: '--keeper FOLDER [--keep-until DATE] | --log FOLDER | --store FOLDER [--force]',
   about:
-    'Backs up the store or the keeper while they run, and checks the copy. They are backed up apart and kept apart: ' +
-    'the store alone decrypts nothing. Back up the keeper first and the store after it: a keeper that is ahead of its ' +
-    'store refuses to serve. The keeper’s passphrase is in no backup; keep it elsewhere, or the backup is worth nothing.',
-  example: 'amanat backup --keeper /safe-a/keeper\namanat backup --store /safe-b/store',
+    'Backs up the keeper, the log’s key and files, or the store, while they run, and checks the copy. They are backed up ' +
+    'apart and kept apart: the store alone decrypts nothing, and the log’s key alone signs nothing that is believed. ' +
+    'The store comes last: a keeper or a log that is ahead of its store is refused. The keeper’s passphrase is in no ' +
+    'backup; keep it elsewhere, or the backup is worth nothing.',
+  example:
+    'amanat backup --keeper /safe-a/keeper\namanat backup --log /safe-c/log\namanat backup --store /safe-b/store',
   options: {
-    store: { value: 'FOLDER', help: 'back up the store there' },
     keeper: { value: 'FOLDER', help: 'back up the keeper there' },
     'keep-until': {
       value: 'DATE',
       help: 'of the keeper: when the copy will be destroyed, for certificates to say (YYYY-MM-DD)',
     },
+    log: { value: 'FOLDER', help: 'back up the log’s key and static files there' },
+    store: { value: 'FOLDER', help: 'back up the store and the settings there' },
     force: { help: 'overwrite a backup that is there' },
   },
   words: [0, 0],
@@ -37,12 +40,14 @@ export const backup: Command = {
     }
     const { origin } = readConfig(call.dir);
     call.say(`Copying the ${part}, and checking the copy.`);
+    const { dir, signal } = call;
     const manifest = await writeBackup(folder, {
-      dir: call.dir,
+      dir,
       part,
       origin,
       time: call.now(),
       keepUntil,
+      signal,
     });
     return {
       json: { folder, ...manifest },
@@ -51,16 +56,27 @@ export const backup: Command = {
   },
 };
 
-/** Which part, and the folder named for it. @throws CliError 'wrong-usage' unless exactly one is named */
-export function readPart(given: Arguments): { part: BackupPart; folder: string } {
-  const store = given.text('store');
-  const keeper = given.text('keeper');
-  if ((store === null) === (keeper === null)) {
-    throw wrongUsage('give either --store or --keeper: they are kept apart');
+/** A part, and the folder named for it. */
+export interface NamedPart {
+  readonly part: BackupPart;
+  readonly folder: string;
+}
+
+/** The parts that are named, in their order. */
+export function readParts(given: Arguments): readonly NamedPart[] {
+  return BACKUP_PARTS.flatMap((part) => {
+    const folder = given.text(part);
+    return folder === null ? [] : [{ part, folder: resolve(folder) }];
+  });
+}
+
+/** The one part that is named. @throws CliError 'wrong-usage' unless exactly one is */
+export function readPart(given: Arguments): NamedPart {
+  const [part, another] = readParts(given);
+  if (part === undefined || another !== undefined) {
+    throw wrongUsage('give one of --store, --keeper and --log: they are kept apart');
   }
-  return store === null
-    ? { part: 'keeper', folder: resolve(keeper ?? '') }
-    : { part: 'store', folder: resolve(store) };
+  return part;
 }
 
 /**

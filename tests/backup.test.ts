@@ -1,0 +1,370 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { TestContext } from 'node:test';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cnicOf, Instance, simsCsv } from './_instance.ts';
+import { Served } from './_served.ts';
+
+/** Backups, restores and drills that are killed, that run out of disk, or that find what is wrong. */
+const CLI = join(import.meta.dirname, '../packages/server/cli/main.ts');
+const AT_RENAME = ['--import', join(import.meta.dirname, '_killed-at-rename.ts')];
+const PARTS = ['keeper', 'log', 'store'] as const;
+const KILLS = 6;
+
+let instance: Instance;
+let safe: string;
+
+before(async () => {
+  instance = await Instance.create();
+  safe = mkdtempSync(join(tmpdir(), 'amanat-safe-'));
+  await instance.importCsv('telecom-importer', 'sim-registrations', simsCsv([1, 2]));
+  await instance.stopGateway();
+  {
+    await using _ = await instance.serve();
+    const served = new Served(instance);
+    await served.post('/v1/requests', {
+      ...instance.request('officer', [cnicOf(1)]),
+      approval: null,
+    });
+    for (const part of PARTS) await ok('backup', `--${part}`, join(safe, part));
+  }
+  await instance.stopKeeper();
+});
+
+after(async () => {
+  await instance?.[Symbol.asyncDispose]();
+  if (safe) rmSync(safe, { recursive: true });
+});
+
+interface Ran {
+  readonly code: number | null;
+  // biome-ignore lint/suspicious/noExplicitAny: what a command prints is looked into by tests that know its form.
+  readonly json: any;
+}
+
+function start(
+  args: readonly string[],
+  { node = [] as readonly string[], dir = instance.dir } = {},
+) {
+  const argv = [...node, CLI, ...args, '--dir', dir, '--json'];
+  return spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'ignore'] });
+}
+
+async function run(args: readonly string[], options?: Parameters<typeof start>[1]): Promise<Ran> {
+  const child = start(args, options);
+  let said = '';
+  child.stdout?.on('data', (chunk) => {
+    said += chunk;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, json: said === '' ? null : JSON.parse(said) };
+}
+
+async function ok(...args: readonly string[]): Promise<Ran['json']> {
+  const { code, json } = await run(args);
+  assert.equal(code, 0, `${args}: ${JSON.stringify(json)}`);
+  return json;
+}
+
+async function refused(...args: readonly string[]): Promise<string> {
+  const { code, json } = await run(args);
+  assert.equal(code, 1, `${args}: ${JSON.stringify(json)}`);
+  return json.error.reason;
+}
+
+const named = (part: string, folder = join(safe, part)) => [`--${part}`, folder];
+const drill = (...args: readonly string[]) => run(['restore', '--drill', '--in', safe, ...args]);
+const left = (folder: string) =>
+  readdirSync(folder).filter((name) => name.startsWith('amanat-drill-'));
+
+/** A copy of a backup that a test spoils. */
+function copyOf(part: string): string {
+  const copy = mkdtempSync(join(safe, 'copy-'));
+  cpSync(join(safe, part), copy, { recursive: true });
+  return copy;
+}
+
+function leavesOf(dir: string): number {
+  const path = join(dir, 'store', 'amanat.db');
+  const db = new DatabaseSync(path);
+  try {
+    return Number(db.prepare('SELECT count(*) AS n FROM leaves').get()?.n);
+  } finally {
+    db.close();
+  }
+}
+
+/** A disk of that size; null where this user cannot make one, and the test is skipped. */
+function smallDisk(t: TestContext, size: string): string | null {
+  const disk = mkdtempSync(join(tmpdir(), 'amanat-disk-'));
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', disk]);
+  t.after(() => {
+    if (status === 0) spawnSync('umount', [disk]);
+    rmSync(disk, { recursive: true });
+  });
+  if (status === 0) return disk;
+  t.skip('only root can mount a small disk');
+  return null;
+}
+
+describe('a backup', () => {
+  for (const part of PARTS) {
+    test(`of the ${part}, killed at any moment, is one or is refused, and harms nothing`, async () => {
+      const folder = join(safe, `killed-${part}`);
+      for (let round = 0; round < KILLS; round++) {
+        const child = start(['backup', ...named(part, folder), '--force']);
+        await sleep(300 + 60 * round);
+        child.kill('SIGKILL');
+        await once(child, 'close');
+        const { json } = await drill(...named(part, folder));
+        const found = json.findings as { finding: string }[];
+        const isRefused = found.some(({ finding }) => finding === 'not-a-backup');
+        assert.equal(found.length, isRefused ? 1 : 0, JSON.stringify(found));
+      }
+      await ok('verify');
+      await ok('backup', ...named(part, folder), '--force');
+      assert.equal((await drill(...named(part, folder))).code, 0);
+    });
+
+    test(`of the ${part} on a full disk is none, and says why`, async (t) => {
+      const disk = smallDisk(t, '12K');
+      if (disk === null) return;
+      const folder = join(disk, part);
+      assert.equal(await refused('backup', ...named(part, folder)), 'disk-full');
+      assert.equal(await refused('restore', ...named(part, folder), '--force'), 'not-a-backup');
+      await ok('verify');
+    });
+  }
+
+  test('has no file of another part', () => {
+    const names = (part: string) => readdirSync(join(safe, part)).toSorted();
+    assert.deepEqual(names('keeper'), ['backup.json', 'keeper.db']);
+    assert.deepEqual(names('log'), ['backup.json', 'log-key.pem', 'public']);
+    assert.deepEqual(names('store'), ['amanat.db', 'backup.json', 'config.json']);
+    for (const part of PARTS) assert.equal(statSync(join(safe, part)).mode & 0o077, 0);
+  });
+});
+
+describe('a restore', () => {
+  test('killed before the database has its name leaves what was there, its journal included', async () => {
+    const dir = mkdtempSync(join(safe, 'instance-'));
+    cpSync(instance.dir, dir, { recursive: true });
+    const path = join(dir, 'store', 'amanat.db');
+    // What a killed gateway leaves: a commit that stands in the journal alone.
+    const script = `
+      const { DatabaseSync } = await import('node:sqlite');
+      const db = new DatabaseSync(${JSON.stringify(path)});
+      db.exec("PRAGMA journal_mode = WAL; INSERT INTO leaves VALUES (9999, X'00')");
+      process.kill(process.pid, 'SIGKILL');`;
+    spawnSync(process.execPath, ['--input-type=module', '-e', script]);
+    assert.ok(statSync(`${path}-wal`).size > 0);
+    const { code } = await run(['restore', ...named('store'), '--force'], { node: AT_RENAME, dir });
+    assert.equal(code, null);
+    const before = leavesOf(instance.dir);
+    assert.equal(leavesOf(dir), before + 1);
+    await run(['restore', ...named('store'), '--force'], { dir });
+    assert.equal(leavesOf(dir), before);
+  });
+
+  test('on a full disk leaves what was there, and no half of what was to come', async (t) => {
+    const disk = smallDisk(t, '64M');
+    if (disk === null) return;
+    const dir = join(disk, 'instance');
+    cpSync(instance.dir, dir, { recursive: true });
+    spawnSync('mount', ['-o', 'remount,size=1M', disk]);
+    writeFileSync(join(disk, 'rest'), '');
+    spawnSync('dd', ['if=/dev/zero', `of=${join(disk, 'rest')}`, 'bs=4096']);
+    for (const part of ['store', 'keeper'] as const) {
+      const { code, json } = await run(['restore', ...named(part), '--force'], { dir });
+      assert.equal(code, 1);
+      assert.equal(json.error.reason, 'disk-full');
+    }
+    const names = readdirSync(dir, { recursive: true }) as string[];
+    assert.deepEqual(
+      names.filter((name) => name.endsWith('.new')),
+      [],
+    );
+    rmSync(join(disk, 'rest'));
+    assert.equal((await run(['verify'], { dir })).code, 0);
+  });
+
+  test('of the log leaves its key alone where it is there, unless told otherwise', async () => {
+    assert.equal(await refused('restore', ...named('log')), 'not-empty');
+    await ok('restore', ...named('log'), '--force');
+    await ok('verify');
+  });
+});
+
+describe('a drill', () => {
+  const all = () => PARTS.flatMap((part) => named(part));
+
+  test('of all three finds them well together, and leaves nothing', async () => {
+    const { code, json } = await drill(...all());
+    assert.equal(code, 0, JSON.stringify(json));
+    assert.deepEqual([json.isWell, json.findings, json.unchecked], [true, [], []]);
+    assert.equal(json.size, json.keeperSize);
+    assert.equal(json.forgotten, 0);
+    assert.ok(json.copies.every(({ ageMs }: { ageMs: number }) => ageMs > 0));
+    assert.deepEqual(left(safe), []);
+  });
+
+  test('of one part says what it could not check', async () => {
+    const { code, json } = await drill(...named('store'));
+    assert.equal(code, 0);
+    assert.equal(json.unchecked.length, 3);
+  });
+
+  const spoiled: readonly (readonly [
+    string,
+    (typeof PARTS)[number],
+    (folder: string) => void,
+    string,
+  ])[] = [
+    [
+      'a ciphertext that was changed, with the manifest made anew',
+      'store',
+      (folder) => {
+        const db = new DatabaseSync(join(folder, 'amanat.db'));
+        db.exec('UPDATE custody_ciphertexts SET bytes = zeroblob(length(bytes))');
+        db.close();
+        redigest(folder, 'amanat.db');
+      },
+      'store: root-differs',
+    ],
+    [
+      'a count of the keeper’s that was changed',
+      'keeper',
+      (folder) => {
+        const db = new DatabaseSync(join(folder, 'keeper.db'));
+        db.exec('UPDATE used SET count = 0');
+        db.close();
+        redigest(folder, 'keeper.db');
+      },
+      'keeper: does-not-open',
+    ],
+    [
+      'a byte that is another',
+      'keeper',
+      (folder) => {
+        const path = join(folder, 'keeper.db');
+        const bytes = readFileSync(path);
+        bytes.writeUInt8(bytes.readUInt8(5000) ^ 1, 5000);
+        writeFileSync(path, bytes);
+      },
+      'keeper: backup-damaged',
+    ],
+    [
+      'a tile that is missing',
+      'log',
+      (folder) => rmSync(join(folder, 'public', 'tile'), { recursive: true }),
+      'log: log-damaged',
+    ],
+    [
+      'a manifest that is none',
+      'log',
+      (folder) => writeFileSync(join(folder, 'backup.json'), '{"type":"amanat-backup"}'),
+      'log: not-a-backup',
+    ],
+  ];
+  for (const [what, part, spoil, expected] of spoiled) {
+    test(`finds ${what}`, async () => {
+      const folder = copyOf(part);
+      spoil(folder);
+      const others = PARTS.filter((each) => each !== part).flatMap((each) => named(each));
+      const { code, json } = await drill(...others, ...named(part, folder));
+      assert.equal(code, 1);
+      const found = json.findings.map(
+        (each: { part: string; finding: string }) => `${each.part}: ${each.finding}`,
+      );
+      assert.ok(found.includes(expected), JSON.stringify(json.findings));
+      assert.deepEqual(left(safe), []);
+    });
+  }
+
+  test('finds a passphrase that is not the keeper’s, and says that there is none', async () => {
+    const wrong = join(safe, 'wrong');
+    writeFileSync(wrong, 'another');
+    const { code, json } = await drill(...named('keeper'), '--passphrase-file', wrong);
+    assert.equal(code, 1);
+    assert.deepEqual([json.findings[0].finding], ['does-not-open']);
+    const without = await drill(...named('keeper'), '--passphrase-file', join(safe, 'none'));
+    assert.ok(without.json.unchecked.some((each: string) => each.includes('passphrase')));
+  });
+
+  test('finds a store that is older than its keeper and its log', async () => {
+    await instance.startKeeper();
+    const dir = mkdtempSync(join(safe, 'instance-'));
+    {
+      await using _ = await instance.serve();
+      const request = instance.request('officer', [cnicOf(2)]);
+      await new Served(instance).post('/v1/requests', { ...request, approval: null });
+      for (const part of ['keeper', 'log']) await ok('backup', `--${part}`, join(dir, part));
+    }
+    await instance.stopKeeper();
+    const newer = ['keeper', 'log'].flatMap((part) => named(part, join(dir, part)));
+    const { code, json } = await drill(...named('store'), ...newer);
+    assert.equal(code, 1);
+    const found = json.findings.map(({ finding }: { finding: string }) => finding);
+    assert.ok(found.includes('store-older-than-keeper'), found.join());
+    assert.ok(found.includes('checkpoint-ahead-of-store'), found.join());
+    // And the other way round: the entry since would be forgotten.
+    await ok('backup', '--store', join(dir, 'store'));
+    const older = await drill(...named('store', join(dir, 'store')), ...named('keeper'));
+    assert.equal(older.code, 0);
+    assert.equal(older.json.forgotten, 1);
+  });
+
+  test('finds backups of two instances', async () => {
+    await using other = await Instance.create();
+    const folder = join(safe, 'other-keeper');
+    const made = await run(['backup', '--keeper', folder], { dir: other.dir });
+    assert.equal(made.code, 0);
+    const args = ['--passphrase-file', other.paths.passphrase];
+    const { code, json } = await drill(...named('store'), ...named('keeper', folder), ...args);
+    assert.equal(code, 1);
+    assert.equal(json.findings[0].finding, 'keeper-of-another-log');
+  });
+
+  test('killed leaves a folder that the next one deletes, and none that is under way', async () => {
+    const child = start(['restore', '--drill', '--in', safe, ...all()]);
+    while (!left(safe).some((name) => existsSync(join(safe, name, 'drill.lock')))) await sleep(5);
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    assert.equal(left(safe).length, 1);
+    assert.equal((await drill(...named('log'))).code, 0);
+    assert.deepEqual(left(safe), []);
+  });
+
+  test('on a full disk fails, leaves nothing there, and says nothing of the backup', async (t) => {
+    const disk = smallDisk(t, '64K');
+    if (disk === null) return;
+    const args = ['restore', '--drill', '--in', disk, ...named('store')];
+    assert.equal(await refused(...args), 'disk-full');
+    assert.deepEqual(left(disk), []);
+  });
+});
+
+/** Makes the manifest say what a changed file is. */
+function redigest(folder: string, name: string): void {
+  const path = join(folder, 'backup.json');
+  const manifest = JSON.parse(readFileSync(path, 'utf8'));
+  const bytes = readFileSync(join(folder, name));
+  manifest.files[name] = createHash('sha256').update(bytes).digest('hex');
+  writeFileSync(path, JSON.stringify(manifest));
+}
