@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,6 +7,7 @@ import { formatShare, parseShare } from '@amanat/core/keys';
 import { CeremonyProcess } from './_ceremony.ts';
 import { Trial } from './_trial.ts';
 import { KeeperRefused, KeeperUnavailable } from './client.ts';
+import { KEEPER_FILES } from './create.ts';
 
 const refusedAs = (code: string) => (error: unknown) =>
   error instanceof KeeperRefused && error.code === code;
@@ -273,11 +274,13 @@ describe('a keeper that is killed, or whose disk fills, in a change of its root'
     await at.stop();
     let adopted = 0;
     let full = 0;
-    for (let filled = 0; filled <= 8 && adopted === 0; filled++) {
-      await using limited = await CeremonyProcess.start(trial, { limit: 64 });
+    // The database itself has room: it is the journal that outgrows the disk.
+    const limit = Math.ceil(statSync(join(trial.dir, KEEPER_FILES.database)).size / 1024);
+    for (let filled = 0; filled <= 12 && adopted === 0; filled++) {
+      await using limited = await CeremonyProcess.start(trial, { limit });
       try {
         // Each takes some of what the journal may hold.
-        for (let time = 8; time > filled; time--) await trial.append([]);
+        for (let time = 2 * (12 - filled); time > 0; time--) await trial.append([]);
         for (const share of shares) await limited.give(share);
         await limited.adopt(root);
         adopted += 1;
