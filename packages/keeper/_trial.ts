@@ -58,6 +58,8 @@ export class Trial {
   keeper!: Keeper;
   importIndex = 0;
   #sequence = 1;
+  /** The tree before what was appended last. */
+  #before = CompactRange.empty();
 
   /** @param now the trial's time; a keeper in a process of its own keeps the machine's. */
   static async begin(now?: number): Promise<Trial> {
@@ -156,12 +158,19 @@ export class Trial {
 
   /** Appends leaves to the log, and has the keeper follow. */
   async append(leaves: readonly Uint8Array[], wanted: readonly number[] = []) {
+    this.#before = CompactRange.from(this.range.size, this.range.hashes());
     for (const leaf of leaves) this.range.append(leafHash(leaf));
     return this.ask(
       'commit',
       { checkpoint: this.checkpoint(), leaves: leaves.length, wanted },
       packLeaves(leaves),
     );
+  }
+
+  /** After a kill: takes back what was appended last where the keeper, which may have ended before, has not taken it in. */
+  async takeBackLost(): Promise<void> {
+    const { size } = (await this.ask('status', {})).answer;
+    if (size === this.#before.size) this.range = this.#before;
   }
 
   async appendPublic(signed: Signed): Promise<void> {

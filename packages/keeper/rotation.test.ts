@@ -157,13 +157,14 @@ describe('a keeper’s process rotates while it serves', () => {
     return trial;
   }
 
-  it('and, killed again and again, comes to the end of it with nothing lost', async () => {
+  it('and, killed again and again, comes to the end of it with nothing lost', async (t) => {
     const trial = await remote();
     let at = await CeremonyProcess.start(trial);
     const shares = await at.changeToShares();
     const rows: Drawn[] = [];
     for (let row = 1; row <= MANY; row++) rows.push(await draw(trial, row));
     await at.enterGeneration(1);
+    t.after(() => at.kill());
     let kills = 0;
     for (;;) {
       const read = (async () => {
@@ -176,6 +177,7 @@ describe('a keeper’s process rotates while it serves', () => {
       at = await CeremonyProcess.start(trial);
       for (const share of shares.slice(0, 2)) await at.give(share);
       while (at.keeper.isLocked) await sleep(5);
+      await trial.takeBackLost();
       for (const row of rows.slice(kills, kills + 5)) await requireRead(trial, row);
       if (generations?.present === 3 && !generations.isRotating) break;
       assert.ok(++kills < 40);
