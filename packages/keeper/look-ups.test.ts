@@ -151,8 +151,13 @@ describe('look-ups', () => {
       groupsNamed: { value: 524_288 },
       find: { value: () => lookUp },
     }) as LookUps;
-    const register = { declaration: () => ({ controller: { id: 'telecom' } }) };
-    const preparing = new Preparing({ lookUps: full, register } as unknown as PreparingDeps);
+    const register = {
+      declaration: () => ({ controller: { id: 'telecom' } }),
+      expiredBy: () => null,
+    };
+    const subjects = { isErased: () => false };
+    const deps = { lookUps: full, register, subjects } as unknown as PreparingDeps;
+    const preparing = new Preparing(deps);
     const { answer } = preparing.prepare(
       { lookUps: [{ id: lookUp.id, records: [RECORD], abandoned: false }] },
       0,
