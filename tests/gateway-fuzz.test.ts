@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer';
 import { rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { writeDocument } from '@amanat/core/grants';
 import fc from 'fast-check';
 import { inputsSettings, jsonLike, PLANTED } from './_fuzz.ts';
 import { cnicOf, Instance } from './_instance.ts';
@@ -34,6 +35,32 @@ before(async () => {
     '/v1/requests': { ...asked, approval: null },
     '/v1/codes': codeSigned,
     '/v1/protections': protection,
+    '/v1/erasures': instance.sign(
+      writeDocument<'erasure'>({
+        type: 'erasure',
+        controller: 'demo-telecom',
+        identifier: { type: 'cnic', value: cnicOf(1) },
+        reason: 'asked for by the person',
+        nonce: 'ab'.repeat(16),
+        time: Date.now(),
+      }),
+      'administrator-1',
+      'administrator-2',
+    ),
+    '/v1/seals/extensions': {
+      ...instance.sign(
+        writeDocument<'seal-extension'>({
+          type: 'seal-extension',
+          seal: 1,
+          ground: 'https://w3id.org/dpv#LegalObligation',
+          until: '2030-01-31',
+          nonce: 'ab'.repeat(16),
+          time: Date.now(),
+        }),
+        'officer',
+      ),
+      approval: null,
+    },
     '/v1/history': sealed,
     '/v1/documents': protection,
     '/v1/imports': { ...protection, salt: 'ab'.repeat(16), mapping: null, encoding: null },
