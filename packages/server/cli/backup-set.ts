@@ -21,8 +21,9 @@ import { AuditError, mirrorLog, readCheckpoint, sourceAt } from '../audit/audit.
 import { readConfig } from '../config/config.ts';
 import { instancePaths } from '../config/paths.ts';
 import { isLogKeyFile, readLogKeys } from '../log/log.ts';
+import { syncFolderNow } from '../storage/files.ts';
 import { CliError } from './errors.ts';
-import { codeOf, readText, syncFolder, writePrivate } from './files.ts';
+import { codeOf, readText, writePrivate } from './files.ts';
 import { configPath } from './instance.ts';
 import { describeFindings } from './log-place.ts';
 
@@ -115,7 +116,7 @@ export async function writeBackup(folder: string, terms: BackupTerms): Promise<B
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     rmSync(join(folder, MANIFEST), { force: true });
-    syncFolder(folder);
+    syncFolderNow(folder);
     const digests: Record<string, string> = {};
     for (const file of files) {
       const copy = join(folder, basename(file));
@@ -195,7 +196,7 @@ export async function putBack(
   try {
     for (const target of targets) {
       await rename(`${target}.new`, target);
-      syncFolder(dirname(target));
+      syncFolderNow(dirname(target));
     }
     if (published !== null && keys !== null) {
       await copyPublished(join(folder, basename(published)), published, { keys, origin, signal });

@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { syncFolderNow } from '../storage/files.ts';
 import { CliError } from './errors.ts';
 
 /** Most bytes of a file or of standard input that is read whole, unless told otherwise. */
@@ -73,7 +74,7 @@ export function writePrivate(path: string, text: string, { replace }: { replace:
       closeSync(file);
     }
     if (replace) renameSync(target, path);
-    syncFolder(dirname(path));
+    syncFolderNow(dirname(path));
   } catch (cause) {
     const taken = codeOf(cause) === 'EEXIST';
     throw new CliError('failed', taken ? `${path} is there already` : `${path} cannot be written`, {
@@ -81,16 +82,6 @@ export function writePrivate(path: string, text: string, { replace }: { replace:
       reason: codeOf(cause),
       ...(taken ? { remedy: 'choose another name, or move the file away' } : {}),
     });
-  }
-}
-
-/** Makes a folder's changed names durable. */
-export function syncFolder(folder: string): void {
-  const handle = openSync(folder, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
   }
 }
 

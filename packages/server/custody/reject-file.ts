@@ -1,14 +1,7 @@
-import {
-  closeSync,
-  fdatasyncSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, fdatasyncSync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { DrawRefusal } from '@amanat/keeper/client';
+import { syncFolderNow } from '../storage/files.ts';
 import type { RejectCode } from './rows/rows.ts';
 import { rejectAdvice } from './rows/rows.ts';
 
@@ -58,7 +51,7 @@ export class RejectFile {
     this.#fd = openSync(path, 'a', 0o600);
     this.#length = length;
     ftruncateSync(this.#fd, length);
-    syncFolder(path);
+    syncFolderNow(dirname(path));
   }
 
   /** Bytes so far. */
@@ -80,15 +73,5 @@ export class RejectFile {
     closeSync(this.#fd);
     // A list of nothing would only make whoever finds it look.
     if (this.#length === 0) rmSync(this.#path, { force: true });
-  }
-}
-
-/** Makes the file's own entry in its folder durable. */
-function syncFolder(path: string): void {
-  const folder = openSync(dirname(path), 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
   }
 }

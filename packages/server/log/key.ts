@@ -11,6 +11,7 @@ import {
   noteKey,
   noteMessage,
 } from '@amanat/core/log';
+import { syncFolderNow } from '../storage/files.ts';
 
 const KEY_BYTES_MAX = 4096;
 
@@ -37,6 +38,8 @@ export function createLogKey(directory: string, origin: string, version = 0): Lo
   } finally {
     closeSync(file);
   }
+  // The log names it next, for good: its file must not be gone after a power cut.
+  syncFolderNow(directory);
   return toLogKey(signing, origin);
 }
 

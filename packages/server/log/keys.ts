@@ -15,6 +15,7 @@ import { readDocumentOrNull, signingInput } from '@amanat/core/grants';
 import { sign, verifyNoteSignature } from '@amanat/core/keys';
 import type { Checkpoint } from '@amanat/core/log';
 import { openNote, parseCheckpoint } from '@amanat/core/log';
+import { syncFolderNow } from '../storage/files.ts';
 import type { LogKey } from './key.ts';
 import { logKeyFile, readLogKey, signCheckpoint } from './key.ts';
 
@@ -40,7 +41,7 @@ export class LogKeys {
     for (const name of readdirSync(directory)) {
       if (GONE.test(name)) destroy(join(directory, name));
     }
-    this.#held = this.#read();
+    this.#held = readLogKeys(this.#directory, this.origin);
     if (this.#held.size === 0) throw new Error('no key of the log’s is here');
   }
 
@@ -70,7 +71,7 @@ export class LogKeys {
     const document = readDocumentOrNull(signed.document, 'log-key');
     if (document === null) return signed;
     // It was drawn since.
-    this.#held = this.#read();
+    this.#held = readLogKeys(this.#directory, this.origin);
     const names = [appointed.at(-1)?.key, document.key];
     const input = signingInput(signed.document);
     const signatures = [...this.#held.values()]
@@ -87,15 +88,12 @@ export class LogKeys {
       const next = place < 0 ? undefined : appointed[place + 1];
       if (next === undefined || now < next.bothUntil) continue;
       const file = logKeyFile(this.#directory, version);
-      // A file that is half overwritten is no key, and would keep the gateway from starting.
+      // A file that is half overwritten is no key, and under its own name would keep the gateway from starting.
       renameSync(file, `${file}.gone`);
+      syncFolderNow(this.#directory);
       destroy(`${file}.gone`);
       this.#held = new Map([...this.#held].filter(([each]) => each !== version));
     }
-  }
-
-  #read(): ReadonlyMap<number, LogKey> {
-    return readLogKeys(this.#directory, this.origin);
   }
 }
 

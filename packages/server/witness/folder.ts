@@ -17,6 +17,7 @@ import { exportCosigningKey, generateCosigningKey, importCosigningKey } from '@a
 import type { PolicyLog } from '@amanat/core/log';
 import { MAX_POLICY_BYTES, parsePolicy } from '@amanat/core/log';
 import { list, object, oneOf, text } from '@amanat/core/shape';
+import { syncFolderNow } from '../storage/files.ts';
 import { openDatabase } from '../storage/sqlite.ts';
 import { WitnessError } from './errors.ts';
 import { createWitnessTables } from './store-sqlite.ts';
@@ -77,9 +78,7 @@ export function createWitnessFolder(
   database.close();
   writeNew(join(dir, LOGS), policyOf(logs));
   writeNew(join(dir, SETTINGS), `${JSON.stringify({ name, keys: kinds }, null, 2)}\n`);
-  const folder = openSync(dir, 'r');
-  fsyncSync(folder);
-  closeSync(folder);
+  syncFolderNow(dir);
   return keys.map(([, key]) => key);
 }
 
