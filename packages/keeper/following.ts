@@ -1,9 +1,9 @@
-import { base64, fromHex, hex } from '@amanat/core/bytes';
+import { fromHex, hex } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
 import type { DocumentOf, Signed } from '@amanat/core/grants';
 import { Register, readDocument, readDocumentOrNull, signedLeaf } from '@amanat/core/grants';
 import type { PublicKey } from '@amanat/core/keys';
-import { deriveRecordKey, parsePublicKey, verify } from '@amanat/core/keys';
+import { deriveRecordKey, notePublicKey, verify } from '@amanat/core/keys';
 import type { NoteKey, PublicLeaf } from '@amanat/core/log';
 import {
   CompactRange,
@@ -350,7 +350,7 @@ export function replayDocuments(store: KeeperStore, register: Register): void {
 
 function parseLogKey(text: string): LogKey {
   const key = parseVerifierKey(text);
-  return { text, key, publicKey: parsePublicKey(`ed25519:${base64(key.publicKey)}`) };
+  return { text, key, publicKey: notePublicKey(key) };
 }
 
 function publicEntries(kept: readonly Kept[]): readonly Signed[] {

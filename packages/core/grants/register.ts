@@ -1,5 +1,6 @@
 import { base64, fromBase64, hex } from '../bytes.ts';
 import { CoreError } from '../errors.ts';
+import { notePublicKey } from '../keys/cosign.ts';
 import type { PublicKey } from '../keys/sign.ts';
 import { parsePublicKey, verify } from '../keys/sign.ts';
 import type { PublicLeaf } from '../log/entry.ts';
@@ -611,7 +612,7 @@ function signersOf(
   try {
     return keys.map((text) => {
       const key = parseVerifierKey(text);
-      return { name: key.name, publicKey: parsePublicKey(`ed25519:${base64(key.publicKey)}`) };
+      return { name: key.name, publicKey: notePublicKey(key) };
     });
   } catch (error) {
     if (error instanceof CoreError) return null;

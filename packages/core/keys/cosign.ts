@@ -10,6 +10,7 @@ import { base64, concat } from '../bytes.ts';
 import { CoreError } from '../errors.ts';
 import type { Cosignature, CosignerKey, NoteKey, NoteKeyType } from '../log/index.ts';
 import { cosignatureMessage, cosignerKey, encodeCosignature } from '../log/index.ts';
+import type { PublicKey } from './sign.ts';
 import { parsePublicKey } from './sign.ts';
 
 /** The two kinds of key that cosign: Ed25519 (RFC 8032) and ML-DSA-44 (FIPS 204, no context). */
@@ -94,8 +95,13 @@ export function verifyNoteSignature(
   }
 }
 
+/** An Ed25519 key of a note, as the key that signs documents. @throws CoreError 'bad-key' where it is no point */
+export function notePublicKey({ publicKey }: Pick<NoteKey, 'publicKey'>): PublicKey {
+  return parsePublicKey(`ed25519:${base64(publicKey)}`);
+}
+
 function toPublicObject({ type, publicKey }: NoteKey<NoteKeyType>): KeyObject {
-  if (type !== 6) return parsePublicKey(`ed25519:${base64(publicKey)}`).object;
+  if (type !== 6) return notePublicKey({ publicKey }).object;
   const der = Buffer.from(concat(ML_DSA_44_SPKI, publicKey));
   return createPublicKey({ key: der, format: 'der', type: 'spki' });
 }

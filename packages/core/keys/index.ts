@@ -4,6 +4,7 @@ export {
   exportCosigningKey,
   generateCosigningKey,
   importCosigningKey,
+  notePublicKey,
   verifyNoteSignature,
 } from './cosign.ts';
 export type { RecordName } from './derive.ts';

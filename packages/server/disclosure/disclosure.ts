@@ -16,7 +16,13 @@ import { RefusalCounts } from './refusals.ts';
 export type { Answered } from './asks.ts';
 export { AsksUnavailable } from './errors.ts';
 export type { Entered } from './open.ts';
-export { answerAsks, refusalSchema, sendRefused, sendRejected } from './replies.ts';
+export {
+  answerAsks,
+  refusalSchema,
+  secondPersonSchema,
+  sendRefused,
+  sendRejected,
+} from './replies.ts';
 
 /** One record of an answer: its name, and exactly the groups asked for; or that it is not what was stored. */
 export type AnsweredRecord = {

@@ -2,7 +2,7 @@ import type { AskDecision, AskRejection } from '@amanat/keeper/client';
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Meaning } from '../http/problem.ts';
-import { problemSchema, sendProblem } from '../http/problem.ts';
+import { problemSchema, sendProblem, witnessedSchema } from '../http/problem.ts';
 import { AsksUnavailable } from './errors.ts';
 import type { FloorClock } from './floor.ts';
 import { MONOTONIC, reachFloor } from './floor.ts';
@@ -16,6 +16,15 @@ export const refusalSchema = Type.Object({
   ...problemSchema.properties,
   rule: Type.Union([Type.String(), Type.Null()]),
   holding: Type.Union([Type.String(), Type.Null()]),
+});
+
+/** An ask that waits for a second person. */
+export const secondPersonSchema = Type.Object({
+  outcome: Type.String(),
+  request: Type.String({ description: 'The hash that a second person signs.' }),
+  reasons: Type.Array(Type.String()),
+  rules: Type.Array(Type.String()),
+  ...witnessedSchema,
 });
 
 /** Answers an ask that the grants refuse. */

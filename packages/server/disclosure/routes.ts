@@ -5,7 +5,13 @@ import { signedMembers, signedSchema, UNJUDGED } from '../http/body.ts';
 import { problemSchema, witnessedSchema } from '../http/problem.ts';
 import { readRequestBody } from './body.ts';
 import type { Disclosure } from './disclosure.ts';
-import { answerAsks, refusalSchema, sendRefused, sendRejected } from './replies.ts';
+import {
+  answerAsks,
+  refusalSchema,
+  secondPersonSchema,
+  sendRefused,
+  sendRejected,
+} from './replies.ts';
 
 const BODY_BYTES_MAX = 256 * 1024;
 
@@ -57,14 +63,6 @@ const disclosed = Type.Object({
   ...witnessedSchema,
 });
 
-const secondPerson = Type.Object({
-  outcome: Type.String(),
-  request: Type.String({ description: 'The hash that a second person signs.' }),
-  reasons: Type.Array(Type.String()),
-  rules: Type.Array(Type.String()),
-  ...witnessedSchema,
-});
-
 /** The officers' route. */
 export async function requestRoutes(
   app: FastifyInstance,
@@ -81,7 +79,7 @@ export async function requestRoutes(
         body: requestBody,
         response: {
           200: disclosed,
-          202: secondPerson,
+          202: secondPersonSchema,
           400: problemSchema,
           401: problemSchema,
           403: refusalSchema,

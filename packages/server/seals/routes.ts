@@ -1,6 +1,12 @@
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
-import { answerAsks, refusalSchema, sendRefused, sendRejected } from '../disclosure/disclosure.ts';
+import {
+  answerAsks,
+  refusalSchema,
+  secondPersonSchema,
+  sendRefused,
+  sendRejected,
+} from '../disclosure/disclosure.ts';
 import { signedMembers, signedSchema, UNJUDGED } from '../http/body.ts';
 import { problemSchema, witnessedSchema } from '../http/problem.ts';
 import { titleSchema } from '../http/schemas.ts';
@@ -51,14 +57,6 @@ const extended = Type.Object({
   ...witnessedSchema,
 });
 
-const secondPerson = Type.Object({
-  outcome: Type.String(),
-  request: Type.String({ description: 'The hash that a second person signs.' }),
-  reasons: Type.Array(Type.String()),
-  rules: Type.Array(Type.String()),
-  ...witnessedSchema,
-});
-
 /** What may be sealed, what was, by agency and month; and the officers' route by which a seal is extended. */
 export async function sealRoutes(
   app: FastifyInstance,
@@ -105,7 +103,7 @@ async function extensionRoute(
         body: extensionBody,
         response: {
           201: extended,
-          202: secondPerson,
+          202: secondPersonSchema,
           400: problemSchema,
           401: problemSchema,
           403: refusalSchema,

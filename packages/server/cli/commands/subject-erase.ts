@@ -2,16 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { hex } from '@amanat/core/bytes';
 import { writeDocument } from '@amanat/core/grants';
 import type { Command } from '../command.ts';
-import { CliError, wrongUsage } from '../errors.ts';
-import { readInput, STANDARD_INPUT } from '../files.ts';
-import { identifierRule, readIdentifiers } from '../identifiers.ts';
+import { onePersonOf } from '../one-person.ts';
 import { saveShredProof } from '../shred-words.ts';
-import {
-  findHalfSigned,
-  SIGNING_ABOUT,
-  SIGNING_OPTIONS,
-  signByAdministrators,
-} from '../signing.ts';
+import { SIGNING_ABOUT, SIGNING_OPTIONS, signByAdministrators } from '../signing.ts';
 
 /** `amanat subject erase`: the key of somebody's records at one controller is destroyed, by two administrators. */
 export const subjectErase: Command = {
@@ -32,27 +25,14 @@ export const subjectErase: Command = {
   },
   words: [0, 1],
   async run(call) {
-    const [word] = call.arguments.words;
-    const half = await findHalfSigned(word);
-    if (word !== undefined && half === null) {
-      throw wrongUsage(
-        'only a half-signed file is given here; the identifier comes from standard input',
-      );
-    }
-    const input =
-      half === null
-        ? await readInput(call.arguments.text('from') ?? STANDARD_INPUT, call.stdin)
-        : '';
+    const person = await onePersonOf(call, 'erased');
     const save = call.arguments.text('save');
     return signByAdministrators(
       call,
       'erasure',
-      half,
+      person.half,
       async (api) => {
-        const [identifier, another] = readIdentifiers(input, await identifierRule(api));
-        if (identifier === undefined || another !== undefined) {
-          throw new CliError('failed', 'one person is erased at a time: give one identifier');
-        }
+        const identifier = await person.identify(api);
         return writeDocument<'erasure'>({
           type: 'erasure',
           controller: call.arguments.required('controller'),

@@ -2,15 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { hex } from '@amanat/core/bytes';
 import { writeDocument } from '@amanat/core/grants';
 import type { Command } from '../command.ts';
-import { CliError, wrongUsage } from '../errors.ts';
-import { readInput, STANDARD_INPUT } from '../files.ts';
-import { identifierRule, readIdentifiers } from '../identifiers.ts';
-import {
-  findHalfSigned,
-  SIGNING_ABOUT,
-  SIGNING_OPTIONS,
-  signByAdministrators,
-} from '../signing.ts';
+import { onePersonOf } from '../one-person.ts';
+import { SIGNING_ABOUT, SIGNING_OPTIONS, signByAdministrators } from '../signing.ts';
 
 /** `amanat subject protect`: a second person for every look-up of somebody, by two administrators. */
 export const subjectProtect: Command = {
@@ -29,22 +22,9 @@ export const subjectProtect: Command = {
   },
   words: [0, 1],
   async run(call) {
-    const [word] = call.arguments.words;
-    const half = await findHalfSigned(word);
-    if (word !== undefined && half === null) {
-      throw wrongUsage(
-        'only a half-signed file is given here; the identifier comes from standard input',
-      );
-    }
-    const input =
-      half === null
-        ? await readInput(call.arguments.text('from') ?? STANDARD_INPUT, call.stdin)
-        : '';
-    return signByAdministrators(call, 'protection', half, async (api) => {
-      const [identifier, another] = readIdentifiers(input, await identifierRule(api));
-      if (identifier === undefined || another !== undefined) {
-        throw new CliError('failed', 'one person is protected at a time: give one identifier');
-      }
+    const person = await onePersonOf(call, 'protected');
+    return signByAdministrators(call, 'protection', person.half, async (api) => {
+      const identifier = await person.identify(api);
       return writeDocument<'protection'>({
         type: 'protection',
         identifier,
