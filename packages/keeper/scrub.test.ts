@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, describe, it } from 'node:test';
 import { leafHash } from '@amanat/core/log';
+import { killAt } from './_kill-at.ts';
 import { KeeperProcess } from './_process.ts';
 import {
   announcement,
@@ -157,7 +158,7 @@ describe('what a keeper has destroyed', () => {
     for (let step = 1; ; step++) {
       const case_ = await doomed();
       const { trial, leaves } = case_;
-      const preload = new URL(`./_kill-at.ts?step=${step}`, import.meta.url).href;
+      const preload = killAt({ step, from: 'INSERT INTO shreds' });
       const keeper = await start(trial, { preload });
       for (const leaf of leaves) trial.range.append(leafHash(leaf));
       const answered = await follow(case_).then(

@@ -17,6 +17,8 @@ import { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { KillPoint } from './_kill-at.ts';
+import { killAt } from './_kill-at.ts';
 import { KeeperProcess } from './_process.ts';
 import { HOLDING, Trial } from './_trial.ts';
 import { KeeperUnavailable } from './client.ts';
@@ -48,23 +50,15 @@ afterEach(async () => {
 interface Options {
   readonly dir?: string;
   readonly standby?: string | null;
-  readonly killedAt?: string;
-  readonly killedAfter?: number;
+  readonly kill?: KillPoint;
 }
 
-function launch({ dir = home, standby: at = standby, killedAt, killedAfter }: Options) {
+function launch({ dir = home, standby: at = standby, kill }: Options) {
   const keeper = [
     { dir, passphraseFile: () => trial.passphraseFile() } as Trial,
     {
       ...(at === null ? {} : { standby: at }),
-      ...(killedAt === undefined
-        ? {}
-        : {
-            preload: new URL(
-              `./_killed-at.ts?step=${killedAt}&after=${killedAfter ?? 0}`,
-              import.meta.url,
-            ).href,
-          }),
+      ...(kill === undefined ? {} : { preload: killAt(kill) }),
     },
   ] as const;
   return keeper;
@@ -256,15 +250,16 @@ describe('a keeper with a standby', () => {
     for (const each of drawn) await requireKey(each);
   });
 
-  const killed: readonly (readonly [string, 'level' | 'one behind'])[] = [
-    ['first-commit', 'level'],
-    ['second-commit', 'one behind'],
-    ['after-both', 'level'],
+  // The first change is two steps: its commit, and the standby's.
+  const killed: readonly (readonly [string, KillPoint, 'level' | 'one behind'])[] = [
+    ['before a change', { step: 3 }, 'level'],
+    ['between a change and the standby’s', { step: 4 }, 'one behind'],
+    ['after both, before it answers', { step: 4, isAfter: true }, 'level'],
   ];
-  for (const [killedAt, comesTo] of killed) {
-    it(`killed at the ${killedAt} leaves them ${comesTo}, and goes on with both`, async () => {
+  for (const [where, kill, comesTo] of killed) {
+    it(`killed ${where}, leaves them ${comesTo}, and goes on with both`, async () => {
       await (await start()).stop();
-      const keeper = await start({ killedAt, killedAfter: 2 });
+      const keeper = await start({ kill });
       const drawn = await draw();
       await assert.rejects(draw(), KeeperUnavailable);
       await keeper.ended;
