@@ -92,11 +92,11 @@ export function slotsOf(trial: Trial, subject: string, month: string) {
   }
 }
 
-/** In which files of the trial's keeper any 16 bytes of this key stand. */
-export function filesWith(trial: Trial, key: Uint8Array): readonly string[] {
-  const files = readdirSync(trial.dir, { withFileTypes: true }).filter((file) => file.isFile());
+/** In which files of a keeper's folder any 16 bytes of this key stand. */
+export function filesWith({ dir }: Pick<Trial, 'dir'>, key: Uint8Array): readonly string[] {
+  const files = readdirSync(dir, { withFileTypes: true }).filter((file) => file.isFile());
   const names = files.map(({ name }) => name);
-  return names.filter((name) => holds(readFileSync(join(trial.dir, name)), key));
+  return names.filter((name) => holds(readFileSync(join(dir, name)), key));
 }
 
 /** Whether any 16 bytes in a row of these stand there. */

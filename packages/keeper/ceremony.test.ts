@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatShare, parseShare } from '@amanat/core/keys';
 import { CeremonyProcess } from './_ceremony.ts';
+import { killAt } from './_kill-at.ts';
+import { filesWith } from './_shred.ts';
 import { Trial } from './_trial.ts';
 import { KeeperRefused, KeeperUnavailable } from './client.ts';
 import { KEEPER_FILES } from './create.ts';
@@ -207,6 +210,14 @@ describe('a keeper that is killed, or whose disk fills, in a change of its root'
     return isNew;
   }
 
+  /** The generation as the present root wraps it, by the file alone. */
+  function wrappedGeneration(trial: Trial): Buffer {
+    const db = new DatabaseSync(join(trial.dir, KEEPER_FILES.database), { readOnly: true });
+    const row = db.prepare('SELECT wrapped FROM generations JOIN slots USING (slot)').get();
+    db.close();
+    return Buffer.from(row?.wrapped as Uint8Array);
+  }
+
   it('opens with the old root until the new one is adopted, and then with the new one', async () => {
     const trial = await remote();
     let at = await CeremonyProcess.start(trial);
@@ -233,34 +244,51 @@ describe('a keeper that is killed, or whose disk fills, in a change of its root'
     end(trial);
   });
 
-  it('opens with the one or the other, whenever it is killed while it adopts', async () => {
+  it('opens with the one or the other, at whichever step it is killed while it adopts', async (t) => {
     const trial = await remote();
     let at = await CeremonyProcess.start(trial);
-    const record = (await trial.draw(1))?.record;
+    const record = (await trial.draw(1))?.record as string;
+    t.after(() => at.kill());
     let present = await at.changeToShares();
-    for (let round = 0; round < 10; round++) {
+    const steps: string[] = [];
+    for (let step = 1; ; step++) {
       const { root, shares } = await at.draw();
       await at.enter(root);
+      await at.stop();
+      const wrapped = wrappedGeneration(trial);
+      const preload = killAt({ step, from: 'DELETE FROM roots' });
+      at = await CeremonyProcess.start(trial, { preload });
+      for (const share of present.slice(1)) await at.give(share);
+      while (at.keeper.isLocked) await sleep(5);
       for (const share of shares) await at.give(share);
-      const adopting = at.adopt(root).then(
+      const isAcknowledged = await at.adopt(root).then(
         () => true,
         (error) => {
           assert.ok(error instanceof KeeperUnavailable);
           return false;
         },
       );
-      await sleep(round / 2);
       await at.kill();
-      const isAcknowledged = await adopting;
+      if (!isAcknowledged) steps.push(at.keeper.errors);
       at = await CeremonyProcess.start(trial);
       const isNew = (await at.status()).answer.present.root === root;
-      assert.ok(isNew || !isAcknowledged, 'an acknowledged root was lost');
-      present = isNew ? shares : present;
+      // Before its commit it is the old one, and from then on the new one.
+      assert.equal(isNew, step > 1, `step ${step}`);
+      if (isNew) {
+        await assert.rejects(at.give(present[0] as string), refusedAs('another-ceremony'));
+        present = shares;
+      }
       for (const share of present.slice(1)) await at.give(share);
       while (at.keeper.isLocked) await sleep(5);
+      if (isNew) assert.deepEqual(filesWith(trial, wrapped), [], 'what the old root opens is left');
       assert.equal((await trial.draw(1))?.record, record);
+      if (isAcknowledged) break;
     }
-    await at.kill();
+    t.diagnostic(steps.map((each) => each.trim()).join(', '));
+    assert.equal(steps[0], 'killed before COMMIT\n');
+    for (const part of ['(RESTART)', 'write', '(TRUNCATE)']) {
+      assert.ok(steps.some((each) => each.includes(part)));
+    }
     end(trial);
   });
 
