@@ -18,7 +18,10 @@ export class CeremonyProcess implements AsyncDisposable {
   }
 
   /** Gives it once it serves, or waits for its custodians. */
-  static async start(trial: Trial, options: { readonly limit?: number; readonly preload?: string } = {}) {
+  static async start(
+    trial: Trial,
+    options: { readonly limit?: number; readonly preload?: string } = {},
+  ) {
     return new CeremonyProcess(trial, await KeeperProcess.start(trial, options));
   }
 

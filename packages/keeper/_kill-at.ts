@@ -14,7 +14,11 @@ export interface KillPoint {
 
 /** What a keeper has to preload to be killed there. It then says on standard error which step it was. */
 export function killAt({ step, from = '', isAfter = false }: KillPoint): string {
-  const query = new URLSearchParams({ step: String(step), from, when: isAfter ? 'after' : 'before' });
+  const query = new URLSearchParams({
+    step: String(step),
+    from,
+    when: isAfter ? 'after' : 'before',
+  });
   return `${import.meta.url}?${query}`;
 }
 
@@ -59,7 +63,9 @@ function watch(last: number, from: string): void {
   };
   const { writeSync } = fs;
   fs.writeSync = ((...args: Parameters<typeof writeSync>) =>
-    args[0] === 2 ? writeSync(...args) : step('write', () => writeSync(...args))) as typeof writeSync;
+    args[0] === 2
+      ? writeSync(...args)
+      : step('write', () => writeSync(...args))) as typeof writeSync;
   syncBuiltinESMExports();
 }
 

@@ -1,18 +1,27 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { hex } from '@amanat/core/bytes';
+import type { Signed } from '@amanat/core/grants';
 import { documentHash } from '@amanat/core/grants';
+import type { Leaf } from '@amanat/core/log';
 import { leafHash, parseLeaf } from '@amanat/core/log';
 import { KeeperProcess } from './_process.ts';
 import { CNIC, Trial } from './_trial.ts';
 import { KeeperUnavailable } from './client.ts';
+import { KEEPER_FILES } from './create.ts';
 import { packLeaves } from './frame.ts';
 import type { PreparedEntry } from './prepared.ts';
+import type { Resolved } from './protocol.ts';
 
 const GROUND = 'https://w3id.org/dpv#LegalObligation';
 const DAY = 86_400_000;
+/** Seals of a trial: more than fit into the journal that a full disk leaves. */
+const SEALED = 24;
+const FULL = /^keeper: [^\n]*(full|disk|I\/O)[^\n]*\n$/;
+const cnicOf = (row: number) => `01234${String(row).padStart(8, '0')}`;
 
 /** A trial that was made so many days ago, with rules by which seals are made; its keeper is closed. */
 async function remote(daysAgo: number): Promise<Trial> {
@@ -34,14 +43,21 @@ async function remote(daysAgo: number): Promise<Trial> {
 async function ask(trial: Trial, days: number, value = CNIC): Promise<number> {
   const until = new Date(trial.now + days * DAY).toISOString().slice(0, 10);
   const request = trial.request({ seal: { ground: GROUND, until } }, [trial.selector(value)]);
-  const approval = trial.signed(trial.approver, {
+  return lookUpOf(await trial.resolve({ ...request, approval: approve(trial, request.signed) }));
+}
+
+function approve(trial: Trial, { document }: Signed): Signed {
+  return trial.signed(trial.approver, {
     type: 'approval',
-    request: hex(documentHash(request.signed.document)),
+    request: hex(documentHash(document)),
     nonce: hex(randomBytes(16)),
     time: trial.now,
   });
-  const [resolved] = await trial.resolve({ ...request, approval });
+}
+
+function lookUpOf([resolved]: readonly Resolved[]): number {
   assert.ok(resolved?.outcome === 'resolved', JSON.stringify(resolved));
+  assert.equal(resolved.lookUps.length, 1, JSON.stringify(resolved));
   return resolved.lookUps[0]?.id ?? 0;
 }
 
@@ -72,6 +88,44 @@ class Leaves {
   kinds(): readonly string[] {
     return this.#leaves.map((leaf) => parseLeaf(leaf).kind);
   }
+
+  parsed(): readonly Leaf[] {
+    return this.#leaves.map(parseLeaf);
+  }
+
+  /** Where those of a kind stand that begin something. */
+  places(kind: 'sealed'): readonly number[] {
+    return this.parsed().flatMap((leaf, at) =>
+      leaf.kind === kind && leaf.extends === null ? [this.#base + at] : [],
+    );
+  }
+}
+
+/** Which seals were opened, each as often as it was. */
+function sealsOpened(leaves: Leaves): readonly number[] {
+  const opened = leaves.parsed().flatMap((leaf) => (leaf.kind === 'opened' ? [leaf.seal] : []));
+  return opened.toSorted((a, b) => a - b);
+}
+
+/** The look-up of an extension of a seal to so many days from the trial's time. */
+async function askExtension(trial: Trial, index: number, days: number): Promise<number> {
+  const until = new Date(trial.now + days * DAY).toISOString().slice(0, 10);
+  const signed = trial.signed(trial.officer, {
+    type: 'seal-extension',
+    seal: index,
+    ground: GROUND,
+    until,
+    nonce: hex(randomBytes(16)),
+    time: trial.now,
+  });
+  return lookUpOf(
+    await trial.resolve({ kind: 'seal-extension', signed, approval: approve(trial, signed) }),
+  );
+}
+
+/** What no file of a keeper may outgrow where the disk is full but for its database. */
+function databaseKiB(trial: Trial): number {
+  return Math.ceil(statSync(join(trial.dir, KEEPER_FILES.database)).size / 1024);
 }
 
 async function prepare(trial: Trial, id: number): Promise<PreparedEntry> {
@@ -178,6 +232,94 @@ describe('a keeper that is killed', () => {
 });
 
 describe('a keeper whose disk is full', () => {
+  it('while it opens, opens each once, once there is room', async (t) => {
+    if (process.platform === 'win32') return t.skip('there is no ulimit');
+    const trial = await remote(40);
+    const leaves = new Leaves(trial);
+    for (let row = 1; row <= SEALED; row++) {
+      leaves.store(await prepare(trial, await ask(trial, 10, cnicOf(row))));
+    }
+    await leaves.follow();
+    trial.keeper.close();
+    const full: string[] = [];
+    for (let filled = 14; ; filled -= 2) {
+      const limited = await start(trial, databaseKiB(trial));
+      let stage = 'before';
+      const isDone = await (async () => {
+        // Each takes some of what the journal may hold.
+        for (let time = filled; time > 0; time--) await trial.append([]);
+        // What a gateway does, first after a start and then in its turn.
+        await mend(trial, leaves);
+        stage = 'begin';
+        await trial.ask('seals', {});
+        stage = 'enter';
+        await mend(trial, leaves);
+        return true;
+      })().catch((error: unknown) => {
+        assert.ok(error instanceof KeeperUnavailable, String(error));
+        return false;
+      });
+      if (isDone) {
+        assert.equal(await limited.stop(), 0);
+        break;
+      }
+      full.push(stage);
+      assert.equal(await limited.ended, 1);
+      assert.match(limited.errors, FULL);
+      assert.ok(filled > 0);
+      // Gives the journal its room back, and opens nothing.
+      assert.equal(await (await start(trial)).stop(), 0);
+    }
+    assert.ok(full.includes('begin') && full.includes('enter'), full.join());
+    const keeper = await start(trial);
+    await mend(trial, leaves);
+    assert.equal((await trial.ask('seals', {})).answer.due, 0);
+    assert.deepEqual(sealsOpened(leaves), leaves.places('sealed'));
+    assert.equal(await keeper.stop(), 0);
+    rmSync(trial.dir, { recursive: true });
+  });
+
+  it('while it extends, has moved each date that it acknowledged, and opens each once', async (t) => {
+    if (process.platform === 'win32') return t.skip('there is no ulimit');
+    const trial = await remote(0);
+    const leaves = new Leaves(trial);
+    for (let row = 1; row <= SEALED; row++) {
+      leaves.store(await prepare(trial, await ask(trial, 10, cnicOf(row))));
+    }
+    await leaves.follow();
+    trial.keeper.close();
+    const extended: number[] = [];
+    const limited = await start(trial, databaseKiB(trial) + 40);
+    await assert.rejects(async () => {
+      for (const index of leaves.places('sealed')) {
+        leaves.store(await prepare(trial, await askExtension(trial, index, 30)));
+        await leaves.follow();
+        extended.push(index);
+      }
+    }, KeeperUnavailable);
+    assert.equal(await limited.ended, 1);
+    assert.match(limited.errors, FULL);
+    assert.ok(extended.length > 0 && extended.length < SEALED, String(extended.length));
+    const keeper = await start(trial);
+    await mend(trial, leaves);
+    assert.equal(await keeper.stop(), 0);
+    trial.port = null;
+    trial.now = Date.now() + 15 * DAY;
+    await trial.reopenClosed();
+    await trial.ask('seals', {});
+    const opened = await mend(trial, leaves);
+    // The one under way may have been stored without an answer.
+    const early = SEALED - extended.length;
+    assert.ok([early, early - 1].includes(opened.length), `${opened.length} of ${early}`);
+    const first = sealsOpened(leaves);
+    assert.ok(extended.every((index) => !first.includes(index)));
+    trial.now += 20 * DAY;
+    await trial.ask('seals', {});
+    await mend(trial, leaves);
+    assert.deepEqual(sealsOpened(leaves), leaves.places('sealed'));
+    trial.end();
+  });
+
   it('while it seals has, after a start, every seal that it acknowledged, and opens each once', async (t) => {
     if (process.platform === 'win32') return t.skip('there is no ulimit');
     const trial = await remote(0);
@@ -187,10 +329,7 @@ describe('a keeper whose disk is full', () => {
     let acknowledged = 0;
     await assert.rejects(async () => {
       for (let row = 1; row < 5_000; row++) {
-        const entry = await prepare(
-          trial,
-          await ask(trial, 30, `01234${String(row).padStart(8, '0')}`),
-        );
+        const entry = await prepare(trial, await ask(trial, 30, cnicOf(row)));
         leaves.store(entry);
         await leaves.follow();
         acknowledged++;

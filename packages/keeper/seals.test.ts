@@ -715,6 +715,64 @@ describe('clocks around a seal’s date', () => {
   });
 });
 
+describe('a generation that is rotated while look-ups are sealed', () => {
+  it('leaves them openable, started again at each step, and those sealed and extended meanwhile', async () => {
+    await trial.appendPublic(
+      trial.byAdministrators(
+        rules({ version: 2, agencies: [{ agency: 'demo-police', openMax: 100 }] }),
+      ),
+    );
+    await giveCode();
+    const first = await sealIt();
+    const document = {
+      type: 'generation-rotation',
+      version: 1,
+      reason: 'a trial',
+      time: trial.now,
+    };
+    await trial.appendPublic(trial.byAdministrators(document));
+    const since: InLog[] = [];
+    for (let steps = 0; await trial.keeper.step(); steps++) {
+      // One of hers, and one of somebody who had no W before.
+      since.push(await sealIt());
+      await sealIt({}, `01234${String(steps).padStart(8, '0')}`);
+      await trial.reopen();
+      for (let again = 0; again < steps; again++) await trial.keeper.step();
+      assert.ok(steps < 20);
+    }
+    assert.ok(since.length > 4, String(since.length));
+    assert.deepEqual(trial.keeper.generations, { present: 3, isRotating: false });
+    await enter(approved(extension(first.index, { until: dateIn(40) })));
+    trial.now += 42 * DAY;
+    const opened = await openDue();
+    assert.equal(opened.length, 1 + 2 * since.length);
+    const [view] = (await look()).subjects;
+    assert.ok(view);
+    const { subject } = readHead(view.head);
+    const keys = new Map<number, Buffer>();
+    for (const { number, bodyKeys } of view.opened) {
+      const { seals } = decodeBody(
+        open(
+          secretKey(fromBase64(view.bodyKeys).subarray(32 * (number - 1), 32 * number)),
+          Buffer.from(
+            opened.find((each) => each.subject === subject && each.number === number)?.body ?? '',
+          ),
+          bodyAad(subject, number),
+        ),
+      );
+      for (const [at, place] of seals.entries()) {
+        keys.set(place.number, Buffer.from(fromBase64(bodyKeys).subarray(32 * at, 32 * at + 32)));
+      }
+    }
+    for (const { number, body } of [first, ...since]) {
+      const key = secretKey(keys.get(number) as Buffer);
+      const told = decodeBody(open(key, Buffer.from(body), sealedBodyAad(subject, number)));
+      assert.equal(told.kind, 'miss');
+    }
+    assert.equal(keys.size, since.length + 2, 'the extension is shown too');
+  });
+});
+
 describe('I13: a request about a person at two controllers', () => {
   it('is sealed at each, and counted as two', async () => {
     const other = declaration();
