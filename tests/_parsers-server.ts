@@ -704,7 +704,7 @@ function auditParsers(scratch: Scratch): readonly FuzzedParser[] {
   const near = textLike(...notes);
   const isAuditError = (error: Error) => error instanceof AuditError;
   const state = {
-    format: 'amanat-audit/v3',
+    format: 'amanat-audit/v4',
     key: formatVerifierKey(log),
     checkpoint: notes[1],
     hashes: range.hashes().map(base64),
@@ -717,10 +717,11 @@ function auditParsers(scratch: Scratch): readonly FuzzedParser[] {
       appointments: [],
       logKeys: [],
     },
-    seals: { keeper: null, seals: [] },
+    seals: { keeper: null, uncounted: [], seals: [] },
   };
   const seals = {
     keeper: null,
+    uncounted: [{ index: 3, month: '2027-01' }],
     seals: [{ index: 3, month: '2027-01', claims: [{ at: 9, month: '2027-02' }] }],
   };
   const textOf = (type: string) => documents.find((each) => each.type === type)?.document ?? '{}';

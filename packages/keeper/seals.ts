@@ -52,9 +52,8 @@ export class Seals {
   readonly #boxes: DraftSeal;
   readonly #lookUps: LookUps;
   readonly #open = new Map<number, OpenSeal>();
-  /** Each agency's open ones; and, where it is known, from when on one of them is overdue. */
-  readonly #byAgency = new Map<string, Set<number>>();
-  readonly #overdueFrom = new Map<string, number>();
+  /** By agency and date: who asks waits for dates to be looked at, and not for seals. */
+  readonly #byAgency = new Map<string, Map<string, Set<number>>>();
 
   constructor(store: KeeperStore, boxes: DraftSeal, lookUps: LookUps) {
     this.#store = store;
@@ -77,7 +76,8 @@ export class Seals {
 
   /** How many of an agency's look-ups are sealed, those on their way to their entries included. */
   countOf(agency: string): number {
-    let count = this.#byAgency.get(agency)?.size ?? 0;
+    let count = 0;
+    for (const [, ofDate] of this.#byAgency.get(agency) ?? []) count += ofDate.size;
     for (const { draft } of this.#lookUps.all()) {
       if (draft.agency === agency && draft.seal !== null && draft.kind !== 'seal-extended') count++;
     }
@@ -86,26 +86,27 @@ export class Seals {
 
   /** Whether one of an agency's should have opened a day ago. */
   isOverdue(agency: string, now: number): boolean {
-    const open = this.#byAgency.get(agency);
-    if (open === undefined) return false;
-    let from = this.#overdueFrom.get(agency);
-    if (from === undefined) {
-      const times = [...open].map((each) => sealOverdue((this.#open.get(each) as OpenSeal).until));
-      from = Math.min(...times);
-      this.#overdueFrom.set(agency, from);
-    }
-    return from <= now;
+    const dates = this.#byAgency.get(agency)?.keys() ?? [];
+    return [...dates].some((until) => sealOverdue(until) <= now);
   }
 
-  /** Those that are due and that no opening waits for. */
-  due(now: number): readonly OpenSeal[] {
+  /** Those that are due and that no opening waits for, so many at most. */
+  due(now: number, max: number): readonly OpenSeal[] {
     const waiting = new Set<number>();
     for (const { draft } of this.#lookUps.all()) {
       if (draft.kind === 'opened') waiting.add(openedBy(draft));
     }
-    return [...this.#open.values()].filter(
-      ({ index, until }) => sealDue(until) <= now && !waiting.has(index),
-    );
+    const due: OpenSeal[] = [];
+    for (const dates of this.#byAgency.values()) {
+      for (const [until, ofDate] of dates) {
+        if (sealDue(until) > now) continue;
+        for (const index of ofDate) {
+          if (due.length >= max) return due;
+          if (!waiting.has(index)) due.push(this.#open.get(index) as OpenSeal);
+        }
+      }
+    }
+    return due;
   }
 
   /** The entry of a sealed look-up, of an extension or of an opening is in the log; any other is left alone. */
@@ -246,18 +247,19 @@ export class Seals {
   }
 
   #hold(seal: OpenSeal): void {
-    const { index, agency } = seal;
+    const { index, agency, until } = seal;
     this.#open.set(index, seal);
-    const others = this.#byAgency.get(agency);
-    if (others === undefined) this.#byAgency.set(agency, new Set([index]));
-    else others.add(index);
-    this.#overdueFrom.delete(agency);
+    const dates = this.#byAgency.get(agency) ?? new Map<string, Set<number>>();
+    this.#byAgency.set(agency, dates);
+    dates.set(until, (dates.get(until) ?? new Set()).add(index));
   }
 
-  #drop({ index, agency }: OpenSeal): void {
+  #drop({ index, agency, until }: OpenSeal): void {
     this.#open.delete(index);
-    this.#byAgency.get(agency)?.delete(index);
-    this.#overdueFrom.delete(agency);
+    const dates = this.#byAgency.get(agency);
+    const ofDate = dates?.get(until);
+    ofDate?.delete(index);
+    if (ofDate?.size === 0) dates?.delete(until);
   }
 }
 

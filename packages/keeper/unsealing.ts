@@ -9,8 +9,8 @@ import type { Messages } from './protocol.ts';
 import type { Seals } from './seals.ts';
 import type { Subjects } from './subjects.ts';
 
-/** Openings that may wait for their entries at a time. */
-const OPENING_MAX = 1024;
+/** Openings that may wait for their entries at a time: nobody is answered while they begin. */
+const OPENING_MAX = 128;
 
 export interface UnsealingDeps {
   readonly seals: Seals;
@@ -33,7 +33,7 @@ export class Unsealing {
     const { seals, lookUps, subjects } = this.#deps;
     let waiting = 0;
     for (const { draft } of lookUps.all()) if (draft.kind === 'opened') waiting++;
-    const begun = seals.due(now).slice(0, Math.max(0, OPENING_MAX - waiting));
+    const begun = seals.due(now, OPENING_MAX - waiting);
     for (const { subject, controller, agency, places } of begun) {
       const draft = {
         kind: 'opened' as const,

@@ -141,6 +141,7 @@ class Audit {
     const seals = this.#readSeals(found.notices);
     this.#seals = seals.count(this.#terms.now());
     if (this.#seals.overdue > 0) this.findings.push({ code: 'overdue-seals', at: null });
+    if (this.#seals.uncounted.length > 0) this.findings.push({ code: 'uncounted-seals', at: null });
     await this.#remember(offered, found.range, { fresh: found.counts, appointed, seals });
   }
 

@@ -63,14 +63,21 @@ describe('an audit of a log in which look-ups are sealed', () => {
   const seal = (month: string, extended: number | null = null) =>
     add({ kind: 'sealed', month, extends: extended });
   const open = (index: number) => add({ kind: 'opened', seal: index });
-  function count(inert: readonly number[], key: SigningKey = keeper): void {
-    const size = log.leaves.length;
+  /** The keeper's word, of the month after all that is sealed here unless another time is given. */
+  function count(
+    inert: readonly number[],
+    {
+      key = keeper,
+      size = log.leaves.length,
+      time = OVER,
+    }: { readonly key?: SigningKey; readonly size?: number; readonly time?: number } = {},
+  ): void {
     const document = writeDocument<'seals-counted'>({
       type: 'seals-counted',
       counts: [],
       inert,
       size,
-      time: 0,
+      time,
     });
     const signature = base64(sign(key, signingInput(document)));
     const signatures = [{ key: key.public.id, signature }];
@@ -81,9 +88,62 @@ describe('an audit of a log in which look-ups are sealed', () => {
     log.publish(files);
     const terms = auditTerms({ directory: files }, log.key, { now: () => OVER, ...options });
     const { findings, seals } = await auditLog(terms);
-    return [findings.map(({ code }) => code), seals?.open, seals?.overdue];
+    // Of what is counted there are tests of their own.
+    const codes = findings.map(({ code }) => code).filter((code) => code !== UNCOUNTED);
+    return [codes, seals?.open, seals?.overdue];
   }
   const OVERDUE = ['overdue-seals'];
+  const UNCOUNTED = 'uncounted-seals';
+  /** Two days after the month in which all is sealed here, October. */
+  const DUE = Date.UTC(2026, 10, 3);
+
+  /** Months of which counts are missing; there is a finding where there are any. */
+  async function missing(options: Partial<AuditTerms> = {}): Promise<readonly string[]> {
+    log.publish(files);
+    const terms = auditTerms({ directory: files }, log.key, { now: () => DUE, ...options });
+    const { findings, seals } = await auditLog(terms);
+    const isFound = findings.some(({ code }) => code === UNCOUNTED);
+    assert.equal(isFound, seals?.uncounted.length !== 0);
+    return seals?.uncounted ?? [];
+  }
+
+  it('finds a month that is counted by no document, from two days after it on', async () => {
+    log.grow(3);
+    assert.deepEqual(await missing(), []);
+    seal('2027-11');
+    assert.deepEqual(await missing({ now: () => DUE - 1 }), []);
+    assert.deepEqual(await missing(), ['2026-10']);
+    assert.deepEqual(await missing({ statePath }), ['2026-10']);
+    count([], { time: DUE });
+    assert.deepEqual(await missing({ statePath }), []);
+    assert.deepEqual(await missing(), []);
+    // An opening is counted as well.
+    open(log.leaves.length - 2);
+    assert.deepEqual(await missing({ statePath }), ['2026-10']);
+  });
+
+  it('and takes nothing for its counts but the keeper’s later word of a tree with what was sealed', async () => {
+    seal('2027-11');
+    const size = log.leaves.length;
+    count([], { time: DUE, key: generateSigningKey('ed25519') });
+    count([], { time: Date.UTC(2026, 10, 1) - 1 });
+    count([], { time: DUE, size: size - 1 });
+    assert.deepEqual(await missing(), ['2026-10']);
+    count([], { time: DUE, size });
+    assert.deepEqual(await missing(), []);
+  });
+
+  it('and misses no counts of what is inert, nor of an extension, which may have come too late', async () => {
+    const moved = seal('2027-10');
+    count([], { time: DUE });
+    seal('2027-11', moved);
+    assert.deepEqual(await missing(), []);
+    const left = seal('2027-11');
+    assert.deepEqual(await missing(), ['2026-10']);
+    // Told within the month: nothing is left to count once it is over.
+    count([left], { time: Date.UTC(2026, 9, 20) });
+    assert.deepEqual(await missing(), []);
+  });
 
   it('finds what is overdue, from two days after its month on', async () => {
     seal('2026-11');
@@ -112,7 +172,7 @@ describe('an audit of a log in which look-ups are sealed', () => {
     const forged = open(hidden);
     const left = seal('2026-11');
     assert.deepEqual(await audit(), [OVERDUE, 1, 1]);
-    count([forged, left], generateSigningKey('ed25519'));
+    count([forged, left], { key: generateSigningKey('ed25519') });
     assert.deepEqual(await audit(), [OVERDUE, 1, 1]);
     count([left]);
     assert.deepEqual(await audit(), [[], 0, 0]);
@@ -144,10 +204,16 @@ describe('an audit of a log in which look-ups are sealed', () => {
   it('reads all anew for a memory from before it counted them', async () => {
     seal('2026-11');
     await audit({ statePath });
-    const { seals: _seals, ...old } = JSON.parse(readFileSync(statePath, 'utf8'));
-    writeFileSync(statePath, JSON.stringify({ ...old, format: 'amanat-audit/v2' }));
-    log.grow(3);
-    assert.deepEqual(await audit({ statePath }), [OVERDUE, 1, 1]);
+    const { seals, ...old } = JSON.parse(readFileSync(statePath, 'utf8'));
+    const { uncounted: _uncounted, ...less } = seals;
+    for (const [format, earlier] of [
+      ['amanat-audit/v2', {}],
+      ['amanat-audit/v3', { seals: less }],
+    ] as const) {
+      writeFileSync(statePath, JSON.stringify({ ...old, ...earlier, format }));
+      log.grow(3);
+      assert.deepEqual(await audit({ statePath }), [OVERDUE, 1, 1]);
+    }
   });
 
   it('is told by the command, which exits with 1', async () => {
@@ -157,5 +223,7 @@ describe('an audit of a log in which look-ups are sealed', () => {
     assert.equal(ran.code, 1);
     assert.match(ran.stdout, /Sealed: 1 not opened yet, 1 overdue\./);
     assert.match(ran.stdout, /WRONG overdue-seals: /);
+    assert.match(ran.stdout, /Of 2026-10 there are no counts\./);
+    assert.match(ran.stdout, /WRONG uncounted-seals: /);
   });
 });

@@ -19,6 +19,7 @@ const month = text(7, /^\d{4}-(?:0[1-9]|1[0-2])$/, 'a month');
 /** Reads what {@link SealsSeen.keep} gave. */
 export const readSealsSeen = object({
   keeper: nullable(text(KEY_MAX)),
+  uncounted: list(object({ index: integer(0), month }), 0, SEALS_MAX),
   seals: list(
     object({
       index: integer(0),
@@ -48,6 +49,8 @@ export interface SealCounts {
   readonly open: number;
   /** Those of the open ones whose month has been over for two days. */
   readonly overdue: number;
+  /** Months, over for two days, in which something was sealed or opened, and of which the keeper's counts are missing. */
+  readonly uncounted: readonly string[];
 }
 
 /**
@@ -62,10 +65,13 @@ export class SealsSeen {
   readonly #claimed = new Map<number, number>();
   /** Opened ones, in the order of their opening. */
   readonly #opened = new Set<number>();
+  /** Leaves that seal or open, and the month of each, that no document of the keeper's counts yet. */
+  readonly #uncounted = new Map<number, string>();
 
   /** @throws CoreError 'bad-key' for what was not remembered by {@link SealsSeen.keep} */
-  static from({ keeper, seals }: KeptSeals): SealsSeen {
+  static from({ keeper, uncounted, seals }: KeptSeals): SealsSeen {
     const seen = new SealsSeen();
+    for (const { index, month: of } of uncounted) seen.#uncounted.set(index, of);
     seen.#keeper = keeper === null ? null : parsePublicKey(keeper);
     for (const { index, month: until, claims } of seals) {
       seen.#seals.set(index, { month: until, claims: [] });
@@ -77,7 +83,8 @@ export class SealsSeen {
   /** What {@link SealsSeen.from} takes. */
   keep(): KeptSeals {
     const seals = [...this.#seals].map(([index, seal]) => ({ index, ...seal }));
-    return { keeper: this.#keeper?.text ?? null, seals };
+    const uncounted = [...this.#uncounted].map(([index, of]) => ({ index, month: of }));
+    return { keeper: this.#keeper?.text ?? null, uncounted, seals };
   }
 
   /** Takes in what was noticed behind what it has, in a log of this origin. */
@@ -96,17 +103,31 @@ export class SealsSeen {
   count(now: number): SealCounts {
     const open = [...this.#seals].filter(([index]) => !this.#opened.has(index));
     const overdue = open.filter(([, seal]) => sealMonthOverdue(monthOf(seal)) <= now);
-    return { open: open.length, overdue: overdue.length };
+    const months = new Set(this.#uncounted.values());
+    const uncounted = [...months].filter((each) => sealMonthOverdue(each) <= now).toSorted();
+    return { open: open.length, overdue: overdue.length, uncounted };
   }
 
   #takeLeaf(index: number, bytes: Uint8Array): void {
     const leaf = parseLeafOrNull(bytes);
-    if (leaf?.kind === 'sealed' && leaf.extends === null) {
-      this.#seals.set(index, { month: leaf.month, claims: [] });
-    } else if (leaf?.kind === 'sealed') {
-      this.#claim(leaf.extends ?? 0, { at: index, month: leaf.month });
-    } else if (leaf?.kind === 'opened') {
-      this.#claim(leaf.seal, { at: index, month: null });
+    if (leaf?.kind === 'sealed' && leaf.extends !== null) {
+      this.#claim(leaf.extends, { at: index, month: leaf.month });
+    } else if (leaf?.kind === 'sealed' || leaf?.kind === 'opened') {
+      if (leaf.kind === 'sealed') this.#seals.set(index, { month: leaf.month, claims: [] });
+      else this.#claim(leaf.seal, { at: index, month: null });
+      // An extension that came too late is not counted as one, and no outsider knows which did.
+      if (this.#uncounted.size < SEALS_MAX) this.#uncounted.set(index, leaf.hour.slice(0, 7));
+    }
+  }
+
+  /**
+   * What the keeper followed before the month of its word is counted there, or was before: each such document tells all
+   * months that are over and that the log does not tell yet.
+   */
+  #count(size: number, time: number): void {
+    const present = new Date(time).toISOString().slice(0, 7);
+    for (const [index, of] of this.#uncounted) {
+      if (index < size && of < present) this.#uncounted.delete(index);
     }
   }
 
@@ -127,8 +148,9 @@ export class SealsSeen {
       if (genesis !== null) {
         if (genesis.origin === origin) this.#keeper ??= parsePublicKey(genesis.keeperKey);
       } else if (this.#keeper !== null && this.#register.signedBy(signed, this.#keeper)) {
-        const { inert } = readDocument(signed.document, 'seals-counted');
+        const { inert, size, time } = readDocument(signed.document, 'seals-counted');
         for (const index of inert) this.#void(index);
+        this.#count(size, time);
       }
     } catch (error) {
       // It is in the log and has no effect.
@@ -138,6 +160,7 @@ export class SealsSeen {
 
   /** A leaf means nothing. */
   #void(index: number): void {
+    this.#uncounted.delete(index);
     this.#forget(index);
     const about = this.#claimed.get(index);
     const seal = about === undefined ? undefined : this.#seals.get(about);

@@ -33,9 +33,12 @@ const members = {
   leaves: object({ personal: integer(0), public: integer(0), unknown: integer(0) }),
   changed: time,
 };
-const readEarlier = object({ format: oneOf('amanat-audit/v1', 'amanat-audit/v2'), ...members });
-const readV3 = object({
-  format: oneOf('amanat-audit/v3'),
+const readEarlier = object({
+  format: oneOf('amanat-audit/v1', 'amanat-audit/v2', 'amanat-audit/v3'),
+  ...members,
+});
+const readV4 = object({
+  format: oneOf('amanat-audit/v4'),
   ...members,
   appointed: nullable(readAppointed),
   seals: nullable(readSealsSeen),
@@ -56,14 +59,14 @@ export interface AuditState {
 
 function readState(value: Json): AuditStateText {
   const { appointed, seals, ...rest } = (value ?? {}) as Readonly<Record<string, Json>>;
-  if (rest.format === 'amanat-audit/v3') {
-    return readV3({ ...rest, appointed, seals } as Json, '');
+  if (rest.format === 'amanat-audit/v4') {
+    return readV4({ ...rest, appointed, seals } as Json, '');
   }
-  // What they knew of who is appointed is less, and nothing of seals: it is read anew.
+  // What they knew of who is appointed is less, or of seals: it is read anew.
   return { ...readEarlier(rest, ''), appointed: null, seals: null };
 }
 
-type AuditStateText = Omit<ReturnType<typeof readV3>, 'format'>;
+type AuditStateText = Omit<ReturnType<typeof readV4>, 'format'>;
 
 /**
  * What was remembered of the log; null where nothing was. The tree in it must be the one that its checkpoint signs.
@@ -107,7 +110,7 @@ async function readIfThere(path: string): Promise<string | null> {
 export async function saveState(path: string, key: NoteKey, state: AuditState): Promise<void> {
   const { checkpoint, range, counts, changed, appointed, seals } = state;
   const written = {
-    format: 'amanat-audit/v3',
+    format: 'amanat-audit/v4',
     key: formatVerifierKey(key),
     checkpoint: checkpoint.note,
     hashes: range.hashes().map(base64),

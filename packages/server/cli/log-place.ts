@@ -102,6 +102,8 @@ const MEANINGS: Readonly<Record<Finding['code'], string>> = {
   shrunk: 'the log has fewer leaves than it had',
   stale: 'the checkpoint is too old',
   'tile-differs': 'hashes are not those of the tree',
+  'uncounted-seals':
+    'the keeper’s counts are missing of a month in which look-ups were sealed or opened',
   unreachable: 'the log cannot be read',
 };
 

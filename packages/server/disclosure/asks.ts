@@ -108,11 +108,15 @@ export class Asks {
     await this.#running;
   }
 
-  /** Enters what the keeper holds open and nobody carries, such as what it opens by itself. It does not throw, as {@link start}. */
-  async enterOpen(): Promise<void> {
+  /**
+   * Enters what the keeper holds open and nobody carries, such as what it opens by itself. Gives whether that is done: it
+   * does not throw, as {@link start}.
+   */
+  async enterOpen(): Promise<boolean> {
     this.#unfinished = true;
     this.#wake();
     await this.#running;
+    return !this.#unfinished;
   }
 
   /** Takes no more asks, and waits for those that were taken. */

@@ -73,7 +73,7 @@ export interface Disclosure {
   /** @see Asks.close */
   close(): Promise<void>;
   /** @see Asks.enterOpen */
-  enterOpen(): Promise<void>;
+  enterOpen(): Promise<boolean>;
   /** Carries any ask about a person through the one pipeline. @throws AsksUnavailable */
   ask(...args: Parameters<Asks['ask']>): Promise<Answered>;
   /** Answers an officer's request. @throws AsksUnavailable */

@@ -27,7 +27,7 @@ export const audit: Command = {
     'state. Without --policy, the witnesses that the public entries of an Amanat log appoint must have cosigned, as ' +
     'soon as its leaves show that they are in force. A checkpoint is as old as its quorum’s cosignatures, or else as ' +
     'the time since when its tree is known. Sealed look-ups whose month has been over for two days, and that no entry ' +
-    'opens, are found too. ' +
+    'opens, are found too, and months of which the keeper’s counts of them are missing. ' +
     'Exits with 1 where anything is wrong.',
   example:
     'amanat audit https://log.example.org/ --key "$VKEY" --state log.json --max-age 86400\n' +
@@ -105,7 +105,10 @@ function describe(report: AuditReport, origin: string): string[] {
           `Root: ${base64(checkpoint.root)}`,
         ]),
     ...(isOurs && seals !== null
-      ? [`Sealed: ${format(seals.open)} not opened yet, ${format(seals.overdue)} overdue.`]
+      ? [
+          `Sealed: ${format(seals.open)} not opened yet, ${format(seals.overdue)} overdue.`,
+          ...seals.uncounted.map((month) => `  Of ${month} there are no counts.`),
+        ]
       : []),
     ...(cosigned === null ? [] : [`Cosigned: ${new Date(cosigned).toISOString()}`]),
     ...describeFindings(findings),
