@@ -13,22 +13,27 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { cnicOf, Instance, simsCsv } from './_instance.ts';
+import { checkBackup, putBack, writeBackup } from '../packages/server/cli/backup-set.ts';
+import type { CliError } from '../packages/server/cli/errors.ts';
+import { InstanceLock } from '../packages/server/config/lock.ts';
+import { cnicOf, Instance, ORIGIN, simsCsv } from './_instance.ts';
 import { Served } from './_served.ts';
 
 /** Backups, restores and drills that are killed, that run out of disk, or that find what is wrong. */
 const CLI = join(import.meta.dirname, '../packages/server/cli/main.ts');
-const AT_RENAME = ['--import', join(import.meta.dirname, '_killed-at-rename.ts')];
+const KILLER = join(import.meta.dirname, '_killed-at-step.ts');
 const PARTS = ['keeper', 'log', 'store'] as const;
-const KILLS = 6;
+/** The first and last steps of a command, and so many in all: between them tile after tile is copied the same way. */
+const KILLS_MAX = 8;
 
 let instance: Instance;
 let safe: string;
+/** A journal of the store's with a commit that stands in no database. */
+let unsettled: string;
 
 before(async () => {
   instance = await Instance.create();
@@ -45,6 +50,18 @@ before(async () => {
     for (const part of PARTS) await ok('backup', `--${part}`, join(safe, part));
   }
   await instance.stopKeeper();
+  unsettled = join(safe, 'unsettled');
+  const written = mkdtempSync(join(safe, 'written-'));
+  const path = join(written, 'amanat.db');
+  cpSync(instance.paths.database, path);
+  const script = `
+    const { DatabaseSync } = await import('node:sqlite');
+    const db = new DatabaseSync(${JSON.stringify(path)});
+    db.exec("PRAGMA journal_mode = WAL; INSERT INTO leaves VALUES (9999, X'00')");
+    process.kill(process.pid, 'SIGKILL');`;
+  spawnSync(process.execPath, ['--input-type=module', '-e', script]);
+  cpSync(`${path}-wal`, unsettled);
+  assert.ok(statSync(unsettled).size > 0);
 });
 
 after(async () => {
@@ -60,10 +77,15 @@ interface Ran {
 
 function start(
   args: readonly string[],
-  { node = [] as readonly string[], dir = instance.dir } = {},
+  {
+    node = [] as readonly string[],
+    dir = instance.dir,
+    stderr = 'ignore' as 'ignore' | 'pipe',
+  } = {},
 ) {
-  const argv = [...node, CLI, ...args, '--dir', dir, '--json'];
-  return spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const place = args.includes('--dir') ? [] : ['--dir', dir];
+  const argv = [...node, CLI, ...args, ...place, '--json'];
+  return spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', stderr] });
 }
 
 async function run(args: readonly string[], options?: Parameters<typeof start>[1]): Promise<Ran> {
@@ -89,7 +111,8 @@ async function refused(...args: readonly string[]): Promise<string> {
 }
 
 const named = (part: string, folder = join(safe, part)) => [`--${part}`, folder];
-const drill = (...args: readonly string[]) => run(['restore', '--drill', '--in', safe, ...args]);
+const drill = (...args: readonly string[]) =>
+  run(['restore', '--drill', ...(args.includes('--in') ? [] : ['--in', safe]), ...args]);
 const left = (folder: string) =>
   readdirSync(folder).filter((name) => name.startsWith('amanat-drill-'));
 
@@ -100,14 +123,81 @@ function copyOf(part: string): string {
   return copy;
 }
 
-function leavesOf(dir: string): number {
+/**
+ * Has a command be killed at its steps, two at a time.
+ * @param args the command with all its work before it, by which its steps are counted
+ * @param round makes room for a killed command, and looks at what it left
+ */
+async function killAtEach(
+  args: readonly string[],
+  round: (kill: (args: readonly string[]) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const counted = start(args, { node: ['--import', `${KILLER}?step=0`], stderr: 'pipe' });
+  let said = '';
+  counted.stderr?.on('data', (chunk) => {
+    said += chunk;
+  });
+  const [code] = await once(counted, 'close');
+  assert.equal(code, 0, said);
+  const count = /^steps: (.*)$/m.exec(said)?.[1]?.split(' ').length ?? 0;
+  assert.ok(count > 4, said);
+  const all = Array.from({ length: count }, (_, at) => at + 1);
+  const every = Math.ceil(count / KILLS_MAX);
+  const steps = all.filter((step) => step <= 2 || step > count - 4 || step % every === 0);
+  const next = steps.values();
+  const worker = async () => {
+    for (const step of next) {
+      await round(async (killed) => {
+        const { code } = await run(killed, { node: ['--import', `${KILLER}?step=${step}`] });
+        assert.equal(code, null, `not killed at step ${step} of ${count}`);
+      });
+    }
+  };
+  await Promise.all([worker(), worker()]);
+}
+
+/** A copy of the instance, as a killed gateway leaves it: with a commit that stands in the journal alone. */
+function instanceWithJournal(): string {
+  const dir = mkdtempSync(join(safe, 'instance-'));
+  cpSync(instance.dir, dir, { recursive: true });
   const path = join(dir, 'store', 'amanat.db');
-  const db = new DatabaseSync(path);
-  try {
-    return Number(db.prepare('SELECT count(*) AS n FROM leaves').get()?.n);
-  } finally {
-    db.close();
+  cpSync(unsettled, `${path}-wal`);
+  return dir;
+}
+
+/** What of a part is there, its journal included: by the whole of it where SQLite reads it. */
+function stateOf(dir: string, part: (typeof PARTS)[number], isBackup = false): string {
+  const of = (name: string, folder: string) => join(dir, isBackup ? '' : folder, name);
+  if (part === 'log') return readFileSync(of('log-key.pem', 'log'), 'utf8');
+  const path = part === 'store' ? of('amanat.db', 'store') : of('keeper.db', 'keeper');
+  const copy = mkdtempSync(join(safe, 'read-'));
+  for (const suffix of ['', '-wal']) {
+    if (existsSync(path + suffix)) cpSync(path + suffix, join(copy, `db${suffix}`));
   }
+  const db = new DatabaseSync(join(copy, 'db'));
+  const table = part === 'store' ? 'leaves' : 'row_sum';
+  const rows = JSON.stringify(db.prepare(`SELECT * FROM ${table}`).all());
+  db.close();
+  rmSync(copy, { recursive: true });
+  return createHash('sha256').update(rows).digest('hex');
+}
+
+function backupTerms(part: (typeof PARTS)[number]) {
+  const { dir } = instance;
+  const signal = AbortSignal.timeout(60_000);
+  return { dir, part, origin: ORIGIN, time: Date.now(), keepUntil: null, signal };
+}
+
+/** The ids of the keeper's backups that certificates name. */
+function notedBackups(folder = instance.paths.keeper): readonly string[] {
+  const lines = readFileSync(join(folder, 'backups.jsonl'), 'utf8').trim().split('\n');
+  return lines.map((line) => JSON.parse(line).id);
+}
+
+function idOf(folder: string): string {
+  return createHash('sha256')
+    .update(readFileSync(join(folder, 'backup.json')))
+    .digest('hex');
 }
 
 /** A disk of that size; null where this user cannot make one, and the test is skipped. */
@@ -125,21 +215,29 @@ function smallDisk(t: TestContext, size: string): string | null {
 
 describe('a backup', () => {
   for (const part of PARTS) {
-    test(`of the ${part}, killed at any moment, is one or is refused, and harms nothing`, async () => {
-      const folder = join(safe, `killed-${part}`);
-      for (let round = 0; round < KILLS; round++) {
-        const child = start(['backup', ...named(part, folder), '--force']);
-        await sleep(300 + 60 * round);
-        child.kill('SIGKILL');
-        await once(child, 'close');
-        const { json } = await drill(...named(part, folder));
-        const found = json.findings as { finding: string }[];
-        const isRefused = found.some(({ finding }) => finding === 'not-a-backup');
-        assert.equal(found.length, isRefused ? 1 : 0, JSON.stringify(found));
-      }
+    test(`of the ${part}, killed at any step, is none or a whole one, and the next is one`, async () => {
+      const others = new Set<string>();
+      await killAtEach(['backup', ...named(part, copyOf(part)), '--force'], async (kill) => {
+        // Over a whole one, so that what is half of each would be seen.
+        const folder = copyOf(part);
+        const before = readFileSync(join(folder, 'backup.json'), 'utf8');
+        await kill(['backup', ...named(part, folder), '--force']);
+        const isWhole = await checkBackup(folder, part).then(
+          () => true,
+          (error: unknown) => {
+            assert.equal((error as CliError).reason, 'not-a-backup');
+            return false;
+          },
+        );
+        const isUntouched = isWhole && readFileSync(join(folder, 'backup.json'), 'utf8') === before;
+        others.add(isUntouched ? 'the one before' : isWhole ? 'the new one' : 'none');
+        if (part === 'keeper' && isWhole) assert.ok(notedBackups().includes(idOf(folder)));
+        await writeBackup(folder, backupTerms(part));
+        await checkBackup(folder, part);
+        rmSync(folder, { recursive: true });
+      });
+      assert.ok(others.has('none') && others.has('the one before'), [...others].join());
       await ok('verify');
-      await ok('backup', ...named(part, folder), '--force');
-      assert.equal((await drill(...named(part, folder))).code, 0);
     });
 
     test(`of the ${part} on a full disk is none, and says why`, async (t) => {
@@ -162,25 +260,30 @@ describe('a backup', () => {
 });
 
 describe('a restore', () => {
-  test('killed before the database has its name leaves what was there, its journal included', async () => {
-    const dir = mkdtempSync(join(safe, 'instance-'));
-    cpSync(instance.dir, dir, { recursive: true });
-    const path = join(dir, 'store', 'amanat.db');
-    // What a killed gateway leaves: a commit that stands in the journal alone.
-    const script = `
-      const { DatabaseSync } = await import('node:sqlite');
-      const db = new DatabaseSync(${JSON.stringify(path)});
-      db.exec("PRAGMA journal_mode = WAL; INSERT INTO leaves VALUES (9999, X'00')");
-      process.kill(process.pid, 'SIGKILL');`;
-    spawnSync(process.execPath, ['--input-type=module', '-e', script]);
-    assert.ok(statSync(`${path}-wal`).size > 0);
-    const { code } = await run(['restore', ...named('store'), '--force'], { node: AT_RENAME, dir });
-    assert.equal(code, null);
-    const before = leavesOf(instance.dir);
-    assert.equal(leavesOf(dir), before + 1);
-    await run(['restore', ...named('store'), '--force'], { dir });
-    assert.equal(leavesOf(dir), before);
-  });
+  for (const part of PARTS) {
+    test(`of the ${part}, killed at any step, leaves what was there or what was to come, and the next is whole`, async () => {
+      const found = new Set<string>();
+      const restoring = (dir: string) => ['restore', ...named(part), '--force', '--dir', dir];
+      await killAtEach(restoring(instanceWithJournal()), async (kill) => {
+        const dir = instanceWithJournal();
+        const [before, after] = [stateOf(dir, part), stateOf(join(safe, part), part, true)];
+        await kill(restoring(dir));
+        const state = stateOf(dir, part);
+        assert.ok([before, after].includes(state), 'it is half of each');
+        found.add(state === before ? 'before' : 'after');
+        const manifest = await checkBackup(join(safe, part), part);
+        await putBack(join(safe, part), { dir, manifest, signal: AbortSignal.timeout(60_000) });
+        assert.equal(stateOf(dir, part), after);
+        const names = readdirSync(dir, { recursive: true }) as string[];
+        assert.deepEqual(
+          names.filter((name) => name.endsWith('.new')),
+          [],
+        );
+        rmSync(dir, { recursive: true });
+      });
+      assert.ok(found.has('before'), [...found].join());
+    });
+  }
 
   test('on a full disk leaves what was there, and no half of what was to come', async (t) => {
     const disk = smallDisk(t, '64M');
@@ -341,14 +444,23 @@ describe('a drill', () => {
     assert.equal(json.findings[0].finding, 'keeper-of-another-log');
   });
 
-  test('killed leaves a folder that the next one deletes, and none that is under way', async () => {
-    const child = start(['restore', '--drill', '--in', safe, ...all()]);
-    while (!left(safe).some((name) => existsSync(join(safe, name, 'drill.lock')))) await sleep(5);
-    child.kill('SIGKILL');
-    await once(child, 'close');
-    assert.equal(left(safe).length, 1);
-    assert.equal((await drill(...named('log'))).code, 0);
-    assert.deepEqual(left(safe), []);
+  test('killed at any step leaves a folder that the next one deletes, and none that is under way', async () => {
+    const parent = mkdtempSync(join(safe, 'drills-'));
+    const drilling = ['restore', '--drill', '--in', parent, ...all()];
+    let most = 0;
+    await killAtEach(drilling, async (kill) => {
+      await kill(drilling);
+      most = Math.max(most, left(parent).length);
+    });
+    assert.ok(most > 0);
+    const under = mkdtempSync(join(parent, 'amanat-drill-'));
+    const lock = new InstanceLock(join(under, 'drill.lock'));
+    assert.equal((await drill('--in', parent, ...named('log'))).code, 0);
+    assert.deepEqual(left(parent), [basename(under)]);
+    lock.release();
+    assert.equal((await drill('--in', parent, ...named('log'))).code, 0);
+    assert.deepEqual(left(parent), []);
+    await ok('verify');
   });
 
   test('on a full disk fails, leaves nothing there, and says nothing of the backup', async (t) => {

@@ -1,64 +1,36 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { exportSigningKey } from '@amanat/core/keys';
-import { amanat } from './_cli.ts';
-import { cnicOf, Instance, simsCsv } from './_instance.ts';
-import { Served } from './_served.ts';
+import type { Instance } from './_instance.ts';
+import type { Served } from './_served.ts';
+import { BOTH, Commanded } from './_signed-commands.ts';
 
 // The root's key goes to custodians and to others after them, by the commands, while people are read about.
 
-const ADMINISTRATORS = ['administrator-1', 'administrator-2'] as const;
-const BOTH = ADMINISTRATORS.flatMap((name) => ['--as', `${name}.pem`]);
 const WHY = ['--reason', 'a trial'];
 
+let at: Commanded;
 let instance: Instance;
 let served: Served;
-let stack: AsyncDisposableStack;
 
 before(async () => {
-  stack = new AsyncDisposableStack();
-  instance = stack.use(await Instance.create());
-  await instance.importCsv('telecom-importer', 'sim-registrations', simsCsv([1, 2, 3, 4]));
-  await instance.stopGateway();
-  await instance.stopKeeper();
-  for (const name of ADMINISTRATORS) {
-    const pem = exportSigningKey(instance.key(name));
-    writeFileSync(join(instance.dir, `${name}.pem`), pem, { mode: 0o600 });
-  }
-  served = stack.use(new Served(instance));
-  await served.start();
+  at = await Commanded.start();
+  ({ instance, served } = at);
 });
 
-after(() => stack?.disposeAsync());
+after(() => at?.[Symbol.asyncDispose]());
 
 const run = (words: readonly string[], input = '') =>
-  amanat(['ceremony', ...words, '--dir', instance.dir, '--json'], { cwd: instance.dir, input });
-
-/** Runs a command that must end well, and gives what it says as JSON. */
-async function ok(words: readonly string[], input = '') {
-  const ran = await run(words, input);
-  assert.equal(ran.code, 0, ran.stdout + ran.stderr);
-  return JSON.parse(ran.stdout);
-}
+  at.run(['ceremony', ...words, '--json'], input);
+const ok = (words: readonly string[], input = '') => at.ok(['ceremony', ...words], input);
+const read = () => at.read();
 
 async function refused(words: readonly string[], reason: string, input = '') {
   const ran = await run(words, input);
   assert.equal(ran.code, 1, ran.stdout + ran.stderr);
   assert.equal(JSON.parse(ran.stdout).error.reason, reason, ran.stdout);
   return ran;
-}
-
-async function ask() {
-  const request = instance.request('officer', [cnicOf(1)]);
-  return served.post('/v1/requests', { ...request, approval: null });
-}
-
-async function read(): Promise<void> {
-  const answer = await ask();
-  assert.equal(answer.status, 200, answer.text);
-  assert.equal(answer.json.results[0].records.length, 1, answer.text);
 }
 
 const sheet = (folder: string, index: number, count = 3) =>
@@ -112,12 +84,12 @@ test('two do, with every sheet read back; each is checked without giving it to a
 test('from the next start on nothing is read until enough custodians have come', async () => {
   await served.kill();
   await served.start({ isLocked: true });
-  const answer = await ask();
+  const answer = await at.ask();
   assert.equal(answer.status, 503);
   assert.equal(answer.json.code, 'keeper-locked', answer.text);
   await refused(['unseal'], 'another-ceremony', typed(sheet('half', 1)));
   assert.deepEqual((await ok(['unseal'], typed(sheet('first', 3)))).given, [3]);
-  assert.equal((await ask()).status, 503);
+  assert.equal((await at.ask()).status, 503);
   assert.equal((await ok(['unseal', sheet('first', 2)])).isLocked, false);
   await served.well();
   await read();

@@ -3,52 +3,36 @@ import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { exportSigningKey } from '@amanat/core/keys';
 import { formatVerifierKey, noteKey } from '@amanat/core/log';
 import { openCheckpoint } from '@amanat/core/verify';
 import { amanat } from './_cli.ts';
-import { cnicOf, Instance, simsCsv } from './_instance.ts';
-import { Served, until } from './_served.ts';
+import type { Instance } from './_instance.ts';
+import type { Served } from './_served.ts';
+import { until } from './_served.ts';
+import { BOTH, Commanded } from './_signed-commands.ts';
 import { TestWitness } from './_witnesses.ts';
 
 // The log changes the key that signs it while it is served: whoever reads it can follow, and nobody changes it alone.
 
-const ADMINISTRATORS = ['administrator-1', 'administrator-2'] as const;
-const BOTH = ADMINISTRATORS.flatMap((name) => ['--as', `${name}.pem`]);
 const READERS = 4;
 const KILLS = 3;
 
+let at: Commanded;
 let instance: Instance;
 let served: Served;
 /** A key that the log has left. */
 let destroyed: string;
-let stack: AsyncDisposableStack;
 
 before(async () => {
-  stack = new AsyncDisposableStack();
-  instance = stack.use(await Instance.create());
-  await instance.importCsv('telecom-importer', 'sim-registrations', simsCsv([1, 2, 3, 4]));
-  await instance.stopGateway();
-  await instance.stopKeeper();
-  for (const name of ADMINISTRATORS) {
-    const pem = exportSigningKey(instance.key(name));
-    writeFileSync(join(instance.dir, `${name}.pem`), pem, { mode: 0o600 });
-  }
-  served = stack.use(new Served(instance));
-  await served.start();
+  at = await Commanded.start();
+  ({ instance, served } = at);
 });
 
-after(() => stack?.disposeAsync());
+after(() => at?.[Symbol.asyncDispose]());
 
-const run = (...words: readonly string[]) =>
-  amanat([...words, '--dir', instance.dir], { cwd: instance.dir });
-
-/** Runs a command that must end well, and gives what it says as JSON. */
-async function ok(...words: readonly string[]) {
-  const ran = await run(...words, '--json');
-  assert.equal(ran.code, 0, ran.stdout + ran.stderr);
-  return JSON.parse(ran.stdout);
-}
+const run = (...words: readonly string[]) => at.run(words);
+const ok = (...words: readonly string[]) => at.ok(words);
+const read = (serial?: number) => at.read(serial);
 
 const rotate = (days: number, ...more: readonly string[]) =>
   ok('log-key', 'rotate', '--both-days', String(days), ...BOTH, ...more);
@@ -64,18 +48,6 @@ const audit = (key: string, state: string, expected = 0) =>
     assert.equal(ran.code, expected, ran.stdout + ran.stderr);
     return JSON.parse(ran.stdout);
   });
-
-async function ask(serial = 1) {
-  const request = instance.request('officer', [cnicOf(serial)]);
-  return served.post('/v1/requests', { ...request, approval: null });
-}
-
-/** One read that must come back with the record. */
-async function read(serial = 1): Promise<void> {
-  const answer = await ask(serial);
-  assert.equal(answer.status, 200, answer.text);
-  assert.equal(answer.json.results[0].records.length, 1, answer.text);
-}
 
 /** Which of these keys signed the checkpoint that is published. */
 async function signedBy(...keys: readonly string[]): Promise<readonly boolean[]> {
@@ -105,8 +77,8 @@ test('while people are read about, both keys sign, and who audits by the first i
   const { logKey: first } = await present();
   assert.equal((await audit(first, 'state.json')).nextKey, null);
   let isDone = false;
-  const reading = Array.from({ length: READERS }, async (_, at) => {
-    while (!isDone) await read(at + 1);
+  const reading = Array.from({ length: READERS }, async (_, nth) => {
+    while (!isDone) await read(nth + 1);
   });
   const entered = await rotate(30);
   await sleep(200);
@@ -197,7 +169,7 @@ test('a witness that knows only a key that signs no more cosigns nothing', async
   );
   await ok('witnesses', 'declare', 'witnesses.yaml', ...BOTH);
   const answer = await until(async () => {
-    const { status, json } = await ask();
+    const { status, json } = await at.ask();
     return status === 503 ? json : null;
   });
   assert.equal(answer.code, 'not-witnessed');
