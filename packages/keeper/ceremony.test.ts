@@ -89,6 +89,22 @@ describe('a root of shares takes the place of a passphrase', { concurrency: fals
     assert.equal((await at.status()).answer.present.provider, 'passphrase');
   });
 
+  it('and not where the entry says something else of it than is so', async () => {
+    const { root, shares } = await at.draw();
+    await at.enter(root, { threshold: 3, shares: 5 });
+    for (const share of shares) await at.give(share);
+    await assert.rejects(at.adopt(root), refusedAs('not-entered'));
+    for (const claimed of [{ threshold: 3, shares: 3 }, { threshold: 2, shares: 4 }, null]) {
+      const other = await at.draw();
+      await at.enter(other.root, claimed);
+      await assert.rejects(at.adopt(other.root), refusedAs('not-entered'));
+    }
+    const { answer } = await at.client.ask('draw', { provider: 'passphrase' });
+    await at.enter(answer.root.root, { threshold: 2, shares: 3 });
+    await assert.rejects(at.adopt(answer.root.root), refusedAs('not-entered'));
+    assert.equal((await at.status()).answer.present.provider, 'passphrase');
+  });
+
   it('then while the keeper serves, and at the next start it is locked', async () => {
     const shares = await at.changeToShares();
     await keysAreTheSame();

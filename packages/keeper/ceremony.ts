@@ -190,7 +190,7 @@ export class Ceremony implements RootProvider {
     if (place === null || rootId(place) !== id) {
       throw new Refusal('not-drawn', 'no such root is drawn: another was since, or none');
     }
-    keeper.requireRotationEntered(id);
+    keeper.requireRotationEntered(place);
     await keeper.adoptRoot(place, await this.#unlockDrawn(place));
     return summaryOf(place, []);
   }

@@ -326,9 +326,19 @@ export class Keeper {
     this.#store.transaction(() => this.#roots.draw(place));
   }
 
-  /** @throws Refusal 'not-entered' where the log does not say that two administrators want this root */
-  requireRotationEntered(root: string): void {
-    if (this.#register.isRootRotated(root)) return;
+  /**
+   * What the log tells the public of a root has to be so: how it is kept, and how many of how many shares open.
+   * @throws Refusal 'not-entered' where the log does not say that two administrators want this root
+   */
+  requireRotationEntered(place: RootPlace): void {
+    const entered = this.#register.rootRotation(rootId(place));
+    const [threshold, shares] =
+      place.provider === 'shares' ? [place.threshold, place.commitments.length] : [null, null];
+    const isSo =
+      entered?.provider === place.provider &&
+      entered.threshold === threshold &&
+      entered.shares === shares;
+    if (isSo) return;
     throw new Refusal('not-entered', 'the log has no entry by which this root is adopted');
   }
 
@@ -337,7 +347,7 @@ export class Keeper {
    * @throws Refusal 'not-entered'; 'busy' where a generation came or went meanwhile
    */
   async adoptRoot(place: RootPlace, root: Root): Promise<void> {
-    this.requireRotationEntered(rootId(place));
+    this.requireRotationEntered(place);
     const wrapped = await this.#ring.wrapGenerations(root);
     const isDone = this.#store.transaction(() => {
       if (!this.#ring.useRoot(root, wrapped)) return false;

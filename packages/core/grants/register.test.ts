@@ -680,14 +680,14 @@ describe('the keeper’s root and generations', () => {
         assert.equal(apply(signed(document, ...signers)), 'not-two-administrators');
       }
     }
-    assert.equal(register.isRootRotated(ROOT), false);
+    assert.equal(register.rootRotation(ROOT), null);
     assert.equal(register.latestVersion('generation-rotation', ''), 0);
   });
 
   it('a root is named once, and at once; a generation is the next one', () => {
     takes(signed(genesis()), byBoth(root()), byBoth(generation(1)));
-    assert.equal(register.isRootRotated(ROOT), true);
-    assert.equal(register.isRootRotated('cd'.repeat(32)), false);
+    assert.deepEqual(register.rootRotation(ROOT), root());
+    assert.equal(register.rootRotation('cd'.repeat(32)), null);
     assert.equal(apply(byBoth(root({ reason: 'again' }))), 'replayed');
     assert.equal(apply(byBoth(generation(1))), 'version-not-next');
     assert.equal(apply(byBoth(generation(3))), 'version-not-next');

@@ -16,6 +16,7 @@ import type {
   ImportBegun,
   LogKeyDocument,
   PublicDocument,
+  RootRotation,
   SealRules,
   SealsCounted,
   Signed,
@@ -141,7 +142,8 @@ export class Register {
   readonly #witnesses: (InForce<Witnesses> & Witnessing)[] = [];
   #logKeys: readonly AppointedLogKey[] = [];
   #brokenUntil = 0;
-  readonly #roots = new Set<string>();
+  /** By root: what the two administrators say of it. */
+  readonly #roots = new Map<string, RootRotation>();
   #generationRotations = 0;
   readonly #keys = new Map<string, CertifiedKey[]>();
   readonly #revoked = new Map<string, number>();
@@ -254,9 +256,9 @@ export class Register {
     return keys.at(-1)?.key ?? null;
   }
 
-  /** Whether two administrators want the keeper to adopt the root of this id. */
-  isRootRotated(root: string): boolean {
-    return this.#roots.has(root);
+  /** By which entry two administrators want the keeper to adopt the root of this id; null where there is none. */
+  rootRotation(root: string): RootRotation | null {
+    return this.#roots.get(root) ?? null;
   }
 
   /** Each holding's declaration in force at `time`. */
@@ -471,7 +473,7 @@ export class Register {
       // Both at once: they give nobody a right, and may be wanted in haste.
       case 'root-rotation':
         if (this.#roots.has(document.root)) return 'replayed';
-        if (keep) this.#roots.add(document.root);
+        if (keep) this.#roots.set(document.root, document);
         return null;
       case 'generation-rotation':
         if (document.version !== this.#generationRotations + 1) return 'version-not-next';
