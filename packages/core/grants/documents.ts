@@ -463,7 +463,27 @@ export const publicDocuments = {
   'generation-rotation': generationRotation,
 } as const;
 
-/** Readers of the documents about a person, which reach the keeper and never a public leaf. */
+/** Public documents that two administrators sign. */
+export const TWO_PERSON_TYPES = [
+  'agency',
+  'certificate',
+  'revocation',
+  'declaration',
+  'grants',
+  'witnesses',
+  'log-key',
+  'root-rotation',
+  'generation-rotation',
+  'broken-glass',
+  'seal-rules',
+  'expiry-announced',
+] as const satisfies readonly (keyof typeof publicDocuments)[];
+export type TwoPersonType = (typeof TWO_PERSON_TYPES)[number];
+
+/**
+ * Readers of the documents about a person, which reach the keeper and never a public leaf. Of them a code and a
+ * protection concern her whoever keeps her records: those are the keeper's `PersonalDocument`.
+ */
 export const personalDocuments = {
   request,
   approval,
@@ -477,6 +497,8 @@ const documents = { ...publicDocuments, ...personalDocuments } as const;
 
 export type DocumentType = keyof typeof documents;
 export type PublicDocumentType = keyof typeof publicDocuments;
+/** Every type of document that may stand in a public leaf. */
+export const publicTypes = Object.keys(publicDocuments) as readonly PublicDocumentType[];
 /** The document of a type. */
 export type DocumentOf<T extends DocumentType> = Read<(typeof documents)[T]>;
 export type PublicDocument = { [T in PublicDocumentType]: DocumentOf<T> }[PublicDocumentType];
@@ -544,8 +566,7 @@ export function readDocumentOrNull<const T extends DocumentType>(
 
 /** Reads any document that may stand in a public leaf. @throws CoreError 'bad-document' */
 export function readPublicDocument(document: string): PublicDocument {
-  const types = Object.keys(publicDocuments) as PublicDocumentType[];
-  return readDocument(document, ...types);
+  return readDocument(document, ...publicTypes);
 }
 
 /** The text of a document, after the same checks that reading it makes. @throws CoreError 'bad-document' */

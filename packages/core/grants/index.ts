@@ -21,6 +21,7 @@ export type {
   SealRules,
   SealsCounted,
   Signed,
+  TwoPersonType,
   Witnesses,
 } from './documents.ts';
 export {
@@ -35,6 +36,7 @@ export {
   SECONDARY_MAX,
   SUBJECTS_MAX,
   signingInput,
+  TWO_PERSON_TYPES,
   writeDocument,
 } from './documents.ts';
 export type {

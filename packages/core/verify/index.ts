@@ -1,3 +1,4 @@
+export { publicTypes } from '../grants/documents.ts';
 export type { PublicLeaf, ResourcePosition, TileReader } from '../log/index.ts';
 export { tilePath } from '../log/index.ts';
 export type { RecordRead, Statement, StatementKind } from '../statement.ts';

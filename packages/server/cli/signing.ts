@@ -1,7 +1,7 @@
 import { hex } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
 import type { Signed } from '@amanat/core/grants';
-import { documentHash, readDocument } from '@amanat/core/grants';
+import { documentHash, readDocument, TWO_PERSON_TYPES } from '@amanat/core/grants';
 import { instancePaths } from '../config/paths.ts';
 import { decodeSigned } from '../log/log.ts';
 import { createSqliteLogStore } from '../log/store-sqlite.ts';
@@ -15,31 +15,16 @@ import { openApi } from './instance.ts';
 import { readSigningKey, signDocument } from './keys.ts';
 import type { OptionSet } from './options.ts';
 
-/** Documents that take two administrators. */
-const TWO_PERSON_TYPES = [
-  'agency',
-  'certificate',
-  'revocation',
-  'declaration',
-  'grants',
-  'witnesses',
-  'log-key',
-  'root-rotation',
-  'generation-rotation',
-  'broken-glass',
-  'seal-rules',
-  'expiry-announced',
-  'protection',
-  'erasure',
-] as const;
-export type TwoPersonType = (typeof TWO_PERSON_TYPES)[number];
+/** Documents that take two administrators, those about a person among them. */
+const SIGNED_TYPES = [...TWO_PERSON_TYPES, 'protection', 'erasure'] as const;
+export type SignedType = (typeof SIGNED_TYPES)[number];
 
 const EXPIRY_ANNOUNCED_SECONDS = 7 * 86_400;
 /**
  * What waits otherwise than for the activation delay, in seconds: a revocation waits for nothing, who is protected or
  * erased is so at once, a glass is broken in need, and a tree has one key; a month expires seven days after that was announced.
  */
-const WAITS_SECONDS: ReadonlyMap<TwoPersonType, number> = new Map([
+const WAITS_SECONDS: ReadonlyMap<SignedType, number> = new Map([
   ['revocation', 0],
   ['protection', 0],
   ['erasure', 0],
@@ -50,7 +35,7 @@ const WAITS_SECONDS: ReadonlyMap<TwoPersonType, number> = new Map([
   ['expiry-announced', EXPIRY_ANNOUNCED_SECONDS],
 ]);
 /** Documents about a person have routes of their own. */
-const PERSONAL_PATHS: ReadonlyMap<TwoPersonType, string> = new Map([
+const PERSONAL_PATHS: ReadonlyMap<SignedType, string> = new Map([
   ['protection', '/v1/protections'],
   ['erasure', '/v1/erasures'],
 ]);
@@ -88,7 +73,7 @@ export async function findHalfSigned(path: string | undefined): Promise<string |
  */
 export async function signByAdministrators(
   call: Call,
-  type: TwoPersonType,
+  type: SignedType,
   half: string | null,
   make: (api: Api) => Promise<string>,
   entered: (api: Api, index: number) => Promise<readonly string[]> = async () => [],
@@ -158,17 +143,17 @@ function pinnedAdministrators(dir: string): readonly string[] | null {
   }
 }
 
-async function readHalf(path: string, type: TwoPersonType): Promise<Signed> {
+async function readHalf(path: string, type: SignedType): Promise<Signed> {
   let half: HalfSigned;
   try {
     half = JSON.parse(await readText(path)) as HalfSigned;
-    readDocument(half.document, ...TWO_PERSON_TYPES);
+    readDocument(half.document, ...SIGNED_TYPES);
     if (half.type !== HALF || half.signatures.length !== 1) throw new Error('not half-signed');
   } catch (cause) {
     if (cause instanceof CliError) throw cause;
     throw new CliError('failed', `${path} is no half-signed document`, { cause });
   }
-  const found = readDocument(half.document, ...TWO_PERSON_TYPES).type;
+  const found = readDocument(half.document, ...SIGNED_TYPES).type;
   if (found !== type) {
     throw new CliError('refused', `${path} holds another kind of document: ${found}`, {
       remedy: 'complete it with the command that began it',
@@ -179,7 +164,7 @@ async function readHalf(path: string, type: TwoPersonType): Promise<Signed> {
 
 function writeHalf(
   call: Call,
-  type: TwoPersonType,
+  type: SignedType,
   signed: Signed,
   { isKnown }: { readonly isKnown: boolean },
 ): Outcome {
@@ -205,7 +190,7 @@ interface Submitted {
 
 async function submit(
   api: Api,
-  type: TwoPersonType,
+  type: SignedType,
   signed: Signed,
   entered: (api: Api, index: number) => Promise<readonly string[]>,
 ): Promise<Outcome> {

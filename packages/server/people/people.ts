@@ -7,30 +7,14 @@ import type {
   KeyRefusal,
   Register,
   Signed,
+  TwoPersonType,
   Witnesses,
 } from '@amanat/core/grants';
-import { decide, readDocument } from '@amanat/core/grants';
-
-/** Documents that two administrators sign and anyone may hand in. */
-export const ENTERED_TYPES = [
-  'agency',
-  'certificate',
-  'revocation',
-  'declaration',
-  'grants',
-  'witnesses',
-  'log-key',
-  'root-rotation',
-  'generation-rotation',
-  'broken-glass',
-  'seal-rules',
-  'expiry-announced',
-] as const;
-export type EnteredType = (typeof ENTERED_TYPES)[number];
+import { decide, readDocument, TWO_PERSON_TYPES } from '@amanat/core/grants';
 
 /** How handing in a document ended. */
 export type EnterAnswer =
-  | { readonly outcome: 'entered'; readonly index: number; readonly type: EnteredType }
+  | { readonly outcome: 'entered'; readonly index: number; readonly type: TwoPersonType }
   | { readonly outcome: 'refused'; readonly code: EntryRefusal; readonly detail: string | null };
 
 /** What is public of a certified key: never whose it is. */
@@ -66,7 +50,7 @@ export interface PeopleLog {
 
 /** The part that knows who may sign, who may ask, and what they may: as the log's public entries say. */
 export interface People {
-  /** Enters a document that two administrators signed. @throws LogUnavailable, KeeperUnavailable */
+  /** Enters a document that two administrators signed; anyone may hand it in. @throws LogUnavailable, KeeperUnavailable */
   enter(signed: Signed): Promise<EnterAnswer>;
   /** The agencies in force. */
   agencies(): readonly Agency[];
@@ -113,9 +97,9 @@ export function createPeople({ log }: { readonly log: PeopleLog }): People {
 }
 
 async function enter(log: PeopleLog, signed: Signed): Promise<EnterAnswer> {
-  let type: EnteredType;
+  let type: TwoPersonType;
   try {
-    ({ type } = readDocument(signed.document, ...ENTERED_TYPES));
+    ({ type } = readDocument(signed.document, ...TWO_PERSON_TYPES));
   } catch (error) {
     if (!(error instanceof CoreError)) throw error;
     return { outcome: 'refused', code: 'malformed', detail: error.message };

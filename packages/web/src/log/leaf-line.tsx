@@ -1,24 +1,6 @@
 import type { LogEntry, PublicLeaf } from '@amanat/core/verify';
+import { publicTypes } from '@amanat/core/verify';
 import { useWords } from '../use-words.ts';
-
-const TYPES = [
-  'genesis',
-  'agency',
-  'certificate',
-  'revocation',
-  'declaration',
-  'grants',
-  'import-begun',
-  'import-ended',
-  'refusals-counted',
-  'witnesses',
-  'broken-glass',
-  'broken-glass-counted',
-  'seal-rules',
-  'seals-counted',
-  'expiry-announced',
-  'expiry',
-] as const;
 
 /** One leaf of the log as text. */
 export function LeafLine({ entry: { index, leaf } }: { readonly entry: LogEntry }) {
@@ -46,7 +28,8 @@ export function LeafLine({ entry: { index, leaf } }: { readonly entry: LogEntry 
 
 function PublicLine({ index, leaf }: { readonly index: number; readonly leaf: PublicLeaf }) {
   const { t } = useWords();
-  const type = TYPES.find((each) => leaf.document.includes(`"type":"${each}"`)) ?? 'other';
+  // Each type has its words, or this does not compile.
+  const type = publicTypes.find((each) => leaf.document.includes(`"type":"${each}"`)) ?? 'other';
   return (
     <li className="leaf-public">
       <Place index={index} />
