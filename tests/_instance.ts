@@ -469,11 +469,12 @@ async function openGateway(
     allowSynthetic: true,
     randomBytes,
   });
+  const warn = (event: string) => void warnings.push(event);
   const disclosure = createDisclosure({
     keeper,
     log,
     records: changeRecords?.(custody) ?? custody,
-    warn: (event) => warnings.push(event),
+    warn,
     retryMs: 50,
     randomBytes,
   });
@@ -484,7 +485,7 @@ async function openGateway(
     custody,
     certify: async () => {},
   });
-  const seals = createSeals({ disclosure, keeper, log });
+  const seals = createSeals({ disclosure, keeper, log, warn });
   await log.ready();
   custody.imports.recover();
   await disclosure.start();

@@ -37,6 +37,8 @@ import { createShredding } from './shredding/shredding.ts';
 import { createSqliteCertificateStore } from './shredding/store-sqlite.ts';
 import type { Database } from './storage/sqlite.ts';
 import { openDatabase } from './storage/sqlite.ts';
+import type { Warn } from './warn.ts';
+import { namesOf } from './warn.ts';
 
 const PAGES = fileURLToPath(new URL('../web/dist', import.meta.url));
 /** Longest path that a Unix socket takes on every system that we run on. */
@@ -169,7 +171,7 @@ function createParts({ config, paths, database, keeper, now, logger }: PartsDeps
     allowSynthetic: config.allowSynthetic,
     randomBytes,
   });
-  const warn = (event: string, facts: object) => logger.warn(facts, event);
+  const warn: Warn = (event, facts) => logger.warn(facts, event);
   const disclosure = createDisclosure({
     keeper,
     log,
@@ -191,7 +193,7 @@ function createParts({ config, paths, database, keeper, now, logger }: PartsDeps
   };
   const citizen = createCitizen({ disclosure, keeper, log, custody, certify });
   const people = createPeople({ log });
-  const seals = createSeals({ disclosure, keeper, log });
+  const seals = createSeals({ disclosure, keeper, log, warn });
   let isRecovered = false;
   log.onOpen(() => {
     if (isRecovered) return;
@@ -260,16 +262,6 @@ function requireShortPaths({ keeperSocket, gatewaySocket }: InstancePaths): void
 
 function urlOf(listener: Listener | null): string | null {
   return listener === null ? null : `http://127.0.0.1:${listener.port}`;
-}
-
-/** Messages are ours or a library's; only what names the failure goes into a log line. */
-function namesOf(error: unknown): { error: unknown; code: unknown; cause: unknown } {
-  const { name, code, cause } = error as {
-    name?: unknown;
-    code?: unknown;
-    cause?: { code?: unknown };
-  };
-  return { error: name, code, cause: cause?.code };
 }
 
 async function within(milliseconds: number, done: Promise<unknown>): Promise<void> {

@@ -10,13 +10,14 @@ import type {
 import { splitPrepared } from '@amanat/keeper/client';
 import type { Log } from '../log/log.ts';
 import { waitsFor } from '../log/log.ts';
+import type { Warn } from '../warn.ts';
 import type { Carried } from './carried.ts';
 import { carry, chunksOf, giveUp, leafOf, letGo, shuffle } from './carried.ts';
 import type { UnavailableCode } from './errors.ts';
 import { AsksUnavailable, asUnavailable } from './errors.ts';
 import type { Records } from './find.ts';
 import { findRecords } from './find.ts';
-import type { Entered, Warn } from './open.ts';
+import type { Entered } from './open.ts';
 import { openEntered } from './open.ts';
 import type { Waiting } from './queue.ts';
 import { AskQueue } from './queue.ts';

@@ -2,12 +2,10 @@ import { RECORD_KEY_BYTES } from '@amanat/core/keys';
 import type { RecordRead } from '@amanat/core/statement';
 import type { LookUp } from '@amanat/keeper/client';
 import type { FoundRecord, OpenedGroup } from '../custody/custody.ts';
+import type { Warn } from '../warn.ts';
 import type { Carried } from './carried.ts';
 import { countGroups } from './carried.ts';
 import type { GivenUp, Records } from './find.ts';
-
-/** A line for the operator. Its facts are names, codes and counts: never about a person. */
-export type Warn = (event: string, facts: Readonly<Record<string, string | number>>) => void;
 
 /** A record that was named, and what its ciphertexts opened to; null where they are not what was stored. */
 export interface OpenedRecord {

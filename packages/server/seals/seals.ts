@@ -4,6 +4,8 @@ import { documentHash } from '@amanat/core/grants';
 import type { AskDecision, AskRejection, KeeperPort } from '@amanat/keeper/client';
 import type { Disclosure } from '../disclosure/disclosure.ts';
 import type { Log } from '../log/log.ts';
+import type { Warn } from '../warn.ts';
+import { namesOf } from '../warn.ts';
 import type { ExtensionBody } from './body.ts';
 
 /** How often the keeper is asked what is due: seals open by the day. */
@@ -44,6 +46,7 @@ export interface SealsDeps {
   readonly log: Pick<Log, 'appendPublic' | 'now'> & {
     readonly register: Pick<Register, 'sealRules' | 'sealCounts' | 'latestVersion'>;
   };
+  readonly warn: Warn;
 }
 
 /** The part for what the law lets be withheld from a person until a date. */
@@ -52,8 +55,8 @@ export interface Seals extends Disposable {
   /** Carries an officer's extension. @throws AsksUnavailable */
   extend(body: ExtensionBody): Promise<ExtensionAnswer>;
   /**
-   * Has the keeper open what is due, and enters that and its counts. It never throws: what does not succeed is tried
-   * again at the next look, and the keeper refuses the agency everything a day after.
+   * Has the keeper open what is due, and enters that and its counts. It never throws: what does not succeed is told of
+   * and tried again at the next look, and the keeper refuses the agency everything a day after.
    */
   look(): Promise<void>;
 }
@@ -63,7 +66,7 @@ export function createSeals(deps: SealsDeps): Seals {
   let looking: Promise<void> | null = null;
   const look = () => {
     looking ??= enterDue(deps)
-      .catch(() => {})
+      .catch((error: unknown) => deps.warn('seals', namesOf(error)))
       .finally(() => {
         looking = null;
       });
@@ -82,14 +85,17 @@ export function createSeals(deps: SealsDeps): Seals {
   };
 }
 
-async function enterDue({ disclosure, keeper, log }: SealsDeps): Promise<void> {
+async function enterDue({ disclosure, keeper, log, warn }: SealsDeps): Promise<void> {
   // Where there never were rules nothing was ever sealed.
   if (log.register.latestVersion('seal-rules', '') === 0) return;
   // Many are due on one date. They open a few at a time, so that officers are answered in between.
   for (let turn = 0; turn < TURNS_MAX; turn++) {
     const { answer } = await keeper.ask('seals', {});
     const isEntered = answer.due === 0 || (await disclosure.enterOpen());
-    if (answer.counted !== null) await log.appendPublic(answer.counted);
+    if (answer.counted !== null) {
+      const appended = await log.appendPublic(answer.counted);
+      if ('refused' in appended) warn('seals not counted', { reason: appended.refused });
+    }
     if (answer.due === 0 || !isEntered) return;
   }
 }

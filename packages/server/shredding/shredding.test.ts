@@ -71,7 +71,7 @@ function make() {
       return { index: entered.length - 1 };
     },
   };
-  const warn = (event: string, facts: { readonly error: string }) =>
+  const warn: ShreddingDeps['warn'] = (event, facts) =>
     void warnings.push(`${event}: ${facts.error}`);
   return createShredding({ keeper, log, store, warn });
 }

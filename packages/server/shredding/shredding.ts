@@ -4,6 +4,8 @@ import { readShredCertificate } from '@amanat/core/shred-certificate';
 import type { CertifiedEntry } from '@amanat/core/verify';
 import type { KeeperPort } from '@amanat/keeper/client';
 import type { Log } from '../log/log.ts';
+import type { Warn } from '../warn.ts';
+import { namesOf } from '../warn.ts';
 import type { CertificateStore, StoredCertificate } from './store.ts';
 
 export type { CertificateStore, StoredCertificate } from './store.ts';
@@ -19,8 +21,7 @@ export interface ShreddingDeps {
   readonly keeper: KeeperPort;
   readonly log: Pick<Log, 'appendPublic' | 'leaf' | 'now' | 'onOpen'>;
   readonly store: CertificateStore;
-  /** Told of what could not be done, by the failure's name and code. */
-  readonly warn: (event: string, facts: { readonly error: string; readonly code: string }) => void;
+  readonly warn: Warn;
 }
 
 /** The part that has months expire by themselves, and keeps the keeper's certificates of what it destroyed. */
@@ -86,10 +87,4 @@ async function certify({ keeper, store }: ShreddingDeps): Promise<void> {
     const { index } = readShredCertificate(answer.shred.certificate);
     store.put({ index, ...answer.shred });
   }
-}
-
-/** Messages may be a library's; only what names the failure is told. */
-function namesOf(error: unknown): { readonly error: string; readonly code: string } {
-  const { name, code } = error as { readonly name?: unknown; readonly code?: unknown };
-  return { error: String(name), code: String(code) };
 }
