@@ -36,7 +36,7 @@ export const HOLDING = 'sim-registrations';
 /** Groups of its fields. */
 const GROUPS = 3;
 export const CNIC = '0123412345671';
-const PASSPHRASE = utf8('a trial passphrase');
+export const PASSPHRASE = utf8('a trial passphrase');
 const NAME = { en: 'trial', ur: 'trial' };
 const CONTACT = { email: 'office@example.org', phone: null, address: null };
 

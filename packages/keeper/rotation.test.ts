@@ -6,10 +6,14 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RecordRead } from '@amanat/core/statement';
 import { CeremonyProcess } from './_ceremony.ts';
-import { HOLDING, Trial } from './_trial.ts';
+import { HOLDING, PASSPHRASE, Trial } from './_trial.ts';
 import { KeeperUnavailable } from './client.ts';
 import { KEEPER_FILES } from './create.ts';
-import { DESTROYED } from './slots.ts';
+import { KeyRing } from './key-ring.ts';
+import { passphraseProvider } from './providers/passphrase.ts';
+import { Roots } from './roots.ts';
+import { DESTROYED, Slots } from './slots.ts';
+import { KeeperStore } from './store.ts';
 
 const PEOPLE = 12;
 /** More subjects than one step wraps anew. */
@@ -136,6 +140,22 @@ describe('generations are rotated', () => {
       await requireRead(trial, row as Drawn);
   });
 
+  it('never to an end in silence: a key that is no row’s is not lost with the past one', async () => {
+    trial.keeper.close();
+    const store = KeeperStore.open(join(trial.dir, KEEPER_FILES.database));
+    const provider = passphraseProvider(() => Buffer.from(PASSPHRASE));
+    const ring = await KeyRing.unlock(store, await provider.unlock(new Roots(store).present));
+    store.authenticate(ring.rowSumKeys());
+    const nobodys = { generation: 2, wrapped: new Uint8Array(60) };
+    store.transaction(() => new Slots(store).append(nobodys));
+    store.close();
+    await trial.reopenClosed();
+    await enter(trial, 1);
+    await assert.rejects(rotate(), /under a generation that no row names/);
+    await assert.rejects(rotate(), /under a generation that no row names/);
+    assert.deepEqual(generationsOnDisk(trial).generations, [2, 3]);
+  });
+
   it('and go on after a start, at whichever step it ended', async () => {
     await enter(trial, 1);
     for (let steps = 1; await trial.keeper.step(); steps++) {
@@ -218,17 +238,20 @@ describe('a keeper’s process rotates while it serves', () => {
     const wrapped = db.prepare('SELECT wrapped FROM slots').all();
     db.close();
     assert.ok(wrapped.length > MANY);
+    const found = () => {
+      const names = readdirSync(trial.dir).filter((name) => name.startsWith('keeper.db'));
+      const files = names.map((name) => readFileSync(join(trial.dir, name)));
+      const isThere = (key: Buffer) => files.some((bytes) => bytes.includes(key));
+      return wrapped.filter((row) => isThere(Buffer.from(row.wrapped as Uint8Array))).length;
+    };
+    // The search finds what is there.
+    assert.equal(found(), wrapped.length);
     const again = await CeremonyProcess.start(trial);
     await again.enterGeneration(1);
     while ((await again.status()).answer.generations?.present !== 3) await sleep(50);
     while ((await again.status()).answer.generations?.isRotating !== false) await sleep(50);
     await again.stop();
-    const files = readdirSync(trial.dir).filter((name) => name.startsWith('keeper.db'));
-    const found = files.flatMap((name) => {
-      const bytes = readFileSync(join(trial.dir, name));
-      return wrapped.filter((row) => bytes.includes(Buffer.from(row.wrapped as Uint8Array)));
-    });
-    assert.equal(found.length, 0);
+    assert.equal(found(), 0);
     rmSync(trial.dir, { recursive: true });
   });
 });

@@ -14,9 +14,7 @@ type Next =
   | { readonly of: 'secrets' }
   | { readonly of: 'periods'; readonly after: readonly [string, string] }
   | { readonly of: 'subjects'; readonly kind: SubjectSlot; readonly after: Uint8Array }
-  | { readonly of: 'slots'; readonly after: number }
-  /** Something is still under the past generation, whose owner is not known: it is not destroyed then. */
-  | { readonly of: 'nothing' };
+  | { readonly of: 'slots'; readonly after: number };
 
 const BEGINNING: Next = { of: 'secrets' };
 const NOBODY = new Uint8Array();
@@ -44,11 +42,13 @@ export class Rotation {
     this.#shredding = deps.shredding;
   }
 
-  /** Does one bounded step, in a transaction of its own. False where there is nothing to do. */
+  /**
+   * Does one bounded step, in a transaction of its own. False where there is nothing to do.
+   * @throws Error where a key is left under the past generation that is no row's: it is not destroyed then
+   */
   async step(): Promise<boolean> {
     const past = this.#ring.pastGeneration;
     if (past === null) return this.#begin();
-    if (this.#next.of === 'nothing') return false;
     this.#next = this.#store.transaction(() => this.#rewrap(this.#next, past));
     return true;
   }
@@ -79,14 +79,12 @@ export class Rotation {
       }
       case 'slots': {
         const { isFound, last } = ring.findUnder(past, next.after, SLOTS_A_STEP);
-        if (isFound) return { of: 'nothing' };
+        if (isFound) throw new Error('a key is under a generation that no row names');
         if (last !== null) return { of: 'slots', after: last };
         ring.destroyGeneration(past);
         this.#shredding.leaveUnscrubbed();
         return BEGINNING;
       }
-      case 'nothing':
-        return next;
     }
   }
 }
