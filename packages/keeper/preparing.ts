@@ -22,7 +22,7 @@ export const OPEN_MS = 10 * 60_000;
 const STATEMENT_GROUPS_MAX = 16_384;
 const PREPARED_GROUPS_MAX = 524_288;
 
-/** What takes effect with its entry, whoever is there to be told. */
+/** What takes effect with its entry and releases nothing, whoever is there to be told. */
 const TAKE_EFFECT: ReadonlySet<StatementKind> = new Set([
   'code',
   'protected',
@@ -172,7 +172,7 @@ export class Preparing {
 }
 
 function kindOf(draft: Draft, item: PrepareItem): StatementKind {
-  // Whatever becomes of their answer, codes and protections release nothing: a gateway must not undo them in silence.
+  // A gateway must not undo in silence, by giving it up, what takes effect.
   if (item.abandoned && !TAKE_EFFECT.has(draft.kind)) return 'undelivered';
   return draft.kind === 'disclosure' && item.records.length === 0 ? 'miss' : draft.kind;
 }

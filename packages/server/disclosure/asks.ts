@@ -77,8 +77,8 @@ export class Asks {
   readonly #queue = new AskQueue<Answered>();
   #running: Promise<void> | null = null;
   #closed = false;
-  /** Whether the keeper may hold look-ups open that nobody will finish; after a start it may. */
-  #unfinished = true;
+  /** Whether the keeper may hold look-ups open that nobody carries; after a start it may. */
+  #isUncarried = true;
   /** Ends when every batch that has set out is prepared and on its way into the log. Never rejects. */
   #turn: Promise<void> = Promise.resolve();
   readonly #appending = new Set<Promise<void>>();
@@ -101,7 +101,7 @@ export class Asks {
   }
 
   /**
-   * Gives up what a former run left open, and takes asks. Call once the log has started. It does not throw where the
+   * Enters what a former run left open, and takes asks. Call once the log has started. It does not throw where the
    * keeper or the log is not there: it tries again by itself.
    */
   async start(): Promise<void> {
@@ -114,10 +114,10 @@ export class Asks {
    * does not throw, as {@link start}.
    */
   async enterOpen(): Promise<boolean> {
-    this.#unfinished = true;
+    this.#isUncarried = true;
     this.#wake();
     await this.#running;
-    return !this.#unfinished;
+    return !this.#isUncarried;
   }
 
   /** Takes no more asks, and waits for those that were taken. */
@@ -158,8 +158,8 @@ export class Asks {
   }
 
   async #run(): Promise<void> {
-    while (this.#unfinished || this.#maySetOut()) {
-      if (this.#unfinished && !(await this.#giveUpOpen())) return;
+    while (this.#isUncarried || this.#maySetOut()) {
+      if (this.#isUncarried && !(await this.#enterUncarried())) return;
       const batch = this.#queue.takeBatch();
       if (batch.length > 0) await this.#setOut(batch);
     }
@@ -308,12 +308,15 @@ export class Asks {
     if (failure === undefined) return;
     // Whoever has an answer by now keeps it.
     for (const { reject } of batch) reject(failure);
-    this.#unfinished = true;
+    this.#isUncarried = true;
     this.#wake();
   }
 
-  /** Gives up every look-up that the keeper holds open and nobody carries. Gives whether asks may go on. */
-  async #giveUpOpen(): Promise<boolean> {
+  /**
+   * Enters every look-up that the keeper holds open and nobody carries, with nothing to release: what takes effect with
+   * its entry does, as openings and codes, and all else reads as given up. Gives whether asks may go on.
+   */
+  async #enterUncarried(): Promise<boolean> {
     await this.#turn;
     await Promise.all(this.#appending);
     try {
@@ -329,7 +332,7 @@ export class Asks {
         const failure = await this.#append(await this.#prepare(chunk));
         if (failure !== null) throw failure;
       }
-      this.#unfinished = false;
+      this.#isUncarried = false;
       this.#failure = null;
       this.#retryMs = this.#deps.retryMs;
       return true;
