@@ -100,10 +100,12 @@ test('a generation is rotated while people are read about', async () => {
   const reading = (async () => {
     while (!isDone) await read();
   })();
-  const { generation } = await ok(['rotate', '--generation', ...WHY, ...BOTH]);
-  isDone = true;
-  await reading;
-  assert.equal(generation, 3);
+  try {
+    assert.equal((await ok(['rotate', '--generation', ...WHY, ...BOTH])).generation, 3);
+  } finally {
+    isDone = true;
+    await reading;
+  }
   assert.deepEqual((await ok(['status'])).generations, { present: 3, isRotating: false });
   assert.equal((await ok(['rotate', '--generation', ...WHY, ...BOTH])).generation, 4);
   await read();

@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { formatShare, parseShare } from '@amanat/core/keys';
+import { combineShares, encodeNames, formatShare, parseShare, secretKey } from '@amanat/core/keys';
 import { CeremonyProcess } from './_ceremony.ts';
+import type { Drawn } from './_drawn.ts';
+import { draw, requireRead } from './_drawn.ts';
 import { killAt } from './_kill-at.ts';
 import { filesWith } from './_shred.ts';
 import { Trial } from './_trial.ts';
 import { KeeperRefused, KeeperUnavailable } from './client.ts';
 import { KEEPER_FILES } from './create.ts';
+import { rootInMemory } from './providers/root.ts';
+import { FIRST_GENERATION } from './slots.ts';
 
 const refusedAs = (code: string) => (error: unknown) =>
   error instanceof KeeperRefused && error.code === code;
@@ -32,24 +37,22 @@ function forge(share: string): string {
 
 describe('a root of shares takes the place of a passphrase', { concurrency: false }, () => {
   let trial: Trial;
-  let before_: { record: string; key: Buffer };
+  let row: Drawn;
   let at: CeremonyProcess;
   before(async () => {
     trial = await remote();
     at = await CeremonyProcess.start(trial);
-    const drawn = await trial.draw(1);
-    assert.ok(drawn !== null);
-    before_ = drawn;
+    row = await draw(trial, 1);
   });
   after(async () => {
     await at.kill();
     end(trial);
   });
 
-  /** The key under which a row is written the same as ever says that all keys are what they were. */
+  /** A row that was written before is read: its keys are what they were. */
   async function keysAreTheSame(): Promise<void> {
-    const drawn = await trial.draw(1);
-    assert.equal(drawn?.record, before_.record);
+    trial.now = Date.now();
+    await requireRead(trial, row);
   }
 
   it('not before it is entered by two administrators, nor before every share is given back', async () => {
@@ -342,7 +345,7 @@ describe('a keeper that is killed, or whose disk fills, in a change of its root'
   });
 });
 
-it('what a keeper’s folder holds opens nothing: neither share, nor root, nor a key of theirs', async () => {
+it('what a keeper’s folder holds opens nothing: neither share, nor the root’s key, nor a generation', async () => {
   const trial = await remote();
   await using at = await CeremonyProcess.start(trial);
   const shares = await at.changeToShares();
@@ -352,6 +355,23 @@ it('what a keeper’s folder holds opens nothing: neither share, nor root, nor a
       assert.ok(!bytes.includes(Buffer.from(parseShare(share).value)), name);
       for (const line of share.trimEnd().split('\n')) assert.ok(!bytes.includes(line.slice(2, 21)));
     }
+  }
+  const rootKey = combineShares(shares.slice(1).map(parseShare));
+  const root = rootInMemory(secretKey(rootKey), randomBytes);
+  const db = new DatabaseSync(join(trial.dir, KEEPER_FILES.database), { readOnly: true });
+  const wrapped = db
+    .prepare('SELECT wrapped FROM slots JOIN generations USING (slot)')
+    .get()?.wrapped;
+  db.close();
+  // That it opens the generation shows that it is the key.
+  const about = encodeNames('generation', String(FIRST_GENERATION));
+  const generation = await root.unwrap(wrapped as Uint8Array, about);
+  for (const key of [rootKey, generation]) {
+    assert.deepEqual(filesWith(trial, key), []);
+    // The search finds what is there.
+    writeFileSync(join(trial.dir, 'there'), key);
+    assert.deepEqual(filesWith(trial, key), ['there']);
+    rmSync(join(trial.dir, 'there'));
   }
   end(trial);
 });

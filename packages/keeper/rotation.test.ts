@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RecordRead } from '@amanat/core/statement';
 import { CeremonyProcess } from './_ceremony.ts';
-import { HOLDING, PASSPHRASE, Trial } from './_trial.ts';
+import type { Drawn } from './_drawn.ts';
+import { draw, requireRead } from './_drawn.ts';
+import { PASSPHRASE, Trial } from './_trial.ts';
 import { KeeperUnavailable } from './client.ts';
 import { KEEPER_FILES } from './create.ts';
 import { KeyRing } from './key-ring.ts';
@@ -18,40 +19,6 @@ import { KeeperStore } from './store.ts';
 const PEOPLE = 12;
 /** More subjects than one step wraps anew. */
 const MANY = 700;
-const cnicOf = (row: number) => `01234${String(row).padStart(8, '0')}`;
-const msisdnOf = (row: number) => `+92398${String(row).padStart(7, '0')}`;
-
-/** A row that was drawn, with the key that was given out to write it. */
-interface Drawn {
-  readonly value: string;
-  readonly record: RecordRead;
-  readonly key: Buffer;
-}
-
-async function draw(trial: Trial, row: number): Promise<Drawn> {
-  const drawn = await trial.draw(row, cnicOf(row), msisdnOf(row));
-  assert.ok(drawn !== null);
-  const record = {
-    holding: HOLDING,
-    record: drawn.record,
-    import: trial.importIndex,
-    row,
-    expiryMonth: drawn.expiryMonth,
-    groups: [{ group: 'identity', nonce: drawn.nonce, sha256: '00'.repeat(32) }],
-  };
-  return { value: cnicOf(row), record, key: drawn.key };
-}
-
-/** Reads a row as an officer does: the key that is released is the one that it was written with. */
-async function requireRead(trial: Trial, { value, record, key }: Drawn): Promise<void> {
-  const [resolved] = await trial.resolve(trial.request({}, [trial.selector(value)]));
-  assert.ok(resolved?.outcome === 'resolved', JSON.stringify(resolved));
-  const { id } = resolved.lookUps[0] as { id: number };
-  const prepared = await trial.prepare(id, [record]);
-  assert.ok('leaf' in prepared, JSON.stringify(prepared));
-  const { attachment } = await trial.append([prepared.leaf], [id]);
-  assert.ok(key.equals(attachment));
-}
 
 async function enter(trial: Trial, version: number, signers = 2): Promise<void> {
   const document = { type: 'generation-rotation', version, reason: 'a trial', time: trial.now };
