@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { fromUtf8 } from '@amanat/core/bytes';
+import { splitShares } from '@amanat/core/keys';
 import { KeeperProcess } from './_process.ts';
 import type { Trial } from './_trial.ts';
 import { CeremonyClient } from './client.ts';
@@ -37,10 +38,7 @@ export class CeremonyProcess implements AsyncDisposable {
   async draw({ threshold = 2, count = 3, rehearsal = false } = {}) {
     const ask = { provider: 'shares', threshold, count, rehearsal } as const;
     const { answer, attachment } = await this.client.ask('draw', ask);
-    const lines = fromUtf8(attachment).split(/(?<=\n)/);
-    const shares = Array.from({ length: count }, (_, at) =>
-      lines.slice(5 * at, 5 * at + 5).join(''),
-    );
+    const shares = splitShares(fromUtf8(attachment));
     return { root: answer.root.root, summary: answer.root, shares };
   }
 

@@ -33,9 +33,6 @@ export interface CeremonyMessages {
   adopt: { ask: { readonly root: string }; answer: { readonly root: RootSummary } };
 }
 
-/** Most bytes of a share, as somebody typed it. */
-export const SHARE_BYTES_MAX = 4_096;
-
 /** A root, by what anybody may know of it. */
 export interface RootSummary {
   /** By what administrators name it: 32 bytes in hexadecimal. */

@@ -1,9 +1,8 @@
 import type { JsonObject } from '@amanat/core/canonical';
 import { CoreError } from '@amanat/core/errors';
-import { formatShare, SHARES_MAX } from '@amanat/core/keys';
+import { formatShare, SHARE_TEXT_MAX, SHARES_MAX } from '@amanat/core/keys';
 import { boolean, hexText, integer, object, oneOf } from '@amanat/core/shape';
 import type { CeremonyStatus, RootSummary } from './ceremony-protocol.ts';
-import { SHARE_BYTES_MAX } from './ceremony-protocol.ts';
 import type { Keeper, KeeperQuestion } from './keeper.ts';
 import type { Argon2Cost } from './providers/passphrase.ts';
 import { drawUnderPassphrase, passphraseProvider } from './providers/passphrase.ts';
@@ -118,7 +117,7 @@ export class Ceremony implements RootProvider {
   }
 
   #give(attachment: Buffer) {
-    if (attachment.length > SHARE_BYTES_MAX) throw new Refusal('bad-share', 'share is too long');
+    if (attachment.length > SHARE_TEXT_MAX) throw new Refusal('bad-share', 'share is too long');
     const typed = attachment.toString('utf8');
     const { of, giving } = this.#meant(typed);
     giving.shares.give(typed);

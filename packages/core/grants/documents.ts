@@ -3,6 +3,7 @@ import { concat, hex, utf8 } from '../bytes.ts';
 import type { Json } from '../canonical.ts';
 import { canonicalText, parseCanonical } from '../canonical.ts';
 import { CoreError } from '../errors.ts';
+import { SHARES_MAX } from '../keys/shamir.ts';
 import type { CosignerKey } from '../log/note.ts';
 import { parseCosignerKey, parseVerifierKey } from '../log/note.ts';
 import type { Read } from '../shape.ts';
@@ -352,8 +353,8 @@ const rootRotation = object({
   root: hexText(32),
   /** How the root's key is kept; of shares, how many of how many open. */
   provider: oneOf('passphrase', 'shares'),
-  threshold: nullable(integer(2, 16)),
-  shares: nullable(integer(2, 16)),
+  threshold: nullable(integer(2, SHARES_MAX)),
+  shares: nullable(integer(2, SHARES_MAX)),
   reason: text(200),
   time,
 });

@@ -24,7 +24,7 @@ export { open, openOnce, SEAL_NONCE_BYTES, seal, sealOnce, secretKey } from './s
 export type { ShamirShare } from './shamir.ts';
 export { combineShares, makeShares, SHARES_MAX } from './shamir.ts';
 export type { RootShare } from './share.ts';
-export { formatShare, parseShare, shareCommitment } from './share.ts';
+export { formatShare, parseShare, SHARE_TEXT_MAX, shareCommitment, splitShares } from './share.ts';
 export type { KeyKind, PublicKey, SigningKey } from './sign.ts';
 export {
   exportSigningKey,

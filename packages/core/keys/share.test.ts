@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { fromHex, hex } from '../bytes.ts';
 import { combineShares, makeShares } from './shamir.ts';
 import type { RootShare } from './share.ts';
-import { formatShare, parseShare, shareCommitment } from './share.ts';
+import { formatShare, parseShare, shareCommitment, splitShares } from './share.ts';
 
 const SHARE: RootShare = {
   isRehearsal: false,
@@ -84,6 +84,17 @@ describe('a share on paper', () => {
     assert.deepEqual(parseShare(`# Share 2 of 3.\r\n\r\n${typed}`), SHARE);
     assert.deepEqual(parseShare(TEXT.replaceAll(/[ ]/g, '')), SHARE);
     assert.deepEqual(parseShare(TEXT.replaceAll('\n', '\r\n')), SHARE);
+  });
+
+  it('is told from others above and under it, whatever stands between them for people', () => {
+    const other = { ...SHARE, index: 3 };
+    const typed = `# Two sheets\n${TEXT}\n \n# the other\r\n${formatShare(other)}`;
+    assert.deepEqual(splitShares(typed).map(parseShare), [SHARE, other]);
+    const [whole, part, ...more] = splitShares(`${typed}1 0400`);
+    assert.deepEqual(more.length, 1);
+    assert.deepEqual([whole, part], splitShares(typed));
+    refused(more[0] as string, /line 1 /);
+    assert.deepEqual(splitShares('# nothing\n\n'), []);
   });
 
   it('comes back from its text, whatever it is', () => {

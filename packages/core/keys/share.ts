@@ -28,7 +28,8 @@ const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const LINES = 5;
 const LINE_BYTES = 10;
 const LINE_LENGTH = 16;
-const TEXT_LENGTH_MAX = 4_096;
+/** Most characters of one share as somebody typed it, with what is for people. */
+export const SHARE_TEXT_MAX = 4_096;
 
 /**
  * A share as text: five numbered lines, each with two letters by which a slip in it is found. Printed as it is, and read
@@ -48,14 +49,22 @@ export function formatShare(share: RootShare): string {
   return lines.join('');
 }
 
+/** The texts of shares that stand one under another, as printed or typed; of the last, lines may be missing. */
+export function splitShares(text: string): readonly string[] {
+  const lines = linesOf(text);
+  return Array.from({ length: Math.ceil(lines.length / LINES) }, (_, at) =>
+    lines.slice(at * LINES, (at + 1) * LINES).join('\n'),
+  );
+}
+
 /**
  * Reads a share as somebody typed it: spaces, hyphens and small letters do not matter, O is 0, I and L are 1. Lines that
  * begin with # and empty ones are for people.
  * @throws CoreError 'bad-share', which names the line that is mistyped or missing, and nothing of what it holds
  */
 export function parseShare(text: string): RootShare {
-  if (text.length > TEXT_LENGTH_MAX) throw new CoreError('bad-share', 'share is too long');
-  const lines = text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'));
+  if (text.length > SHARE_TEXT_MAX) throw new CoreError('bad-share', 'share is too long');
+  const lines = linesOf(text);
   if (lines.length > LINES) throw new CoreError('bad-share', 'share has more than five lines');
   const bytes = new Uint8Array(LINES * LINE_BYTES);
   for (let at = 0; at < LINES; at++) bytes.set(readLine(lines[at], at + 1), at * LINE_BYTES);
@@ -90,6 +99,11 @@ export function shareCommitment({
   value,
 }: Pick<RootShare, 'ceremony' | 'index' | 'value'>): string {
   return hex(sha256(encodeNames('amanat/v1 share', ceremony, String(index), value)));
+}
+
+/** Without what is for people. */
+function linesOf(text: string): readonly string[] {
+  return text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'));
 }
 
 /** @param line the nth of a share, if it is there */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fromUtf8, utf8 } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
 import type { RootShare } from '@amanat/core/keys';
-import { parseShare } from '@amanat/core/keys';
+import { parseShare, SHARE_TEXT_MAX, SHARES_MAX, splitShares } from '@amanat/core/keys';
 import type { CeremonyStatus, RootSummary } from '@amanat/keeper/client';
 import {
   CeremonyClient,
@@ -18,9 +18,6 @@ import { CliError } from './errors.ts';
 import { readInput, STANDARD_INPUT, writePrivate } from './files.ts';
 import type { OptionSet } from './options.ts';
 
-/** Most bytes of a sheet. */
-const SHEET_BYTES_MAX = 4_096;
-const SHARE_LINES = 5;
 /** How often it is looked whether a keeper has done what takes time, and for how long at most. */
 const LOOK_MS = 100;
 const LOOKS_MAX = 36_000;
@@ -75,11 +72,8 @@ export class CeremonyTable implements AsyncDisposable {
   }): Promise<{ readonly root: RootSummary; readonly shares: readonly RootShare[] }> {
     const drawing = this.#client.ask('draw', { provider: 'shares', ...ask });
     const { answer, attachment } = await orCliError(drawing);
-    const lines = fromUtf8(attachment).split('\n');
+    const shares = splitShares(fromUtf8(attachment)).map(parseShare);
     attachment.fill(0);
-    const shares = Array.from({ length: ask.count }, (_, at) =>
-      parseShare(lines.slice(SHARE_LINES * at, SHARE_LINES * (at + 1)).join('\n')),
-    );
     return { root: answer.root, shares };
   }
 
@@ -147,14 +141,12 @@ export async function* readSheets(
   paths: readonly string[],
   stdin: Call['stdin'],
 ): AsyncGenerator<string, void, undefined> {
-  for (const path of paths) yield await readInput(path, stdin, SHEET_BYTES_MAX);
+  for (const path of paths) yield await readInput(path, stdin, SHARE_TEXT_MAX);
   if (paths.length > 0) return;
-  const typed = await readInput(STANDARD_INPUT, stdin, SHEET_BYTES_MAX * 16);
-  const lines = typed.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'));
-  if (lines.length === 0) throw new CliError('failed', 'no share was given');
-  for (let at = 0; at < lines.length; at += SHARE_LINES) {
-    yield lines.slice(at, at + SHARE_LINES).join('\n');
-  }
+  const typed = await readInput(STANDARD_INPUT, stdin, SHARE_TEXT_MAX * SHARES_MAX);
+  const shares = splitShares(typed);
+  if (shares.length === 0) throw new CliError('failed', 'no share was given');
+  yield* shares;
 }
 
 /** Reads a share. @throws CliError 'refused', which names the line that is wrong, and nothing of it */

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { SHARES_MAX } from '@amanat/core/keys';
 import { instancePaths } from '../../config/paths.ts';
 import { CEREMONY_OPTIONS, CeremonyTable, describeRoot } from '../ceremony.ts';
 import type { Command } from '../command.ts';
@@ -17,7 +18,7 @@ export const ceremonyAdopt: Command = {
     ...CEREMONY_OPTIONS,
     'passphrase-file': { value: 'FILE', help: 'of a root under a passphrase (the instance’s own)' },
   },
-  words: [0, 16],
+  words: [0, SHARES_MAX],
   async run(call) {
     await using _api = await openApi(call);
     await using table = await CeremonyTable.open(call);

@@ -1,3 +1,4 @@
+import { SHARES_MAX } from '@amanat/core/keys';
 import { CEREMONY_OPTIONS, CeremonyTable, SHARES_OPTIONS } from '../ceremony.ts';
 import type { Api } from '../client.ts';
 import type { Command } from '../command.ts';
@@ -26,7 +27,7 @@ export const ceremonyRecover: Command = {
     ...SHARES_OPTIONS,
     reason: { value: 'TEXT', help: 'why; the log is public, so that it names nobody' },
   },
-  words: [0, 16],
+  words: [0, SHARES_MAX],
   async run(call) {
     await using api = await openApi(call);
     await using table = await CeremonyTable.open(call);

@@ -1,3 +1,4 @@
+import { SHARES_MAX } from '@amanat/core/keys';
 import { CEREMONY_OPTIONS, CeremonyTable, readSheets } from '../ceremony.ts';
 import type { Call, Command } from '../command.ts';
 import { CliError } from '../errors.ts';
@@ -11,7 +12,7 @@ export const ceremonyUnseal: Command = {
     'alone: neither through the gateway nor into any file.',
   example: 'amanat ceremony unseal',
   options: CEREMONY_OPTIONS,
-  words: [0, 16],
+  words: [0, SHARES_MAX],
   async run(call) {
     await using table = await CeremonyTable.open(call);
     const given = await unseal(call, table, call.arguments.words);
