@@ -107,6 +107,19 @@ describe('statements', () => {
     }
   });
 
+  it('a longer list than a reader takes is not written', () => {
+    const [value] = fc.sample(statement, 1) as [Statement];
+    const { seals, reads, records } = value;
+    for (const [name, list, max] of [
+      ['seals', seals, 17],
+      ['reads', reads, 8],
+      ['records', records, 4096],
+    ] as const) {
+      const changed = { ...value, [name]: Array.from({ length: max + 1 }, () => list[0] ?? {}) };
+      assert.throws(() => encodeBody(new Uint8Array(32), changed as Statement), isRefusal, name);
+    }
+  });
+
   it('what is encoded decodes to the same statement', () => {
     fc.assert(
       fc.property(nonce, statement, (random, value) => {
@@ -193,6 +206,10 @@ describe('views', () => {
     };
     const bytes = writeView(view);
     assert.deepEqual(readView(bytes), view);
+    const long = { number: 3, delivered: true, bodyKeys: 'A'.repeat(18 * 44) };
+    const [subject] = view.subjects;
+    const more = { ...view, subjects: [{ ...subject, opened: [long] }] } as typeof view;
+    assert.throws(() => writeView(more), isRefusal, 'what nobody could read is not written');
     for (const read of [readView, readViewAsk, (each: Uint8Array) => decodeBody(each)]) {
       fc.assert(
         fc.property(fc.uint8Array({ maxLength: 80 }), fc.nat(), (random, at) => {

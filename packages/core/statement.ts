@@ -25,6 +25,11 @@ const NONCE_BYTES = 32;
 /** How often one seal can be extended. */
 export const SEAL_EXTENSIONS_MAX = 16;
 
+const READS_MAX = 8;
+const RECORDS_MAX = 4096;
+/** Of an opening: the look-up, and its extensions. */
+const SEALS_MAX = 1 + SEAL_EXTENSIONS_MAX;
+
 const group = object({ group: slug, nonce: hexText(16), sha256: hexText(32) });
 
 const recordRead = object({
@@ -78,16 +83,16 @@ const statement = object({
   /** The rule's code, of a refusal. */
   refusal: nullable(slug),
   /** What was asked for. */
-  reads: list(object({ holding: slug, groups: set(slug, 1, 40) }), 0, 8),
+  reads: list(object({ holding: slug, groups: set(slug, 1, 40) }), 0, READS_MAX),
   /** What was named to be released: these versions of these records, these groups, no others. */
-  records: list(recordRead, 0, 4096),
+  records: list(recordRead, 0, RECORDS_MAX),
   /** Until when, and on which ground, it is withheld from her; null where it never was. */
   seal: nullable(object({ ground: text(200), until: date })),
   /** The sealed entries that it is about: of an opening the look-up and then its extensions, of an extension the look-up. */
   seals: list(
     object({ index: integer(0), number: integer(1), leafHash: hexText(32) }),
     0,
-    1 + SEAL_EXTENSIONS_MAX,
+    SEALS_MAX,
   ),
   /** SHA-256 of the signed documents that were the ground for it. */
   evidence: nullable(hexText(32)),
@@ -104,9 +109,17 @@ export type RecordRead = Read<typeof recordRead>;
 /** Reads one record's name strictly, as a gateway offers it. @throws CoreError 'bad-document' */
 export const readRecordRead = recordRead;
 
-/** The body that is sealed for the person: 32-byte nonce ‖ the statement in its one encoding. */
+/**
+ * The body that is sealed for the person: 32-byte nonce ‖ the statement in its one encoding. No list is longer than
+ * {@link decodeBody} takes: nobody but her would find that it does not read, and only once it is in the log.
+ * @throws CoreError 'bad-document'
+ */
 export function encodeBody(nonce: Uint8Array, value: Statement): Uint8Array {
   if (nonce.length !== NONCE_BYTES) throw new CoreError('bad-document', 'nonce is not 32 bytes');
+  const { reads, records, seals } = value;
+  if (reads.length > READS_MAX || records.length > RECORDS_MAX || seals.length > SEALS_MAX) {
+    throw new CoreError('bad-document', 'statement: too long a list');
+  }
   return concat(nonce, canonicalBytes(value));
 }
 

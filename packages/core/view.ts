@@ -98,9 +98,9 @@ export function readView(bytes: Uint8Array): View {
   return view(parseCanonicalBytes(bytes), '');
 }
 
-/** The bytes of a view. */
+/** The bytes of a view, after the same checks that reading it makes. @throws CoreError 'bad-document' */
 export function writeView(value: View): Uint8Array {
-  return canonicalBytes(value);
+  return canonicalBytes(view(value, ''));
 }
 
 /** Additional data of a body as it is kept: whose, and which. */

@@ -264,7 +264,7 @@ export class Asking {
     const refused = seals.isOverdue(agency, now)
       ? 'seal-overdue'
       : checkExtension(
-          { ...made, extensions: made.places.length - 1 },
+          { ...made, extensions: seals.extensionsOf(made) },
           { ground, until, rules },
           now,
         );

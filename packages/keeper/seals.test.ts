@@ -10,7 +10,7 @@ import { generateSigningKey, open, openOnce, sealTo, secretKey } from '@amanat/c
 import type { Leaf } from '@amanat/core/log';
 import { encodePersonalLeaf, leafHash, parseLeaf } from '@amanat/core/log';
 import type { RecordRead } from '@amanat/core/statement';
-import { commitTo, decodeBody } from '@amanat/core/statement';
+import { commitTo, decodeBody, SEAL_EXTENSIONS_MAX } from '@amanat/core/statement';
 import type { SubjectView } from '@amanat/core/view';
 import {
   bodyAad,
@@ -530,6 +530,34 @@ describe('an extension', () => {
       [kind, seal?.until, seals[0]?.index],
       ['seal-extended', '2027-01-22', sealed.index],
     );
+  });
+
+  it('is refused past sixteen, those on their way counted in, and her history stays readable', async () => {
+    await giveCode();
+    const { index } = await sealIt();
+    const asks = Array.from({ length: 40 }, (_, at) =>
+      approved(extension(index, { until: dateIn(31 + at) })),
+    );
+    const first = await trial.resolve(...asks.slice(0, 12));
+    const answers = [...first, ...(await trial.resolve(...asks.slice(12)))];
+    const allowed = answers.flatMap((answer) =>
+      answer.outcome === 'resolved' && answer.decision.outcome === 'allowed' ? answer.lookUps : [],
+    );
+    assert.equal(allowed.length, SEAL_EXTENSIONS_MAX);
+    for (const { id } of allowed) await trial.append([(await prepared(id)).leaf]);
+    await refused(approved(extension(index, { until: dateIn(80) })), 'seal-too-long');
+    trial.now += 60 * DAY;
+    const [opening] = await openDue();
+    assert.ok(opening);
+    const [view] = (await look()).subjects;
+    assert.ok(view);
+    const shown = fromBase64(view.opened[0]?.bodyKeys ?? '');
+    assert.equal(shown.length, 32 * (1 + SEAL_EXTENSIONS_MAX));
+    const { subject } = readHead(view.head);
+    const keys = fromBase64(view.bodyKeys);
+    const key = secretKey(keys.subarray(32 * (opening.number - 1), 32 * opening.number));
+    const body = open(key, Buffer.from(opening.body), bodyAad(subject, opening.number));
+    assert.equal(decodeBody(body).seals.length, 1 + SEAL_EXTENSIONS_MAX);
   });
 
   it('is taken once, and one that the gateway held back until the date, or for minutes, moves nothing', async () => {

@@ -8,6 +8,7 @@ import {
   sealOverdue,
 } from '@amanat/core/grants';
 import type { SealedPlace, StatementKind } from '@amanat/core/statement';
+import { SEAL_EXTENSIONS_MAX } from '@amanat/core/statement';
 import type { DraftSeal } from './draft-seal.ts';
 import type { LookUps, PendingLookUp } from './look-ups.ts';
 import { OPEN_MS } from './preparing.ts';
@@ -80,6 +81,15 @@ export class Seals {
     for (const [, ofDate] of this.#byAgency.get(agency) ?? []) count += ofDate.size;
     for (const { draft } of this.#lookUps.all()) {
       if (draft.agency === agency && draft.seal !== null && draft.kind !== 'seal-extended') count++;
+    }
+    return count;
+  }
+
+  /** How often one was extended, what is on its way to its entry included: an opening can cite only so many. */
+  extensionsOf({ index, places }: OpenSeal): number {
+    let count = places.length - 1;
+    for (const { draft } of this.#lookUps.all()) {
+      if (draft.kind === 'seal-extended' && openedBy(draft) === index) count++;
     }
     return count;
   }
@@ -226,8 +236,8 @@ export class Seals {
   /** @param wish null where it comes too late to move the date; she is shown that it was tried all the same. */
   #extend(index: number, place: SealedPlace, wish: Seal | null, now: number): void {
     const seal = this.#open.get(index);
-    // Opened meanwhile.
-    if (seal === undefined) return;
+    // Opened meanwhile; or more than an opening could cite, and her view could show.
+    if (seal === undefined || seal.places.length > SEAL_EXTENSIONS_MAX) return;
     const isLater = wish !== null && now < sealEnd(seal.until) && wish.until > seal.until;
     this.#drop(seal);
     const until = isLater ? wish.until : seal.until;

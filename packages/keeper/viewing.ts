@@ -1,10 +1,11 @@
 import { base64, hex } from '@amanat/core/bytes';
 import { canonicalText } from '@amanat/core/canonical';
+import { CoreError } from '@amanat/core/errors';
 import { signingInput } from '@amanat/core/grants';
 import type { SigningKey } from '@amanat/core/keys';
 import { sealOnce, secretKey, sign } from '@amanat/core/keys';
 import { chainStart } from '@amanat/core/log';
-import type { Head, SubjectView } from '@amanat/core/view';
+import type { Head, SubjectView, View } from '@amanat/core/view';
 import { VIEW_ENTRIES_MAX, writeView } from '@amanat/core/view';
 import type { Opened } from './codes.ts';
 import type { Following } from './following.ts';
@@ -37,7 +38,10 @@ export class Viewing {
     this.#deps = deps;
   }
 
-  /** @throws Refusal 'not-entered' where the ask is unknown or its entries are not in the log. */
+  /**
+   * @throws Refusal 'not-entered' where the ask is unknown or its entries are not in the log; 'too-large' where there is
+   * more than a view holds
+   */
   view({ ask }: Messages['view']['ask'], now: number): Messages['view']['answer'] {
     const session = this.#deps.views.find(ask, now);
     if (session === null || session.subjects.some(({ id }) => this.#deps.lookUps.find(id))) {
@@ -45,7 +49,7 @@ export class Viewing {
     }
     this.#deps.views.end(ask);
     const subjects = session.subjects.map((each) => this.#subjectView(each, session.session, now));
-    const plaintext = writeView({ type: 'view', subjects });
+    const plaintext = writeOrRefuse({ type: 'view', subjects });
     return { sealed: base64(sealOnce(secretKey(session.answerKey), plaintext, NO_AAD)) };
   }
 
@@ -89,5 +93,14 @@ export class Viewing {
       bodyKeys: base64(Buffer.concat(bodyKeys)),
       opened,
     };
+  }
+}
+
+function writeOrRefuse(view: View): Uint8Array {
+  try {
+    return writeView(view);
+  } catch (cause) {
+    if (!(cause instanceof CoreError)) throw cause;
+    throw new Refusal('too-large', 'more than a view holds', { cause });
   }
 }
