@@ -18,8 +18,8 @@ import {
 import type { RecordRead } from '@amanat/core/statement';
 import type { KeyRing } from './key-ring.ts';
 import type { LookUps, PendingLookUp } from './look-ups.ts';
+import { OPEN_MS } from './look-ups.ts';
 import type { PersonalDocuments } from './personal-documents.ts';
-import { OPEN_MS } from './preparing.ts';
 import type { Messages, Released } from './protocol.ts';
 import { Refusal } from './refusal.ts';
 import type { Seals } from './seals.ts';

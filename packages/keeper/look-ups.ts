@@ -3,6 +3,9 @@ import type { RecordRead, SealedPlace, StatementKind } from '@amanat/core/statem
 import type { DraftSeal } from './draft-seal.ts';
 import type { KeeperStore } from './store.ts';
 
+/** How long after it was resolved a look-up may name records, and have their keys; then it can only be given up. */
+export const OPEN_MS = 10 * 60_000;
+
 /** What is known of a look-up when it is resolved: its statement, but for records, number and time. */
 export interface Draft {
   /** A disclosure becomes a miss where no record is named. */

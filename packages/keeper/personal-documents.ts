@@ -5,8 +5,8 @@ import type { StatementKind } from '@amanat/core/statement';
 import type { Codes } from './codes.ts';
 import { openEvidence } from './evidence.ts';
 import type { LookUps, PendingLookUp } from './look-ups.ts';
+import { OPEN_MS } from './look-ups.ts';
 import type { People } from './people.ts';
-import { OPEN_MS } from './preparing.ts';
 import type { Identifier } from './protocol.ts';
 import type { Subjects } from './subjects.ts';
 

@@ -8,16 +8,15 @@ import { commitTo, encodeBody, leafOf } from '@amanat/core/statement';
 import { bodyAad, sealedBodyAad } from '@amanat/core/view';
 import type { KeyRing } from './key-ring.ts';
 import type { Draft, LookUps, PendingLookUp } from './look-ups.ts';
-import { countGroups } from './look-ups.ts';
+import { countGroups, OPEN_MS } from './look-ups.ts';
 import type { PreparedLookUp } from './prepared.ts';
 import { joinPrepared } from './prepared.ts';
 import type { Messages, PrepareItem, PrepareRefusal } from './protocol.ts';
+import type { Seals } from './seals.ts';
 import type { Shredding } from './shredding.ts';
 import type { Subjects } from './subjects.ts';
 
 const NONCE_BYTES = 32;
-/** How long after it was resolved a look-up may name records, and have their keys; then it can only be given up. */
-export const OPEN_MS = 10 * 60_000;
 /** Record groups that one statement may name, and all that are prepared at once: 16 MiB of keys in one commit's answer. */
 const STATEMENT_GROUPS_MAX = 16_384;
 const PREPARED_GROUPS_MAX = 524_288;
@@ -42,6 +41,7 @@ export interface PreparingDeps {
   readonly register: Register;
   readonly subjects: Subjects;
   readonly lookUps: LookUps;
+  readonly seals: Seals;
   readonly shredding: Shredding;
   /** Ends the view, if any, that waits for this look-up's entry. */
   readonly giveUpView: (lookUp: number) => void;
@@ -108,7 +108,7 @@ export class Preparing {
       records: item.records,
       refusal: draft.refusal,
       seal: draft.seal,
-      seals: draft.seals,
+      seals: this.#deps.seals.citedBy(draft),
       subject: hex(subject),
       time: now,
       token: kind === 'erased' ? base64(this.#deps.shredding.token(subject)) : null,

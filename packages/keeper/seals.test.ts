@@ -575,6 +575,51 @@ describe('an extension', () => {
   });
 });
 
+describe('an extension that the gateway holds back until its opening is under way', () => {
+  /** The look-ups of an extension and of the opening that has begun meanwhile. */
+  async function heldBack() {
+    const sealed = await sealIt({ until: dateIn(10) });
+    const answer = await resolveOne(approved(extension(sealed.index, { until: dateIn(40) })));
+    assert.ok(answer.outcome === 'resolved');
+    const held = answer.lookUps[0]?.id ?? 0;
+    trial.now += 12 * DAY;
+    await trial.ask('seals', {});
+    const { open: pending } = (await trial.ask('status', {})).answer;
+    const opening = pending.find(({ id }) => id !== held)?.id ?? 0;
+    return { sealed, held, opening };
+  }
+
+  async function shownWithIt(): Promise<number> {
+    const [view] = (await look()).subjects;
+    return fromBase64(view?.opened[0]?.bodyKeys ?? '').length / 32;
+  }
+
+  it('is shown with it, also where the opening was prepared before its entry', async () => {
+    await giveCode();
+    const { held, opening } = await heldBack();
+    const late = await prepared(held);
+    const stale = await prepared(opening);
+    const at = trial.range.size;
+    await trial.append([late.leaf, stale.leaf]);
+    assert.deepEqual((await keepersCounts()).inert, [at + 1], 'it would not cite the extension');
+    const [entered] = await openDue();
+    assert.equal(entered?.number, stale.number);
+    assert.equal(await shownWithIt(), 2);
+  });
+
+  it('is told as inert where it comes after its entry', async () => {
+    await giveCode();
+    const { held, opening } = await heldBack();
+    await trial.append([(await prepared(opening)).leaf]);
+    const late = await prepared(held);
+    const at = trial.range.size;
+    await trial.append([late.leaf]);
+    assert.deepEqual((await keepersCounts()).inert, [at]);
+    assert.equal(await shownWithIt(), 1);
+    assert.deepEqual((await trial.ask('status', {})).answer.open, []);
+  });
+});
+
 describe('a gateway that would hide or open a seal', () => {
   it('has leaves of its own told as inert, by the keeper’s signature', async () => {
     const sealed = await sealIt();

@@ -11,11 +11,11 @@ import type { SealedPlace, StatementKind } from '@amanat/core/statement';
 import { SEAL_EXTENSIONS_MAX } from '@amanat/core/statement';
 import type { DraftSeal } from './draft-seal.ts';
 import type { LookUps, PendingLookUp } from './look-ups.ts';
-import { OPEN_MS } from './preparing.ts';
+import { OPEN_MS } from './look-ups.ts';
 import type { KeeperStore } from './store.ts';
 
 /** Inert leaves that are remembered until the log tells them. Further ones are left out: whoever enters so many can be seen. */
-const INERT_KEPT = 10_000;
+const INERT_KEPT = 1_000_000;
 
 /** A look-up that is withheld from whom it is about, and not opened yet. */
 export interface OpenSeal {
@@ -55,11 +55,14 @@ export class Seals {
   readonly #open = new Map<number, OpenSeal>();
   /** By agency and date: who asks waits for dates to be looked at, and not for seals. */
   readonly #byAgency = new Map<string, Map<string, Set<number>>>();
+  /** Inert leaves that the log has yet to tell. */
+  #inert: number;
 
   constructor(store: KeeperStore, boxes: DraftSeal, lookUps: LookUps) {
     this.#store = store;
     this.#boxes = boxes;
     this.#lookUps = lookUps;
+    this.#inert = Number(store.get('SELECT count(*) AS count FROM inert_seals')?.count);
     for (const row of store.all('SELECT idx, subject, seal FROM seals ORDER BY idx')) {
       const subject = Buffer.from(row.subject as Uint8Array);
       const index = Number(row.idx);
@@ -83,6 +86,12 @@ export class Seals {
       if (draft.agency === agency && draft.seal !== null && draft.kind !== 'seal-extended') count++;
     }
     return count;
+  }
+
+  /** What a statement cites: of an opening all that it opens by now, extensions that came after it was begun included. */
+  citedBy(draft: PendingLookUp['draft']): readonly SealedPlace[] {
+    if (draft.kind !== 'opened') return draft.seals;
+    return this.#open.get(openedBy(draft))?.places ?? draft.seals;
   }
 
   /** How often one was extended, what is on its way to its entry included: an opening can cite only so many. */
@@ -188,10 +197,8 @@ export class Seals {
 
   /** A leaf that says it seals, extends or opens, and that no look-up stands for. */
   noteInert(index: number): void {
-    const row = this.#store.get('SELECT count(*) AS count FROM inert_seals');
-    if (Number(row?.count) < INERT_KEPT) {
-      this.#store.run('INSERT OR IGNORE INTO inert_seals VALUES (?)', index);
-    }
+    if (this.#inert >= INERT_KEPT) return;
+    this.#inert += this.#store.run('INSERT OR IGNORE INTO inert_seals VALUES (?)', index);
   }
 
   /** What the log has yet to tell: counts of the months that are over, and inert leaves. Null where there is nothing. */
@@ -214,13 +221,15 @@ export class Seals {
     for (const { month, agency } of counts) {
       this.#store.run('DELETE FROM seal_counts WHERE month = ? AND agency = ?', month, agency);
     }
-    for (const index of inert) this.#store.run('DELETE FROM inert_seals WHERE idx = ?', index);
+    for (const index of inert) {
+      this.#inert -= this.#store.run('DELETE FROM inert_seals WHERE idx = ?', index);
+    }
   }
 
   #unseal(subject: Buffer, draft: PendingLookUp['draft'], number: number, now: number): void {
     const seal = this.#open.get(openedBy(draft));
     if (seal === undefined) throw new Error('a seal opened twice');
-    const sealed = JSON.stringify(draft.seals.map((place) => place.number));
+    const sealed = JSON.stringify(seal.places.map((place) => place.number));
     this.#store.run(
       'INSERT INTO opened VALUES (?, ?, ?, ?)',
       subject,
@@ -237,7 +246,15 @@ export class Seals {
   #extend(index: number, place: SealedPlace, wish: Seal | null, now: number): void {
     const seal = this.#open.get(index);
     // Opened meanwhile; or more than an opening could cite, and her view could show.
-    if (seal === undefined || seal.places.length > SEAL_EXTENSIONS_MAX) return;
+    if (seal === undefined || seal.places.length > SEAL_EXTENSIONS_MAX) {
+      this.noteInert(place.index);
+      return;
+    }
+    // An opening that was prepared before does not cite this: it is prepared anew.
+    for (const lookUp of this.#lookUps.all()) {
+      const { draft } = lookUp;
+      if (draft.kind === 'opened' && openedBy(draft) === index) this.#lookUps.void(lookUp);
+    }
     const isLater = wish !== null && now < sealEnd(seal.until) && wish.until > seal.until;
     this.#drop(seal);
     const until = isLater ? wish.until : seal.until;

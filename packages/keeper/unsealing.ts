@@ -46,7 +46,8 @@ export class Unsealing {
         refusal: null,
         reads: [],
         seal: null,
-        seals: places,
+        // Which extensions there are by then is seen when it is prepared.
+        seals: places.slice(0, 1),
         evidence: null,
         opened: now,
         signed: null,
