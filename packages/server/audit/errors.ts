@@ -3,8 +3,9 @@
  * tree has · `shrunk`: smaller than the one remembered · `hole`: a tile or bundle is not there · `tile-differs`,
  * `bundle-differs`: not of the tree · `root-differs`: what is served is not the tree that was signed · `stale`: older
  * than allowed · `overdue-seals`: sealed look-ups of which the month has been over for two days, and that no leaf
- * opens · `uncounted-seals`: a month, over for two days, in which look-ups were sealed or opened, and that the keeper's
- * counts do not tell · `missing-cosignatures`: too few of a policy's witnesses, or of those that the log appoints ·
+ * opens · `too-many-seals`: more of them than an audit remembers · `uncounted-seals`: a month, over for two days, in
+ * which look-ups were sealed or opened, and that the keeper's counts do not tell · `missing-cosignatures`: too few of a
+ * policy's witnesses, or of those that the log appoints ·
  * `no-checkpoint`, `bad-checkpoint`: none, or not one that the log's key signed · `bad-response`: too long, or sent
  * elsewhere · `unreachable`: no answer in time · `bad-state`: what was remembered is damaged or another log's.
  */
@@ -22,6 +23,7 @@ export type AuditCode =
   | 'shrunk'
   | 'stale'
   | 'tile-differs'
+  | 'too-many-seals'
   | 'uncounted-seals'
   | 'unreachable';
 

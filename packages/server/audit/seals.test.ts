@@ -14,6 +14,7 @@ import { encodeSigned } from '../log/log.ts';
 import { auditTerms, TestLog } from './_log.ts';
 import type { AuditTerms } from './audit.ts';
 import { auditLog } from './audit.ts';
+import { SealsSeen } from './seals.ts';
 
 const DAY = 86_400_000;
 /** Two days after November: what was to open in it is overdue. */
@@ -199,6 +200,27 @@ describe('an audit of a log in which look-ups are sealed', () => {
     assert.deepEqual(await audit({ statePath }), [[], 0, 0]);
     count([forged]);
     assert.deepEqual(await audit({ statePath }), [OVERDUE, 1, 1]);
+  });
+
+  it('forgets no seal for openings that anyone could make up, and none that the keeper’s word has not confirmed', async () => {
+    const hidden = seal('2026-11');
+    const forged = open(hidden);
+    for (let pair = 0; pair < 10_001; pair++) open(seal('2026-11'));
+    assert.deepEqual(await audit({ statePath }), [[], 0, 0]);
+    count([forged]);
+    assert.deepEqual(await audit({ statePath }), [OVERDUE, 1, 1]);
+    const { seals } = JSON.parse(readFileSync(statePath, 'utf8'));
+    assert.equal(seals.seals.length, 10_001, 'the keeper has confirmed the others');
+  });
+
+  it('ends where there are more than it remembers', () => {
+    const seen = new SealsSeen(2);
+    const take = (index: number) => seen.take([{ index, leaf: at(index) }], log.key.name);
+    const at = (index: number) => log.leaves[index] as Uint8Array;
+    take(seal('2026-11'));
+    take(seal('2026-11'));
+    take(open(1));
+    assert.throws(() => take(seal('2026-11')), { code: 'too-many-seals' });
   });
 
   it('reads all anew for a memory from before it counted them', async () => {

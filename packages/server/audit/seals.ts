@@ -1,13 +1,20 @@
 import { CoreError } from '@amanat/core/errors';
-import { Register, readDocument, readDocumentOrNull, sealMonthOverdue } from '@amanat/core/grants';
+import {
+  Register,
+  readDocument,
+  readDocumentOrNull,
+  SEAL_INERT_MAX,
+  sealMonthOverdue,
+} from '@amanat/core/grants';
 import type { PublicKey } from '@amanat/core/keys';
 import { parsePublicKey } from '@amanat/core/keys';
 import { parseLeafOrNull } from '@amanat/core/log';
 import { integer, list, nullable, object, text } from '@amanat/core/shape';
 import { decodeSigned } from '../log/log.ts';
+import { AuditError } from './errors.ts';
 import type { Notice } from './notices.ts';
 
-/** Opened seals that are remembered, for it may yet be told that what opened one means nothing. Then the oldest are not. */
+/** Opened seals past which those are forgotten of which the keeper's later word has said that the opening stands. */
 const OPENED_KEPT = 10_000;
 /** Seals, and what is said of each later, that a state holds: what no keeper would have let be sealed at a time. */
 const SEALS_MAX = 1_100_000;
@@ -63,10 +70,16 @@ export class SealsSeen {
   readonly #seals = new Map<number, Seal>();
   /** By each claim's place, the seal that it is about. */
   readonly #claimed = new Map<number, number>();
-  /** Opened ones, in the order of their opening. */
-  readonly #opened = new Set<number>();
+  /** Opened ones, in the order of their opening, with the place of the first leaf that opened each. */
+  readonly #opened = new Map<number, number>();
   /** Leaves that seal or open, and the month of each, that no document of the keeper's counts yet. */
   readonly #uncounted = new Map<number, string>();
+  readonly #max: number;
+
+  /** @param max seals that are remembered at a time */
+  constructor(max = SEALS_MAX) {
+    this.#max = max;
+  }
 
   /** @throws CoreError 'bad-key' for what was not remembered by {@link SealsSeen.keep} */
   static from({ keeper, uncounted, seals }: KeptSeals): SealsSeen {
@@ -87,15 +100,15 @@ export class SealsSeen {
     return { keeper: this.#keeper?.text ?? null, uncounted, seals };
   }
 
-  /** Takes in what was noticed behind what it has, in a log of this origin. */
+  /**
+   * Takes in what was noticed behind what it has, in a log of this origin. None is forgotten that may yet turn out to be
+   * open: made-up openings could be entered by the thousand until a real seal is.
+   * @throws AuditError 'too-many-seals'
+   */
   take(notices: readonly Notice[], origin: string): void {
     for (const notice of notices) {
       if (notice instanceof Uint8Array) this.#takePublic(notice, origin);
       else if (typeof notice !== 'number') this.#takeLeaf(notice.index, notice.leaf);
-    }
-    for (const index of this.#opened) {
-      if (this.#opened.size <= OPENED_KEPT) return;
-      this.#forget(index);
     }
   }
 
@@ -111,13 +124,23 @@ export class SealsSeen {
   #takeLeaf(index: number, bytes: Uint8Array): void {
     const leaf = parseLeafOrNull(bytes);
     if (leaf?.kind === 'sealed' && leaf.extends !== null) {
-      this.#claim(leaf.extends, { at: index, month: leaf.month });
-    } else if (leaf?.kind === 'sealed' || leaf?.kind === 'opened') {
-      if (leaf.kind === 'sealed') this.#seals.set(index, { month: leaf.month, claims: [] });
-      else this.#claim(leaf.seal, { at: index, month: null });
       // An extension that came too late is not counted as one, and no outsider knows which did.
-      if (this.#uncounted.size < SEALS_MAX) this.#uncounted.set(index, leaf.hour.slice(0, 7));
+      this.#claim(leaf.extends, { at: index, month: leaf.month });
+    } else if (leaf?.kind === 'sealed') {
+      if (this.#seals.size >= this.#max) {
+        const message = 'more look-ups are sealed, or not surely opened, than an audit remembers';
+        throw new AuditError('too-many-seals', null, message);
+      }
+      this.#seals.set(index, { month: leaf.month, claims: [] });
+      this.#await(index, leaf.hour);
+    } else if (leaf?.kind === 'opened') {
+      this.#claim(leaf.seal, { at: index, month: null });
+      this.#await(index, leaf.hour);
     }
+  }
+
+  #await(index: number, hour: string): void {
+    if (this.#uncounted.size < SEALS_MAX) this.#uncounted.set(index, hour.slice(0, 7));
   }
 
   /**
@@ -137,7 +160,7 @@ export class SealsSeen {
     if (seal === undefined || seal.claims.length >= CLAIMS_MAX) return;
     seal.claims.push(claim);
     this.#claimed.set(claim.at, index);
-    if (claim.month === null) this.#opened.add(index);
+    if (claim.month === null && !this.#opened.has(index)) this.#opened.set(index, claim.at);
   }
 
   #takePublic(bytes: Uint8Array, origin: string): void {
@@ -151,6 +174,8 @@ export class SealsSeen {
         const { inert, size, time } = readDocument(signed.document, 'seals-counted');
         for (const index of inert) this.#void(index);
         this.#count(size, time);
+        // Of the leaves that it had followed it has then named all that mean nothing.
+        if (inert.length < SEAL_INERT_MAX) this.#forgetOpened(size);
       }
     } catch (error) {
       // It is in the log and has no effect.
@@ -167,7 +192,17 @@ export class SealsSeen {
     if (about === undefined || seal === undefined) return;
     this.#claimed.delete(index);
     seal.claims = seal.claims.filter(({ at }) => at !== index);
-    if (seal.claims.every((claim) => claim.month !== null)) this.#opened.delete(about);
+    const opening = seal.claims.find((claim) => claim.month === null);
+    this.#opened.delete(about);
+    if (opening !== undefined) this.#opened.set(about, opening.at);
+  }
+
+  /** The oldest of those that a leaf before `size` opened, past what is kept of them. */
+  #forgetOpened(size: number): void {
+    for (const [index, at] of this.#opened) {
+      if (this.#opened.size <= OPENED_KEPT) return;
+      if (at < size) this.#forget(index);
+    }
   }
 
   #forget(index: number): void {

@@ -287,9 +287,15 @@ function countPersonal(store: LogStore, from: number, to: number): number {
   let count = 0;
   for (let at = from; at < to; at += PAGE_LEAVES) {
     const leaves = store.leaves(at, Math.min(at + PAGE_LEAVES, to));
-    count += leaves.filter((leaf) => parseLeafOrNull(leaf)?.kind === 'person').length;
+    count += leaves.filter((leaf) => isPersonal(leaf)).length;
   }
   return count;
+}
+
+/** Whatever kind it is of: sealed, opened and erased too. */
+function isPersonal(leaf: Uint8Array): boolean {
+  const kind = parseLeafOrNull(leaf)?.kind ?? 'public';
+  return kind !== 'public';
 }
 
 /** Whether a keeper's process serves, waits for its custodians, or has ended, and what it said of that. */

@@ -102,6 +102,7 @@ const MEANINGS: Readonly<Record<Finding['code'], string>> = {
   shrunk: 'the log has fewer leaves than it had',
   stale: 'the checkpoint is too old',
   'tile-differs': 'hashes are not those of the tree',
+  'too-many-seals': 'more look-ups are sealed, or not surely opened, than an audit remembers',
   'uncounted-seals':
     'the keeper’s counts are missing of a month in which look-ups were sealed or opened',
   unreachable: 'the log cannot be read',
