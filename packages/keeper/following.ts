@@ -4,10 +4,11 @@ import type { DocumentOf, Signed } from '@amanat/core/grants';
 import { Register, readDocument, readDocumentOrNull, signedLeaf } from '@amanat/core/grants';
 import type { PublicKey } from '@amanat/core/keys';
 import { deriveRecordKey, notePublicKey, verify } from '@amanat/core/keys';
-import type { NoteKey, PublicLeaf } from '@amanat/core/log';
+import type { NoteKey, PersonalLeaf, PublicLeaf } from '@amanat/core/log';
 import {
   CompactRange,
   chainStart,
+  hourStart,
   leafHash,
   nextChainHash,
   openNote,
@@ -40,6 +41,8 @@ export interface FollowingDeps {
   readonly shredding: Shredding;
   /** The pinned document: the log's first leaf. */
   readonly genesis: string;
+  /** When this keeper started; milliseconds since 1970. */
+  readonly startedMs: number;
 }
 
 /** Most bytes of entries kept on the way to a checkpoint. */
@@ -297,14 +300,27 @@ export class Following {
   /** What a leaf means to whoever reads it: a shredding, or a document that takes effect. */
   #takeLeaf({ index, hash, leaf: bytes }: Kept, wasPrepared: boolean, now: number): void {
     const leaf = parseLeafOrNull(bytes);
-    const isAboutSeals = leaf?.kind === 'sealed' || leaf?.kind === 'opened';
     // One that a look-up stands for was entered.
-    if (isAboutSeals && !wasPrepared) this.#deps.seals.noteInert(index);
+    if (!wasPrepared && (leaf?.kind === 'sealed' || leaf?.kind === 'opened')) {
+      this.#takeUnprepared(leaf, index, hash);
+    }
     const place = { index, leafHash: hash };
     // Also where this keeper prepared none: one that was put back has forgotten what it prepared.
     if (leaf?.kind === 'erased') this.#deps.shredding.takeErasure(leaf, place, now);
     // A leaf that no reader knows, or that is about nobody known, stays in the tree and means nothing.
     if (leaf?.kind === 'public') this.#takePublic(leaf, place, now);
+  }
+
+  /**
+   * What opens or extends is inert: this keeper has opened or extended nothing by it. But what seals may be a look-up that
+   * it has forgotten, where it was put back from a backup since: it must stay in everybody's count.
+   */
+  #takeUnprepared(leaf: PersonalLeaf, index: number, hash: Buffer): void {
+    const seals = leaf.kind === 'sealed' && leaf.extends === null;
+    // Made in the hour of the start, it may be from before it.
+    const isOlder = hourStart(leaf.hour) <= this.#deps.startedMs;
+    if (seals && isOlder) this.#deps.lookUps.noteLost(hash, index);
+    else this.#deps.seals.noteInert(index);
   }
 
   #takePublic(leaf: PublicLeaf, place: Place, now: number): void {

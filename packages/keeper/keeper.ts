@@ -144,7 +144,7 @@ export class Keeper {
       ...shared,
       giveUpView: (lookUp) => views.giveUp(lookUp),
     });
-    this.#following = new Following({ ...shared, genesis });
+    this.#following = new Following({ ...shared, genesis, startedMs: parts.startedMs });
     this.#viewing = new Viewing({
       ...shared,
       following: this.#following,

@@ -27,7 +27,12 @@ export interface Draft {
   readonly opened: number;
   /** When its document was signed, of a code or a protection; milliseconds since 1970. */
   readonly signed: number | null;
+  /** Of one that is sealed: the leaves that were prepared of it, and the place of each that the log has all the same. */
+  readonly leaves?: readonly { readonly hash: string; readonly index: number | null }[];
 }
+
+/** Leaves of one sealed look-up that are known again after a restart, the latest. */
+const LEAVES_KEPT = 8;
 
 /** What the keeper waits to see in the log. */
 export interface Prepare {
@@ -53,8 +58,9 @@ export interface PendingLookUp {
 /**
  * Look-ups that have no entry yet. That one is open is durable before anything is answered about it; what is prepared
  * of it is not, because nothing hangs on it before its leaf is in the tree: a keeper that restarts finds the look-up
- * open, the leaf inert, and has it prepared anew, as given up, under the same number. Callers stand in a transaction;
- * where one fails the process ends, so that memory never outlives what is durable.
+ * open, the leaf inert, and has it prepared anew, as given up, under the same number. Only of what seals the leaf's hash
+ * is durable: that such a leaf is inert is told in public, and must be known. Callers stand in a transaction; where one
+ * fails the process ends, so that memory never outlives what is durable.
  */
 export class LookUps {
   readonly #store: KeeperStore;
@@ -63,6 +69,8 @@ export class LookUps {
   readonly #byLeaf = new Map<string, PendingLookUp>();
   /** Prepared ones by position, which is the order of insertion. */
   readonly #prepared = new Map<number, PendingLookUp>();
+  /** By each leaf that was ever prepared of them, those that are sealed. */
+  readonly #byEarlierLeaf = new Map<string, PendingLookUp>();
   readonly #byChain = new Map<string, PendingLookUp[]>();
   #nextId = 1;
   #nextPosition = 1;
@@ -85,6 +93,7 @@ export class LookUps {
         prepare: null,
       };
       this.#byId.set(lookUp.id, lookUp);
+      for (const { hash } of lookUp.draft.leaves ?? []) this.#byEarlierLeaf.set(hash, lookUp);
     }
   }
 
@@ -141,6 +150,23 @@ export class LookUps {
 
   prepare(lookUp: PendingLookUp, prepare: Omit<Prepare, 'position'>): void {
     this.#index(lookUp, { ...prepare, position: this.#nextPosition });
+    const { draft } = lookUp;
+    if (draft.seal === null || draft.kind === 'seal-extended') return;
+    const hash = prepare.leafHash.toString('hex');
+    const leaves = [...(draft.leaves ?? []), { hash, index: null }].slice(-LEAVES_KEPT);
+    this.#redraft(lookUp, { ...draft, leaves });
+    this.#byEarlierLeaf.set(hash, lookUp);
+  }
+
+  /** The log has a sealed leaf that is prepared no more: where its look-up is open still, that one has another to come. */
+  noteLost(leafHash: Buffer, index: number): void {
+    const hash = leafHash.toString('hex');
+    const lookUp = this.#byEarlierLeaf.get(hash);
+    if (lookUp === undefined) return;
+    const leaves = (lookUp.draft.leaves ?? []).map((each) =>
+      each.hash === hash ? { hash, index } : each,
+    );
+    this.#redraft(lookUp, { ...lookUp.draft, leaves });
   }
 
   /** Takes back a prepare, and with it the later ones of the same chain, whose numbers hung on it. */
@@ -182,12 +208,7 @@ export class LookUps {
       if (!kinds.includes(each.draft.kind) || !isBefore(each, lookUp)) continue;
       if (!concerned.has(each.subject.toString('latin1')) || isOfOne(each, lookUp)) continue;
       if (each.prepare !== null && each.prepare.kind !== 'undelivered') this.void(each);
-      each.draft = { ...each.draft, kind: 'undelivered' };
-      this.#store.run(
-        'UPDATE look_ups SET draft = ? WHERE id = ?',
-        this.#drafts.seal(each.id, each.draft, each.evidence),
-        each.id,
-      );
+      this.#redraft(each, { ...each.draft, kind: 'undelivered' });
     }
   }
 
@@ -195,8 +216,15 @@ export class LookUps {
   enter(lookUp: PendingLookUp): void {
     this.#unindex(lookUp);
     this.#byId.delete(lookUp.id);
+    for (const { hash } of lookUp.draft.leaves ?? []) this.#byEarlierLeaf.delete(hash);
     lookUp.chainKey?.fill(0);
     this.#store.run('DELETE FROM look_ups WHERE id = ?', lookUp.id);
+  }
+
+  #redraft(lookUp: PendingLookUp, draft: Draft): void {
+    lookUp.draft = draft;
+    const sealed = this.#drafts.seal(lookUp.id, draft, lookUp.evidence);
+    this.#store.run('UPDATE look_ups SET draft = ? WHERE id = ?', sealed, lookUp.id);
   }
 
   #index(lookUp: PendingLookUp, prepare: Prepare): void {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { base64, fromBase64, fromHex, hex } from '@amanat/core/bytes';
@@ -22,6 +23,7 @@ import {
   writeViewAsk,
 } from '@amanat/core/view';
 import { CNIC, declaration, HOLDING, Trial } from './_trial.ts';
+import { packLeaves } from './frame.ts';
 import type { PreparedEntry } from './prepared.ts';
 import type { Asked, Resolved } from './protocol.ts';
 import { Refusal } from './refusal.ts';
@@ -639,6 +641,8 @@ describe('a gateway that would hide or open a seal', () => {
   });
 
   it('a sealed leaf entered twice, or after it was prepared anew, is inert', async () => {
+    // No longer in the hour of the keeper's start.
+    trial.now += 3_600_000;
     const answer = await resolveOne(approved(sealedRequest()));
     assert.ok(answer.outcome === 'resolved');
     const id = answer.lookUps[0]?.id ?? 0;
@@ -723,6 +727,46 @@ describe('a keeper that starts again', () => {
     const [opening] = await openDue();
     const leaf = personal(opening?.leaf ?? new Uint8Array());
     assert.deepEqual(leaf.kind === 'opened' && leaf.seal, at + 1);
+  });
+
+  it('keeps a leaf that it lost over another start, and calls it inert no sooner than it has the look-up’s other', async () => {
+    const answer = await resolveOne(approved(sealedRequest()));
+    assert.ok(answer.outcome === 'resolved');
+    const id = answer.lookUps[0]?.id ?? 0;
+    const lost = await prepared(id);
+    await trial.reopen();
+    const at = trial.range.size;
+    await trial.append([lost.leaf]);
+    await trial.reopen();
+    assert.equal((await trial.ask('seals', {})).answer.counted, null);
+    await trial.append([(await prepared(id, [], true)).leaf]);
+    assert.deepEqual((await keepersCounts()).inert, [at]);
+  });
+
+  it('from a backup never calls inert what seals and was entered since, and tells of what would hide it', async () => {
+    trial.keeper.close();
+    const backup = mkdtempSync(join(tmpdir(), 'amanat-backup-'));
+    cpSync(trial.dir, backup, { recursive: true });
+    await trial.reopenClosed();
+    const sealed = await sealIt({ until: dateIn(5) });
+    trial.now += 70 * DAY;
+    trial.keeper.close();
+    cpSync(backup, trial.dir, { recursive: true });
+    rmSync(backup, { recursive: true });
+    for (const name of ['keeper.db-wal', 'keeper.db-shm'])
+      rmSync(join(trial.dir, name), { force: true });
+    await trial.reopenClosed();
+    const hiding = encodePersonalLeaf({
+      kind: 'opened',
+      hour: '2026-11-23T09Z',
+      commitment: randomBytes(32),
+      seal: sealed.index,
+    });
+    trial.range.append(leafHash(hiding));
+    const leaves = [sealed.leaf, hiding];
+    const body = { checkpoint: trial.checkpoint(), leaves: leaves.length, wanted: [] };
+    await trial.ask('commit', body, packLeaves(leaves));
+    assert.deepEqual((await keepersCounts()).inert, [sealed.index + 1]);
   });
 
   it('with an opening in the log and not followed opens it again under the same number', async () => {

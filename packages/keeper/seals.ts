@@ -156,6 +156,8 @@ export class Seals {
         places: [place],
       });
       this.count(agency, 'sealed', now);
+      // Only now: while it has no other entry, what stands there may be the one that an earlier life took in.
+      for (const leaf of draft.leaves ?? []) if (leaf.index !== null) this.noteInert(leaf.index);
     }
   }
 
