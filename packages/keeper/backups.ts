@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import type { Json } from '@amanat/core/canonical';
 import { CoreError } from '@amanat/core/errors';
 import type { KeeperBackup } from '@amanat/core/shred-certificate';
@@ -8,18 +8,17 @@ import { Refusal } from './refusal.ts';
 const BYTES_MAX = 1024 * 1024;
 
 /**
- * The keeper's own backups, as whoever makes them has noted them: a line of JSON each, in a file beside keeper.db. None
- * where there is no such file.
- * @throws Refusal 'backups-unreadable': a certificate must not leave one out
+ * The keeper's own backups, as whoever makes them has noted them: a line of JSON each, in a file beside keeper.db, which
+ * is made with it.
+ * @throws Refusal 'backups-unreadable', also where there is no such file: a certificate must not leave one out
  */
 export function readBackups(path: string): readonly KeeperBackup[] {
-  if (!existsSync(path)) return [];
   try {
     if (statSync(path).size > BYTES_MAX) throw new CoreError('bad-document', 'list is too long');
     return parseBackups(readFileSync(path, 'utf8'));
   } catch (cause) {
-    if (!(cause instanceof CoreError)) throw cause;
-    throw new Refusal('backups-unreadable', 'the list of backups is not in its form', { cause });
+    // Whatever is in its place, and whoever may not read it: who made it so must not be able to end the keeper.
+    throw new Refusal('backups-unreadable', 'the list of backups cannot be read', { cause });
   }
 }
 

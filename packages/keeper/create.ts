@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { base64, utf8 } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
@@ -17,7 +17,7 @@ export const KEEPER_FILES = {
   database: 'keeper.db',
   ceremony: 'ceremony.sock',
   lock: 'keeper.lock',
-  /** Which backups of the folder exist, a line each (see backups.ts). */
+  /** Which backups of the folder exist, a line each (see backups.ts); empty at first. */
   backups: 'backups.jsonl',
 } as const;
 
@@ -49,6 +49,7 @@ export async function createKeeper(options: {
   });
   checkGenesis(document);
   mkdirSync(options.dir, { recursive: true, mode: 0o700 });
+  closeSync(openSync(join(options.dir, KEEPER_FILES.backups), 'a', 0o600));
   const { place, root } = drawUnderPassphrase(Buffer.from(options.passphrase), options.cost);
   const first = await drawGeneration(root, FIRST_GENERATION);
   const store = KeeperStore.create(join(options.dir, KEEPER_FILES.database));

@@ -48,9 +48,12 @@ export interface KeeperQuestion {
   readonly attachment: Buffer;
 }
 
-/** A message that was read: what it does, and whether that has to be durable before it is answered. */
+/** A message that was read: what it does. */
 interface Work {
+  /** Whether that has to be durable before it is answered. */
   readonly isDurable: boolean;
+  /** Done once the others' transaction is over: it wipes the journal, which SQLite refuses inside one. */
+  readonly isAfter?: boolean;
   readonly run: () => KeeperAnswer;
 }
 
@@ -215,23 +218,23 @@ export class Keeper {
 
   /**
    * Answers messages that wait together, in their order and in one durable transaction (I11): what a disk takes to
-   * make one durable, it takes for all of them. A refusal comes before the first change of its message, so that it
-   * leaves the others' alone.
+   * make one durable, it takes for all of them. Certificates come after it. A refusal comes before the first change of
+   * its message, so that it leaves the others' alone.
    * @throws what is no refusal, as {@link answer}
    */
   async answerTogether(
     questions: readonly KeeperQuestion[],
   ): Promise<readonly (KeeperAnswer | Refusal)[]> {
     const works = await Promise.all(questions.map((question) => this.#read(question)));
-    const run = () => works.map((work) => (work instanceof Refusal ? work : orRefusal(work.run)));
-    if (!works.some((work) => !(work instanceof Refusal) && work.isDurable)) return run();
+    const run = (work: Work | Refusal) => (work instanceof Refusal ? work : orRefusal(work.run));
+    if (!works.some((work) => !(work instanceof Refusal) && work.isDurable)) return works.map(run);
     const answers = this.#store.transaction(() => {
-      const answers = run();
+      const answers = works.map((work) => (isAfter(work) ? work : run(work)));
       this.#clock.persist();
       return answers;
     });
     this.#shredding.scrub();
-    return answers;
+    return answers.map((answer) => (isAfter(answer) ? run(answer) : answer));
   }
 
   /** Reads a message and does what takes time; what is left of it runs at one go. */
@@ -289,7 +292,7 @@ export class Keeper {
       case 'shred': {
         const { from } = read(readers.shred, body);
         const run = () => ({ answer: { shred: this.#shredding.certify(from, now) } });
-        return { isDurable: false, run };
+        return { isDurable: false, isAfter: true, run };
       }
       case 'status':
         read(readers.status, body);
@@ -386,6 +389,10 @@ export class Keeper {
     // Two days back, whatever the offset of the table's clock.
     this.#budgets.forgetBefore(new Date(now - 2 * 86_400_000).toISOString().slice(0, 10));
   }
+}
+
+function isAfter(work: Work | KeeperAnswer | Refusal): work is Work {
+  return 'isAfter' in work && work.isAfter === true;
 }
 
 function orRefusal(run: () => KeeperAnswer): KeeperAnswer | Refusal {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { fromBase64, hex } from '@amanat/core/bytes';
 import { expiresFrom, signingInput } from '@amanat/core/grants';
@@ -12,6 +13,7 @@ import { announcement, erasure, expiryLeaf, preparedErasure, recordOf } from './
 import { CNIC, HOLDING, publicLeaf, Trial } from './_trial.ts';
 import { KEEPER_FILES } from './create.ts';
 import { packLeaves } from './frame.ts';
+import { Refusal } from './refusal.ts';
 
 const DAY = 86_400_000;
 /** The month in which what `Trial.draw` writes expires, and when it is due. */
@@ -364,6 +366,49 @@ describe('a certificate', () => {
     }
     list(...Array.from({ length: 1001 }, () => backup({})));
     await assert.rejects(trial.ask('shred', { from: 0 }), refusal('backups-unreadable'));
+    const path = join(trial.dir, KEEPER_FILES.backups);
+    rmSync(path);
+    await assert.rejects(trial.ask('shred', { from: 0 }), refusal('backups-unreadable'));
+    mkdirSync(path);
+    await assert.rejects(trial.ask('shred', { from: 0 }), refusal('backups-unreadable'));
+    rmdirSync(path);
+    symlinkSync(KEEPER_FILES.backups, path);
+    await assert.rejects(trial.ask('shred', { from: 0 }), refusal('backups-unreadable'));
+  });
+
+  it('comes after whatever waits with it: asked for behind a commit it names what that destroys', async () => {
+    await drawn();
+    const leaf = await preparedErasure(trial);
+    trial.range.append(leafHash(leaf));
+    const commit = {
+      name: 'commit',
+      body: { checkpoint: trial.checkpoint(), leaves: 1, wanted: [] },
+      attachment: packLeaves([leaf]),
+    };
+    const shred = { name: 'shred', body: { from: 0 }, attachment: Buffer.alloc(0) };
+    const [before, , after] = await trial.keeper.answerTogether([shred, commit, shred]);
+    for (const given of [before, after]) {
+      assert.ok(given !== undefined && 'answer' in given && 'shred' in given.answer);
+      const { certificate = '' } = given.answer.shred ?? {};
+      assert.equal(readShredCertificate(certificate).index, trial.range.size - 1);
+    }
+  });
+
+  it('is refused, and the rest done, while the journal cannot be wiped', async () => {
+    await drawn();
+    const leaf = await preparedErasure(trial);
+    const copying = new DatabaseSync(join(trial.dir, KEEPER_FILES.database), { readOnly: true });
+    copying.exec('BEGIN');
+    copying.prepare('SELECT count(*) FROM slots').get();
+    await trial.append([leaf]);
+    const empty = Buffer.alloc(0);
+    const [seals, shred] = await trial.keeper.answerTogether([
+      { name: 'seals', body: {}, attachment: empty },
+      { name: 'shred', body: { from: 0 }, attachment: empty },
+    ]);
+    assert.ok(seals !== undefined && 'answer' in seals);
+    assert.ok(shred instanceof Refusal && shred.code === 'not-scrubbed');
+    copying.close();
   });
 
   it('says of a person nothing but that there was an erasure', async () => {
