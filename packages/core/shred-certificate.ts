@@ -32,7 +32,7 @@ const shredCertificate = object({
   /** The entry by which it was destroyed: its place in the log, and its leaf's hash. */
   index: integer(0),
   leaf: hexText(32),
-  /** The generation that had wrapped the key, in the backups too; null where no key had been drawn. */
+  /** The generation that wrapped the key when it was destroyed; a backup may have it under an older one. Null: no key was drawn. */
   generation: nullable(integer(1)),
   /** When the keeper took the entry in, and when it signed this. */
   destroyed: time,

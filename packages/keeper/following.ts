@@ -178,7 +178,7 @@ export class Following {
           keys.push(...entered);
         }
       }
-      this.#takeLeaf({ index, hash, leaf }, lookUp !== null, now);
+      this.#takeLeaf({ index, hash, leaf }, lookUp, now);
     }
     this.#range = range;
     writeRange(this.#deps.store, range);
@@ -298,15 +298,17 @@ export class Following {
   }
 
   /** What a leaf means to whoever reads it: a shredding, or a document that takes effect. */
-  #takeLeaf({ index, hash, leaf: bytes }: Kept, wasPrepared: boolean, now: number): void {
+  #takeLeaf({ index, hash, leaf: bytes }: Kept, lookUp: PendingLookUp | null, now: number): void {
+    const { lookUps, shredding } = this.#deps;
     const leaf = parseLeafOrNull(bytes);
     // One that a look-up stands for was entered.
-    if (!wasPrepared && (leaf?.kind === 'sealed' || leaf?.kind === 'opened')) {
+    if (lookUp === null && (leaf?.kind === 'sealed' || leaf?.kind === 'opened')) {
       this.#takeUnprepared(leaf, index, hash);
     }
     const place = { index, leafHash: hash };
     // Also where this keeper prepared none: one that was put back has forgotten what it prepared.
-    if (leaf?.kind === 'erased') this.#deps.shredding.takeErasure(leaf, place, now);
+    const isEntered = lookUp !== null && lookUps.find(lookUp.id) === null;
+    if (leaf?.kind === 'erased') shredding.takeErasure(leaf, place, { isEntered, now });
     // A leaf that no reader knows, or that is about nobody known, stays in the tree and means nothing.
     if (leaf?.kind === 'public') this.#takePublic(leaf, place, now);
   }

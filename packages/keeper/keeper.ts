@@ -112,7 +112,15 @@ export class Keeper {
     const views = new ViewSessions();
     const codes = new Codes({ store, people, subjects });
     const personal = new PersonalDocuments({ register, subjects, people, codes, lookUps });
-    const shredding = new Shredding({ store, ring, register, signing, backups: parts.backups });
+    const shredding = new Shredding({
+      store,
+      ring,
+      subjects,
+      lookUps,
+      register,
+      signing,
+      backups: parts.backups,
+    });
     const shared = {
       store,
       ring,

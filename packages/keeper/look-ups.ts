@@ -105,6 +105,13 @@ export class LookUps {
     return this.#byId.values();
   }
 
+  /** Whether an erasure of this subject is among them. */
+  isErasing(subject: Uint8Array): boolean {
+    return [...this.#byId.values()].some(
+      (each) => each.draft.kind === 'erased' && each.subject.equals(subject),
+    );
+  }
+
   find(id: number): PendingLookUp | null {
     return this.#byId.get(id) ?? null;
   }

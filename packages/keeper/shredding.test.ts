@@ -192,7 +192,36 @@ describe('an erasure', () => {
     const leaf = await preparedErasure(trial);
     await trial.append([leaf, leaf]);
     assert.equal((await shredFrom(0))?.generation, 2);
-    assert.equal((await shredFrom(trial.range.size - 1))?.generation, null);
+    assert.equal(await shredFrom(trial.range.size - 1), null, 'it is certified once');
+    await trial.append([await preparedErasure(trial)]);
+    assert.equal(await shredFrom(trial.range.size - 1), null, 'and so is she');
+  });
+
+  it('under a leaf that is not on her chain destroys, and is certified by the entry that is', async () => {
+    await drawn();
+    const [resolved] = await trial.resolve(erasure(trial));
+    assert.ok(resolved?.outcome === 'resolved');
+    const id = resolved.lookUps[0]?.id ?? 0;
+    const prepare = async () => {
+      const prepared = await trial.prepare(id);
+      assert.ok(!('refused' in prepared));
+      const leaf = parseLeaf(prepared.leaf);
+      assert.ok(leaf.kind === 'erased');
+      return { ...prepared, parsed: leaf };
+    };
+    const old = await prepare();
+    const { leaf, number, parsed } = await prepare();
+    const forged = encodePersonalLeaf({ ...parsed, commitment: randomBytes(32) });
+    await trial.append([forged, old.leaf]);
+    assert.equal(await refusedRow(), 'erased');
+    assert.equal(await shredFrom(0), null);
+    const { open } = (await trial.ask('status', {})).answer;
+    assert.ok(open.some((each) => each.id === id));
+    await trial.append([leaf]);
+    assert.equal(number, 1);
+    const certificate = await shredFrom(0);
+    assert.deepEqual([certificate?.index, certificate?.generation], [trial.range.size - 1, 2]);
+    assert.equal(await shredFrom(trial.range.size), null);
   });
 
   it('reaches a keeper that is put back from before it, whether or not that knew her', async () => {

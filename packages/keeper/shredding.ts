@@ -9,9 +9,11 @@ import type { PersonalLeaf } from '@amanat/core/log';
 import type { KeeperBackup, ShredCertificate } from '@amanat/core/shred-certificate';
 import { writeShredCertificate } from '@amanat/core/shred-certificate';
 import type { KeyRing } from './key-ring.ts';
+import type { LookUps } from './look-ups.ts';
 import type { Certified, KeeperStatus } from './protocol.ts';
 import { Refusal } from './refusal.ts';
 import type { KeeperStore, Row } from './store.ts';
+import type { Subjects } from './subjects.ts';
 
 /** Months that are told of as due at a time. */
 const DUE_MAX = 64;
@@ -22,6 +24,8 @@ export const TOKEN_SECRET = 'erasures';
 export interface ShreddingDeps {
   readonly store: KeeperStore;
   readonly ring: KeyRing;
+  readonly subjects: Subjects;
+  readonly lookUps: LookUps;
   readonly register: Register;
   readonly signing: SigningKey;
   /** The keeper's own backups, as it was told of them. @throws Refusal 'backups-unreadable' */
@@ -67,16 +71,27 @@ export class Shredding {
 
   /**
    * Takes in the leaf of an erasure, in the caller's transaction: destroys S of the subject in its token, whether or not
-   * this keeper prepared it or knows the subject. A token of no keeper's means nothing.
+   * this keeper prepared it or knows the subject. A token of no keeper's means nothing. It is certified once: where this
+   * keeper has an erasure of hers open, by the entry that is on her chain, and by no other leaf that has its token.
    */
   takeErasure(
     { token }: Extract<PersonalLeaf, { kind: 'erased' }>,
     place: Place,
-    now: number,
+    { isEntered, now }: { readonly isEntered: boolean; readonly now: number },
   ): void {
+    const { store, ring, subjects, lookUps } = this.#deps;
     const subject = this.#openToken(token);
     if (subject === null) return;
-    const generation = this.#deps.ring.destroySubjectKey(subject);
+    const isFirst = !subjects.isErased(subject);
+    const destroyed = ring.destroySubjectKey(subject);
+    const name = `uncertified ${hex(subject)}`;
+    if (isFirst) store.run('INSERT INTO meta VALUES (?, ?)', name, destroyed ?? 0);
+    this.leaveUnscrubbed();
+    if (!isEntered && lookUps.isErasing(subject)) return;
+    const row = store.get('SELECT value FROM meta WHERE name = ?', name);
+    if (row === undefined) return;
+    store.run('DELETE FROM meta WHERE name = ?', name);
+    const generation = row.value === 0 ? null : Number(row.value);
     this.#note({ kind: 'person', holding: null, month: null, ...place, generation }, now);
   }
 
