@@ -5,6 +5,7 @@ import {
   copyFileSync,
   cpSync,
   existsSync,
+  fstatSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -18,14 +19,16 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { KillPoint } from './_kill-at.ts';
 import { killAt } from './_kill-at.ts';
 import { KeeperProcess } from './_process.ts';
-import { filesWith, preparedErasure, slotsOf, wrappedKeys } from './_shred.ts';
+import { filesWith, holds, preparedErasure, slotsOf, wrappedKeys } from './_shred.ts';
 import { HOLDING, Trial } from './_trial.ts';
 import { KeeperUnavailable } from './client.ts';
 import { KEEPER_FILES } from './create.ts';
+import { Keeper } from './keeper.ts';
+import { passphraseProvider } from './providers/passphrase.ts';
 
 const FILES = ['keeper.db', 'keeper.db-wal'];
 
@@ -87,6 +90,7 @@ async function refused(options: Options = {}): Promise<string> {
 interface Drawn {
   readonly row: number;
   readonly value: string;
+  readonly subject: string;
   readonly key: Buffer;
   readonly nonce: string;
   readonly record: string;
@@ -280,6 +284,44 @@ describe('a keeper with a standby', () => {
       await requireKey(drawn);
     });
   }
+
+  it('that it has brought level keeps nothing in a journal which is deleted', async () => {
+    const keeper = await start();
+    const kept = keep(standby);
+    const { subject, expiryMonth } = await draw();
+    await keeper.stop();
+    putBack(kept, standby);
+    const key = wrappedKeys(trial).get(slotsOf(trial, subject, expiryMonth).subject);
+    const database = join(standby, 'keeper.db');
+    // Each journal that there is of it at any time, held open so that what is deleted of it can be read.
+    const held = new Map<number, number>();
+    const look = () => {
+      if (!existsSync(`${database}-wal`)) return;
+      const file = openSync(`${database}-wal`, 'r');
+      if (held.has(fstatSync(file).ino)) closeSync(file);
+      else held.set(fstatSync(file).ino, file);
+    };
+    let isOpen = false;
+    const opening = Keeper.open({
+      database: join(home, 'keeper.db'),
+      standby: database,
+      root: passphraseProvider(() => readFileSync(trial.passphraseFile())),
+      wall: () => Date.now(),
+    }).finally(() => {
+      isOpen = true;
+    });
+    while (!isOpen) {
+      look();
+      await setImmediate();
+    }
+    (await opening).close();
+    assert.ok(key !== undefined && held.size > 0);
+    assert.ok(readFileSync(database).includes(key), 'it has the key');
+    for (const file of held.values()) {
+      assert.ok(!holds(readFileSync(file), key));
+      closeSync(file);
+    }
+  });
 
   it('killed again and again while it brings it level leaves a standby that serves', async () => {
     const keeper = await start();

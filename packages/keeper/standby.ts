@@ -44,16 +44,16 @@ export class Standby {
    * @throws Error for any other copy, and where it cannot be written
    */
   static async open(path: string, original: Original): Promise<Standby> {
-    if (statSync(path).size > 0) {
-      const found = openCopy(path, original);
-      if (found.head.nonce.equals(original.head.nonce)) return new Standby(found.db, path);
-      const isBefore = found.head.nonce.equals(original.head.previous);
-      const difference = isBefore ? null : differenceOf(original, found);
-      if (isBefore) scrubJournal(found.db, path);
-      found.db.close();
-      if (difference !== null) throw new Error(difference);
+    const found = statSync(path).size > 0 ? openCopy(path, original) : null;
+    const { nonce, previous } = original.head;
+    if (found?.head.nonce.equals(nonce)) return new Standby(found.db, path);
+    try {
+      const isBefore = found?.head.nonce.equals(previous) ?? true;
+      if (found !== null && !isBefore) throw new Error(differenceOf(original, found));
+      await copy(original.of, path);
+    } finally {
+      if (found !== null) wipeAndClose(found.db, path);
     }
-    await copy(original.of, path);
     const { db } = openCopy(path, original);
     return new Standby(db, path);
   }
@@ -137,6 +137,18 @@ function openCopy(path: string, { open, keys }: Original): Copy {
 function standbyError(cause: unknown): Error {
   const why = cause instanceof Error ? cause.message : 'unknown failure';
   return new Error(`the standby copy cannot be kept: ${why}`, { cause });
+}
+
+/**
+ * The journal has all that the copy was brought level with, and SQLite deletes it with its last connection: it must not
+ * stand in blocks that are free.
+ */
+function wipeAndClose(db: DatabaseSync, path: string): void {
+  try {
+    scrubJournal(db, path);
+  } finally {
+    db.close();
+  }
 }
 
 /** Which of two that are not level is the older one, for whoever has to choose. */
