@@ -813,7 +813,7 @@ async function verifyParsers(): Promise<readonly FuzzedParser[]> {
     parser({
       ...verify('verifyShredProof', 'shred-proof'),
       inputs: jsonTextLike((value) => JSON.stringify(value), shredProof),
-      parse: (file) => verifyShredProof(file, null),
+      parse: (file) => verifyShredProof(file, null, NOW),
       throws: core('bad-document'),
     }),
   ];

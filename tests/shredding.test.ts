@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { verifyShredProof } from '../packages/core/verify/index.ts';
 import { amanat, startAmanat } from './_cli.ts';
 
 const CNIC = '09999-0000001-2';
@@ -149,6 +150,7 @@ describe('what was erased', { concurrency: false }, () => {
     const [certificate, another] = certificates as {
       kind: string;
       index: number;
+      time: number;
       backups: Json[];
     }[];
     assert.equal(another, undefined);
@@ -162,6 +164,15 @@ describe('what was erased', { concurrency: false }, () => {
     await ok(`shredded ${erasedAt} --save other.json`);
     assert.equal(await refused(`shredded ${erasedAt + 1} --save no.json`), 'not-found');
     const proof = readFileSync(join(cwd, 'erased.json'), 'utf8');
+    const day = 86_400_000;
+    const { time } = certificate ?? { time: 0 };
+    for (const [now, state] of [
+      [time - day, 'ok'],
+      [time - day - 1, 'failed'],
+    ] as const) {
+      const { checks } = await verifyShredProof(proof, null, now);
+      assert.equal(checks.find(({ id }) => id === 'time')?.state, state, 'a keeper’s clock ahead');
+    }
     for (const [what, from, to] of [
       ['the certificate', '\\"kind\\":\\"person\\"', '\\"kind\\":\\"period\\"'],
       ['its index', `\\"index\\":${erasedAt}`, `\\"index\\":${erasedAt - 1}`],

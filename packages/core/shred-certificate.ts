@@ -13,7 +13,7 @@ const keeperBackup = object({
   id: hexText(32),
   /** When it was made. */
   time,
-  /** Until when it is kept, by whoever made it; null: nobody has said. */
+  /** Until when it is to be kept, by whoever made it; null: nobody has said. Whether it was destroyed then is not said. */
   keepUntil: nullable(time),
 });
 

@@ -372,17 +372,15 @@ describe('a certificate', () => {
   const backup = (changes: object) =>
     JSON.stringify({ id: 'ab'.repeat(32), time: 1, keepUntil: null, ...changes });
 
-  it('names the backups that are still kept, by whoever made them', async () => {
+  it('names every backup that is listed, whatever the clock says of its day', async () => {
     await trial.append([await preparedErasure(trial)]);
     assert.deepEqual((await shredFrom(0))?.backups, []);
-    list(
-      backup({ keepUntil: trial.now }),
-      backup({ time: 2, keepUntil: trial.now + 1 }),
-      backup({ time: 3 }),
-    );
+    list(backup({ keepUntil: trial.now }), backup({ time: 2, keepUntil: 3 }), backup({ time: 3 }));
+    trial.now += 3650 * DAY;
     const named = (await shredFrom(0))?.backups.map(({ time, keepUntil }) => [time, keepUntil]);
     assert.deepEqual(named, [
-      [2, trial.now + 1],
+      [1, trial.now - 3650 * DAY],
+      [2, 3],
       [3, null],
     ]);
   });

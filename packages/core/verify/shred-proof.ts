@@ -17,6 +17,8 @@ import { checkWitnesses, witnessKeysOrNull } from './witnesses.ts';
 
 const FORMAT = 'amanat/v1 shred proof';
 const FILE_CHARACTERS_MAX = 1024 * 1024;
+/** How far ahead of the reader's clock a keeper's may be. */
+const AHEAD_MS_MAX = 86_400_000;
 
 const shredProof = object({
   type: oneOf(FORMAT),
@@ -35,6 +37,7 @@ type ShredProof = Read<typeof shredProof>;
 /** Every check that is made of a certificate of shredding, in their order. */
 export const SHRED_CHECKS = [
   'certificate-signature',
+  'time',
   'checkpoint-signature',
   'witnessed',
   'entry',
@@ -42,8 +45,8 @@ export const SHRED_CHECKS = [
 ] as const;
 
 /**
- * certificate-signature: the keeper signed the certificate · checkpoint-signature: the log signed its checkpoint ·
- * witnessed: a quorum of the witnesses cosigned it; applies once there are witnesses · entry: the entry is the one that
+ * certificate-signature: the keeper signed the certificate · time: by a clock that is not a day ahead of the reader's ·
+ * checkpoint-signature: the log signed its checkpoint · witnessed: a quorum of the witnesses cosigned it; applies once there are witnesses · entry: the entry is the one that
  * the certificate names, and is of such a shredding · inclusion: it stands in the log.
  */
 export type ShredCheckId = (typeof SHRED_CHECKS)[number];
@@ -114,11 +117,13 @@ export function isShredProof(file: string): boolean {
  * shows that the keeper says so, and that the entry stands in the log; not what became of copies that the certificate
  * does not name, nor what a disk keeps of what was overwritten.
  * @param pinned null takes the file's own keys: it then shows only that the file agrees with itself.
+ * @param now milliseconds since 1970.
  * @throws CoreError 'bad-document' where the file is no such proof; whatever it holds is a failed check.
  */
 export async function verifyShredProof(
   file: string,
   pinned: InstanceKeys | null,
+  now: number,
 ): Promise<ShredVerification> {
   if (file.length > FILE_CHARACTERS_MAX) throw new CoreError('bad-document', 'file is too long');
   const found = shredProof(parseJson(file), '');
@@ -136,6 +141,7 @@ export async function verifyShredProof(
     keys.witnesses === null ? null : await checkWitnesses(found.checkpoint, keys.witnesses);
   const passed: Readonly<Record<ShredCheckId, boolean>> = {
     'certificate-signature': signed === 'ok',
+    time: certificate !== null && certificate.time <= now + AHEAD_MS_MAX,
     'checkpoint-signature': opened.checkpoint !== null && opened.signature === 'ok',
     witnessed: witnessed?.outcome === 'ok',
     entry: certificate !== null && leaf !== null && isEntryOf(certificate, leaf),

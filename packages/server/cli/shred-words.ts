@@ -40,7 +40,10 @@ export function describeCertificate(certificate: ShredCertificate): readonly str
     `Leaf ${index}: ${what} was destroyed on ${dayOf(destroyed)}, in the keeper’s database and its journal.`,
     ...(generation === null ? ['No key had been drawn.'] : []),
     ...(kept.length === 0
-      ? ['No backup of the keeper is known to it.']
-      : ['Of the keeper these backups exist, which may hold it still:', ...kept]),
+      ? ['No backup of the keeper is listed.']
+      : [
+          'Of the keeper these backups are listed, which may hold it still, unless they were destroyed on their day:',
+          ...kept,
+        ]),
   ];
 }

@@ -35,7 +35,7 @@ export const verifyProof: Command = {
     const file = await readText(path, BUNDLE_CHARACTERS_MAX);
     const keysPath = call.arguments.text('keys');
     const pinned = keysPath === null ? null : await readKeys(keysPath);
-    if (isShredProof(file)) return verifyCertificate(path, file, pinned);
+    if (isShredProof(file)) return verifyCertificate(path, file, pinned, call.now());
     const verification = await verifyBundle(file, pinned, call.now()).catch(refuse(path));
     const { made, claimedKeys } = verification;
     return {
@@ -55,8 +55,9 @@ async function verifyCertificate(
   path: string,
   file: string,
   pinned: InstanceKeys | null,
+  now: number,
 ): Promise<Outcome> {
-  const found = await verifyShredProof(file, pinned).catch(refuse(path));
+  const found = await verifyShredProof(file, pinned, now).catch(refuse(path));
   const { verified, checks, certificate, witnessed, claimedKeys } = found;
   return {
     ok: verified,
