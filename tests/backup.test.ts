@@ -17,7 +17,6 @@ import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { writeDocument } from '@amanat/core/grants';
 import { checkBackup, putBack, writeBackup } from '../packages/server/cli/backup-set.ts';
 import type { CliError } from '../packages/server/cli/errors.ts';

@@ -31,7 +31,10 @@ function make() {
   } as unknown as KeeperPort;
   const disclosure: SealsDeps['disclosure'] = {
     ask: () => assert.fail('nothing is asked'),
-    enterOpen: async () => void entered.push('openings'),
+    enterOpen: async () => {
+      entered.push('openings');
+      return false;
+    },
   };
   const log: SealsDeps['log'] = {
     now: () => 0,
