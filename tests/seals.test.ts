@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fromBase64, hex } from '@amanat/core/bytes';
 import type { Seal } from '@amanat/core/grants';
@@ -13,7 +15,9 @@ import { auditLog } from '../packages/server/audit/audit.ts';
 import { folderFiles, sourceOf, tilesOf } from '../packages/server/audit/source.ts';
 import { readRequestBody } from '../packages/server/disclosure/body.ts';
 import type { RequestAnswer } from '../packages/server/disclosure/disclosure.ts';
+import { amanat } from './_cli.ts';
 import { cnicOf, Instance, LEGAL_BASIS, simsCsv } from './_instance.ts';
+import { Served, until } from './_served.ts';
 
 const DAY = 86_400_000;
 const SEALED = cnicOf(1);
@@ -228,4 +232,81 @@ describe('a look-up that the law lets be withheld', { concurrency: false }, () =
     assert.deepEqual(view.subjects[0].opened, []);
     assert.ok(answer.subjects.every((each) => each.sealed.length === 0));
   });
+});
+
+/** By real processes whose clocks are months ahead: the gateway, its keeper, and whoever audits. */
+test('a seal whose month ends opens by itself; it is counted in public, and an audit finds what is not', async () => {
+  await using instance = await Instance.create();
+  const rules = {
+    type: 'seal-rules' as const,
+    version: 1,
+    jurisdiction: 'Example land',
+    grounds: [{ ground: LEGAL_BASIS, title: { en: 'a', ur: 'a' }, daysMax: 90, source: 'an act' }],
+    agencies: [{ agency: 'demo-police', openMax: 5 }],
+    time: Date.now(),
+  };
+  await instance.enter<'seal-rules'>(rules);
+  const { logKey = '' } = instance.gateway.log.register.genesis ?? {};
+  await instance.stopGateway();
+  await instance.stopKeeper();
+  const config = join(instance.dir, 'config.json');
+  const settings = JSON.parse(readFileSync(config, 'utf8')) as object;
+  writeFileSync(config, JSON.stringify({ ...settings, keeper: 'external' }));
+
+  /** What a process so many days ahead loads first: its minutes pass in no time. */
+  const ahead = (days: number) => {
+    const clock = `const now = Date.now; Date.now = () => now() + ${days * DAY};`;
+    const hurry =
+      'const every = setInterval; globalThis.setInterval = (f, ms) => every(f, Math.min(ms, 250));';
+    const url = `data:text/javascript,${encodeURIComponent(clock + hurry)}`;
+    return { ...process.env, NODE_OPTIONS: `--import=${url}` };
+  };
+  const serve = async (days: number): Promise<Served> => {
+    await instance.startKeeper(days * DAY);
+    const served = new Served(instance, ahead(days));
+    await served.start();
+    return served;
+  };
+  const audit = async (days: number) => {
+    const args = ['audit', instance.paths.public, '--key', logKey, '--json'];
+    const { code, stdout } = await amanat(args, { cwd: instance.dir, env: ahead(days) });
+    const { seals, findings } = JSON.parse(stdout);
+    assert.equal(code, findings.length === 0 ? 0 : 1);
+    return [findings.map((each: { code: string }) => each.code), seals];
+  };
+  const month = (days: number) => new Date(Date.now() + days * DAY).toISOString().slice(0, 7);
+
+  const date = new Date(Date.now() + 10 * DAY).toISOString().slice(0, 10);
+  {
+    await using served = await serve(0);
+    const seal = { ground: LEGAL_BASIS, until: date };
+    const signed = instance.request('officer', [cnicOf(1)], { seal });
+    const approval = instance.approve('approver', signed);
+    const answer = await served.post('/v1/requests', { ...signed, approval });
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(answer.json.results.length, 1, answer.text);
+  }
+  await instance.stopKeeper();
+  assert.deepEqual(await audit(0), [[], { open: 1, overdue: 0, uncounted: [] }]);
+  // Nobody has served it for two months.
+  const found = ['overdue-seals', 'uncounted-seals'];
+  assert.deepEqual(await audit(60), [found, { open: 1, overdue: 1, uncounted: [month(0)] }]);
+  {
+    await using served = await serve(60);
+    const counts = await until(async () => {
+      const { json } = await served.get('/v1/seals');
+      return json.counts.length > 0 ? json.counts : null;
+    });
+    const agency = 'demo-police';
+    const none = { extended: 0, opened: 0, refused: 0, awaited: 0 };
+    assert.deepEqual(counts, [{ agency, month: month(0), sealed: 1, ...none }]);
+    await until(async () => ((await audit(60))[0].length === 0 ? true : null));
+    assert.deepEqual(await audit(60), [[], { open: 0, overdue: 0, uncounted: [] }]);
+  }
+  await instance.stopKeeper();
+  // A month on, that of the opening is not counted by anybody.
+  assert.deepEqual(await audit(100), [
+    ['uncounted-seals'],
+    { open: 0, overdue: 0, uncounted: [month(60)] },
+  ]);
 });
