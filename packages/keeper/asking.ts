@@ -24,6 +24,7 @@ import { sha256 } from './hash.ts';
 import type { KeyRing } from './key-ring.ts';
 import { keyedId } from './key-ring.ts';
 import type { Draft, LookUps } from './look-ups.ts';
+import { EMPTY_DRAFT } from './look-ups.ts';
 import { readAsked } from './messages.ts';
 import type { People } from './people.ts';
 import type { PersonalDocument, PersonalDocuments } from './personal-documents.ts';
@@ -429,19 +430,6 @@ const DRAFT_KINDS = {
   allowed: 'disclosure',
   refused: 'refusal',
   'second-person': 'second-person',
-} as const;
-
-const EMPTY_DRAFT = {
-  agency: null,
-  officer: null,
-  approved: null,
-  purpose: null,
-  legalBasis: null,
-  refusal: null,
-  reads: [],
-  seal: null,
-  seals: [],
-  signed: null,
 } as const;
 
 function readOrNull(value: Json): Asked | null {

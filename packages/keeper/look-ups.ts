@@ -25,7 +25,7 @@ export interface Draft {
   readonly evidence: string | null;
   /** When it was resolved, milliseconds since 1970. */
   readonly opened: number;
-  /** When its document was signed, of a code or a protection; milliseconds since 1970. */
+  /** When its document was signed, of a code, a protection or an erasure; milliseconds since 1970. */
   readonly signed: number | null;
   /** Of one that is sealed: the leaves that were prepared of it, and the place of each that the log has all the same. */
   readonly leaves?: readonly { readonly hash: string; readonly index: number | null }[];
@@ -33,6 +33,21 @@ export interface Draft {
 
 /** Leaves of one sealed look-up that are known again after a restart, the latest. */
 const LEAVES_KEPT = 8;
+
+/** What is the same in most drafts. */
+export const EMPTY_DRAFT = {
+  agency: null,
+  officer: null,
+  approved: null,
+  purpose: null,
+  legalBasis: null,
+  refusal: null,
+  reads: [],
+  seal: null,
+  seals: [],
+  evidence: null,
+  signed: null,
+} as const;
 
 /** What the keeper waits to see in the log. */
 export interface Prepare {

@@ -1,10 +1,4 @@
-import type {
-  GrantRefusal,
-  KeyRefusal,
-  SecondPersonReason,
-  Selector,
-  Signed,
-} from '@amanat/core/grants';
+import type { Decision, KeyRefusal, Selector, Signed } from '@amanat/core/grants';
 import type { RecordRead, StatementKind } from '@amanat/core/statement';
 
 /**
@@ -103,19 +97,7 @@ export type AskRejection =
   | 'too-many-open';
 
 /** What was decided of an ask. */
-export type AskDecision =
-  | { readonly outcome: 'allowed'; readonly rules: readonly string[] }
-  | {
-      readonly outcome: 'second-person';
-      readonly rules: readonly string[];
-      readonly reasons: readonly SecondPersonReason[];
-    }
-  | {
-      readonly outcome: 'refused';
-      readonly code: GrantRefusal;
-      readonly rule: string | null;
-      readonly holding: string | null;
-    };
+export type AskDecision = Decision;
 
 /** One subject's part of an ask. It is open until an entry for it is in the log. */
 export interface LookUp {

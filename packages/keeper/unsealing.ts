@@ -5,6 +5,7 @@ import type { SigningKey } from '@amanat/core/keys';
 import { sign } from '@amanat/core/keys';
 import type { Following } from './following.ts';
 import type { LookUps } from './look-ups.ts';
+import { EMPTY_DRAFT } from './look-ups.ts';
 import type { Messages } from './protocol.ts';
 import type { Seals } from './seals.ts';
 import type { Subjects } from './subjects.ts';
@@ -36,21 +37,13 @@ export class Unsealing {
     const begun = seals.due(now, OPENING_MAX - waiting);
     for (const { subject, controller, agency, places } of begun) {
       const draft = {
+        ...EMPTY_DRAFT,
         kind: 'opened' as const,
         controller,
         agency,
-        officer: null,
-        approved: null,
-        purpose: null,
-        legalBasis: null,
-        refusal: null,
-        reads: [],
-        seal: null,
         // Which extensions there are by then is seen when it is prepared.
         seals: places.slice(0, 1),
-        evidence: null,
         opened: now,
-        signed: null,
       };
       lookUps.open(subject, draft, null, subjects.viewKey(subject));
     }

@@ -425,37 +425,23 @@ export class Register {
     const from = time + this.#genesis.activationSeconds * 1000;
     switch (document.type) {
       case 'agency':
-        return addVersion(this.#agencies, document.agency, { document, from, index }, keep);
+        return addVersionOf(this.#agencies, document.agency, { document, from, index }, keep);
       case 'declaration': {
         const previous = this.#declarations.get(document.holding)?.at(-1)?.document;
         // Subject ids hang on the controller and the primary identifier: a new one is a new holding.
         if (previous !== undefined && previous.controller.id !== document.controller.id) {
           return 'primary-changed';
         }
-        return addVersion(this.#declarations, document.holding, { document, from, index }, keep);
+        return addVersionOf(this.#declarations, document.holding, { document, from, index }, keep);
       }
-      case 'grants': {
-        if (document.version !== (this.#grants.at(-1)?.document.version ?? 0) + 1) {
-          return 'version-not-next';
-        }
-        if (keep) this.#grants.push({ document, from, index });
-        return null;
-      }
+      case 'grants':
+        return addVersion(this.#grants, { document, from, index }, keep);
       case 'witnesses': {
-        if (document.version !== (this.#witnesses.at(-1)?.document.version ?? 0) + 1) {
-          return 'version-not-next';
-        }
         const keys = document.witnesses.map(({ key }) => parseCosignerKey(key));
-        if (keep) this.#witnesses.push({ document, keys, from, index });
-        return null;
+        return addVersion(this.#witnesses, { document, keys, from, index }, keep);
       }
-      case 'seal-rules': {
-        if (document.version !== (this.#sealRules.at(-1)?.document.version ?? 0) + 1) {
-          return 'version-not-next';
-        }
-        if (keep) this.#sealRules.push({ document, from, index });
-        return null;
-      }
+      case 'seal-rules':
+        return addVersion(this.#sealRules, { document, from, index }, keep);
       case 'broken-glass': {
         const policy = this.witnessing(time)?.document.breakGlass ?? null;
         const isTimely = document.until > time && document.until <= time + BROKEN_MS_MAX;
@@ -590,17 +576,28 @@ export class Register {
   }
 }
 
-function addVersion<T extends { readonly version: number }>(
-  versions: Map<string, InForce<T>[]>,
-  id: string,
-  next: InForce<T>,
+function addVersion<T extends InForce<{ readonly version: number }>>(
+  versions: T[],
+  next: T,
   keep: boolean,
 ): EntryRefusal | null {
-  const known = versions.get(id) ?? [];
-  if (next.document.version !== (known.at(-1)?.document.version ?? 0) + 1)
-    return 'version-not-next';
-  if (keep) versions.set(id, [...known, next]);
+  const version = versions.at(-1)?.document.version ?? 0;
+  if (next.document.version !== version + 1) return 'version-not-next';
+  if (keep) versions.push(next);
   return null;
+}
+
+/** The same of one of several that have versions; what is not taken leaves no trace of its id. */
+function addVersionOf<T extends InForce<{ readonly version: number }>>(
+  all: Map<string, T[]>,
+  id: string,
+  next: T,
+  keep: boolean,
+): EntryRefusal | null {
+  const versions = all.get(id) ?? [];
+  const refused = addVersion(versions, next, keep);
+  if (keep && refused === null) all.set(id, versions);
+  return refused;
 }
 
 function inForce<T>(versions: readonly InForce<T>[], time: number): InForce<T> | null {

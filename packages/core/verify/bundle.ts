@@ -129,8 +129,8 @@ function provenOf(entries: readonly ReadEntry[]): Bundle['subjects'][number]['en
   );
 }
 
-/** Without what else an instance says of itself. */
-function keysOf({ logKey, keeperKey, witnesses }: InstanceKeys): InstanceKeys {
+/** The keys as a file has them: without what else an instance says of itself. */
+export function keysOf({ logKey, keeperKey, witnesses }: InstanceKeys): InstanceKeys {
   const told = witnesses && { keys: witnesses.keys, quorum: witnesses.quorum };
   return { logKey, keeperKey, witnesses: told };
 }

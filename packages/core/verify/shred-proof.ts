@@ -8,6 +8,8 @@ import type { Read } from '../shape.ts';
 import { hexText, list, object, oneOf, text } from '../shape.ts';
 import type { ShredCertificate } from '../shred-certificate.ts';
 import { readShredCertificate } from '../shred-certificate.ts';
+import { orNull } from './bodies.ts';
+import { keysOf } from './bundle.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import type { InstanceKeys } from './history.ts';
 import { proofsFromTiles } from './proofs.ts';
@@ -80,7 +82,7 @@ export async function makeShredProof({
   certified: { certificate, signature, leaf },
   checkpoint,
   tiles,
-  keys: { logKey, keeperKey, witnesses },
+  keys,
 }: {
   readonly certified: CertifiedEntry;
   readonly checkpoint: string;
@@ -88,16 +90,15 @@ export async function makeShredProof({
   readonly keys: InstanceKeys;
 }): Promise<string> {
   const { index } = readShredCertificate(certificate);
-  const opened = await openCheckpoint(checkpoint, logKey);
+  const opened = await openCheckpoint(checkpoint, keys.logKey);
   const size = opened.checkpoint?.size ?? 0;
   const [found] = index < size ? await proofsFromTiles(tiles).prove([index], size) : [];
   if (found === undefined || typeof found === 'string') {
     throw new CoreError('bad-document', 'the log’s tiles do not prove the entry');
   }
-  const told = witnesses && { keys: witnesses.keys, quorum: witnesses.quorum };
   const value: ShredProof = {
     type: FORMAT,
-    keys: { logKey, keeperKey, witnesses: told },
+    keys: keysOf(keys),
     checkpoint,
     certificate,
     signature,
@@ -191,14 +192,5 @@ function parseJson(file: string): Json {
     return JSON.parse(file) as Json;
   } catch (cause) {
     throw new CoreError('bad-document', 'file is not json', { cause });
-  }
-}
-
-function orNull<T>(read: () => T): T | null {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof CoreError) return null;
-    throw error;
   }
 }
