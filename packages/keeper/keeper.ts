@@ -65,7 +65,9 @@ export interface KeeperAnswer {
 
 /**
  * The keeper: it holds the keys, follows the log, and releases a record's key only for an entry that it
- * has itself found there. One message at a time, each in one durable transaction.
+ * has itself found there. One message after another. What has to be durable before it is answered is so, in one
+ * transaction with what waited beside it; what changes nothing durable (preparing, a view, certificates, the status, a
+ * part of a commit) has none.
  */
 export class Keeper {
   readonly #store: KeeperStore;

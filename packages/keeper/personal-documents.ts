@@ -10,7 +10,10 @@ import type { People } from './people.ts';
 import type { Identifier } from './protocol.ts';
 import type { Subjects } from './subjects.ts';
 
-/** A document about a person whoever keeps her records. */
+/**
+ * A document about a person whoever keeps her records. Other documents about people (`personalDocuments` of core) are
+ * about one controller's: they are resolved by themselves.
+ */
 export type PersonalDocument = DocumentOf<'code'> | DocumentOf<'protection'>;
 
 export interface PersonalDocumentsDeps {

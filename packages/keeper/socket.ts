@@ -27,7 +27,7 @@ export interface Answering {
   answerTogether(questions: readonly KeeperQuestion[]): Promise<readonly (Answer | Refusal)[]>;
 }
 
-/** Serves one at a time over a Unix socket that only this user can open. */
+/** Serves one at a time over a Unix socket that only this user can open, or its group too where that is wanted. */
 export class KeeperSocket {
   readonly #answering: Answering;
   readonly #server: Server;
