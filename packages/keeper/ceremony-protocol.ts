@@ -68,5 +68,8 @@ export type CeremonyRefusal =
   | 'not-drawn'
   | 'not-entered'
   | 'shares-missing'
+  /** Its file is not there, or empty. */
   | 'no-passphrase'
+  /** None in its file is the drawn root's. */
+  | 'wrong-passphrase'
   | 'busy';

@@ -155,10 +155,19 @@ describe('a root of shares takes the place of a passphrase', { concurrency: fals
   });
 
   it('and a passphrase may take it again', async () => {
-    const { answer } = await at.client.ask('draw', { provider: 'passphrase' });
-    const { root } = answer.root;
+    const drawn = () => at.client.ask('draw', { provider: 'passphrase' });
+    const { root } = (await drawn()).answer.root;
     await assert.rejects(at.adopt(root), refusedAs('not-entered'));
     await at.enter(root, null);
+    const path = join(trial.dir, 'passphrase');
+    const file = readFileSync(path);
+    rmSync(path);
+    await assert.rejects(at.adopt(root), refusedAs('no-passphrase'));
+    writeFileSync(path, 'another\n');
+    await assert.rejects(at.adopt(root), refusedAs('wrong-passphrase'));
+    writeFileSync(path, '');
+    await assert.rejects(drawn(), refusedAs('no-passphrase'));
+    writeFileSync(path, file);
     assert.equal((await at.adopt(root)).provider, 'passphrase');
     await at.kill();
     at = await CeremonyProcess.start(trial);

@@ -196,8 +196,13 @@ export class Ceremony implements RootProvider {
 
   async #unlockDrawn(place: RootPlace): Promise<Root> {
     if (place.provider === 'passphrase') {
-      const read = () => this.#passphrase();
-      return passphraseProvider(read).unlock(place);
+      const file = this.#passphrase();
+      try {
+        return await passphraseProvider(() => file).unlock(place);
+      } catch (cause) {
+        if (!(cause instanceof RootError)) throw cause;
+        throw new Refusal('wrong-passphrase', cause.message, { cause });
+      }
     }
     const drawn = this.#drawn();
     if (drawn?.shares.isAll !== true) {

@@ -5,7 +5,12 @@ import type { Frame } from './frame.ts';
 import { encodeFrame, FrameError, FrameReader } from './frame.ts';
 import type { KeeperRefusal, MessageName, Messages } from './protocol.ts';
 
-export type { CeremonyMessages, CeremonyStatus, RootSummary } from './ceremony-protocol.ts';
+export type {
+  CeremonyMessages,
+  CeremonyRefusal,
+  CeremonyStatus,
+  RootSummary,
+} from './ceremony-protocol.ts';
 export { keeperArguments } from './confinement.ts';
 export { createKeeper, KEEPER_FILES } from './create.ts';
 export { packDrawRows, unpackDrawnRows } from './draw-rows.ts';

@@ -11,8 +11,8 @@ import type { Identifier } from './protocol.ts';
 import type { Subjects } from './subjects.ts';
 
 /**
- * A document about a person whoever keeps her records. Other documents about people (`personalDocuments` of core) are
- * about one controller's: they are resolved by themselves.
+ * A document about a person whoever keeps her records. Narrower than core's
+ * `personalDocuments`: a request, an approval, an erasure and a seal's extension are none.
  */
 export type PersonalDocument = DocumentOf<'code'> | DocumentOf<'protection'>;
 

@@ -4,7 +4,7 @@ import { fromUtf8, utf8 } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
 import type { RootShare } from '@amanat/core/keys';
 import { parseShare, SHARE_TEXT_MAX, SHARES_MAX, splitShares } from '@amanat/core/keys';
-import type { CeremonyStatus, RootSummary } from '@amanat/keeper/client';
+import type { CeremonyRefusal, CeremonyStatus, RootSummary } from '@amanat/keeper/client';
 import {
   CeremonyClient,
   KEEPER_FILES,
@@ -168,7 +168,9 @@ export function describeRoot({ provider, shares, root }: RootSummary): string {
   return `${name}, ${provider}: any ${threshold} of ${commitments.length}, ceremony ${ceremony}${so}`;
 }
 
-const REMEDIES: Readonly<Record<string, string>> = {
+const REMEDIES: Readonly<
+  Record<CeremonyRefusal | 'locked', string> & Partial<Record<KeeperRefused['code'], string>>
+> = {
   'bad-share': 'look at that line of the sheet again',
   'another-ceremony':
     'this sheet is of an earlier ceremony, or of another keeper: take the present one',
@@ -177,6 +179,10 @@ const REMEDIES: Readonly<Record<string, string>> = {
   'not-entered': 'have both administrators sign first',
   'not-drawn': 'begin the ceremony again: its sheets are worth nothing',
   'shares-missing': 'give every sheet of the new root back: amanat ceremony adopt SHEET…',
+  'no-passphrase': 'write the passphrase into its file again',
+  'wrong-passphrase':
+    'put the line back that was last in the file when the root was drawn, or draw another',
+  busy: 'try again in a while',
   locked: 'unseal it first: amanat ceremony unseal',
   'not-locked': 'the keeper is open',
 };

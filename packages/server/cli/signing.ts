@@ -206,10 +206,16 @@ async function submit(
     json: { submitted: true, type, index, activeInSeconds: waits },
     lines: [
       `Entered${index === null ? '' : ` in the log as leaf ${index}`}: ${type}.`,
-      waits === 0 ? 'It is in force.' : `It is in force in ${describeSeconds(waits)}.`,
+      describeWait(type, waits),
       ...more,
     ],
   };
+}
+
+function describeWait(type: SignedType, seconds: number): string {
+  // Entered, a root unlocks nothing yet.
+  if (type === 'root-rotation') return 'It is in force once the keeper adopts it.';
+  return seconds === 0 ? 'It is in force.' : `It is in force in ${describeSeconds(seconds)}.`;
 }
 
 function describeSeconds(seconds: number): string {
