@@ -33,6 +33,7 @@ import { peopleRoutes } from './people/routes.ts';
 import { sealRoutes } from './seals/routes.ts';
 import { createSeals } from './seals/seals.ts';
 import { shreddingRoutes } from './shredding/routes.ts';
+import type { Shredding } from './shredding/shredding.ts';
 import { createShredding } from './shredding/shredding.ts';
 import { createSqliteCertificateStore } from './shredding/store-sqlite.ts';
 import type { Database } from './storage/sqlite.ts';
@@ -186,12 +187,13 @@ function createParts({ config, paths, database, keeper, now, logger }: PartsDeps
     store: createSqliteCertificateStore(database),
     warn,
   });
-  // Published too, so that the certificate can be proven at once.
-  const certify = async () => {
-    await shredding.run();
-    await log.flush().catch(() => {});
-  };
-  const citizen = createCitizen({ disclosure, keeper, log, custody, certify });
+  const citizen = createCitizen({
+    disclosure,
+    keeper,
+    log,
+    custody,
+    certify: () => certifyAtOnce(shredding, log),
+  });
   const people = createPeople({ log });
   const seals = createSeals({ disclosure, keeper, log, warn });
   let isRecovered = false;
@@ -209,6 +211,12 @@ function createParts({ config, paths, database, keeper, now, logger }: PartsDeps
     await log.close();
   };
   return { log, custody, disclosure, citizen, people, seals, shredding, close };
+}
+
+/** Has the keeper certify what it has just destroyed, and its entry published, so that the certificate can be proven. */
+async function certifyAtOnce(shredding: Shredding, log: Log): Promise<void> {
+  await shredding.run();
+  await log.flush().catch(() => {});
 }
 
 interface AppDeps extends Omit<PartsDeps, 'database'> {
