@@ -29,6 +29,7 @@ import type { PreparedLookUp } from './prepared.ts';
 import { splitPrepared } from './prepared.ts';
 import type { Asked, DrawRow, MessageName, Messages, Resolved } from './protocol.ts';
 import { passphraseProvider } from './providers/passphrase.ts';
+import type { RootProvider } from './providers/root.ts';
 
 const PURPOSE = 'https://w3id.org/dpv#EnforceSecurity';
 const LEGAL_BASIS = 'https://w3id.org/dpv#LegalObligation';
@@ -111,9 +112,13 @@ export class Trial {
   async reopenClosed(): Promise<void> {
     this.keeper = await Keeper.open({
       database: join(this.dir, KEEPER_FILES.database),
-      root: passphraseProvider(() => Buffer.from(PASSPHRASE)),
+      root: this.root(),
       wall: () => this.now,
     });
+  }
+
+  root(): RootProvider {
+    return passphraseProvider(() => Buffer.from(PASSPHRASE));
   }
 
   end(): void {

@@ -44,3 +44,13 @@ export class KeeperClock {
     this.#store.run("INSERT OR REPLACE INTO meta VALUES ('time', ?)", this.#latest);
   }
 }
+
+/** `YYYY-MM-DD` of a time, in UTC. */
+export function dayOf(time: number): string {
+  return new Date(time).toISOString().slice(0, 10);
+}
+
+/** `YYYY-MM` of a time, in UTC. */
+export function monthOf(time: number): string {
+  return dayOf(time).slice(0, 7);
+}

@@ -2,6 +2,7 @@ import type { Declaration, Register } from '@amanat/core/grants';
 import type { MacKey } from '@amanat/core/keys';
 import { RECORD_NONCE_BYTES, recordKeys } from '@amanat/core/keys';
 import { monthNumber, monthText } from '@amanat/core/shape';
+import { dayOf, monthOf } from './clock.ts';
 import { DrawnRowsWriter } from './draw-rows.ts';
 import type { KeyRing } from './key-ring.ts';
 import { keyedDigest, keyedId } from './key-ring.ts';
@@ -54,7 +55,7 @@ export class Drawing {
       record: this.#deps.ring.secret(`record/${controller}`),
       digest: this.#deps.ring.secret(`digest/${controller}`),
     };
-    const today = { month: dayOf(now).slice(0, 7), last: dayOf(now + GRACE_MS), day: dayOf(now) };
+    const today = { month: monthOf(now), last: dayOf(now + GRACE_MS), day: dayOf(now) };
     const refused: RefusedRow[] = [];
     const drawn = new DrawnRowsWriter(rows.length, groups.length);
     for (const row of rows) {
@@ -139,8 +140,4 @@ interface Today {
   readonly month: string;
   readonly day: string;
   readonly last: string;
-}
-
-function dayOf(time: number): string {
-  return new Date(time).toISOString().slice(0, 10);
 }

@@ -341,8 +341,9 @@ export class Following {
     if (counts?.type === 'broken-glass-counted') this.#deps.witnessing.counted(counts.releases);
     // Counts are for the public: anybody could have them entered, and at each start they would be read again.
     if (counts !== null) return;
-    const expiry = readDocumentOrNull(signed.document, 'expiry');
-    if (expiry !== null) this.#deps.shredding.takeExpiry(expiry, place, now);
+    const ends = readDocumentOrNull(signed.document, 'expiry', 'import-ended');
+    if (ends?.type === 'expiry') this.#deps.shredding.takeExpiry(ends, place, now);
+    if (ends?.type === 'import-ended') this.#deps.shredding.leaveLong();
     this.#deps.store.run(
       'INSERT INTO documents VALUES (?, ?, ?, ?)',
       index,

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fstatSync, openSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, statSync, writeSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 
 /** Of a WAL: by it alone SQLite knows that the frames behind it are any. */
@@ -6,6 +6,8 @@ const HEADER_BYTES = 32;
 const CHUNK_BYTES = 1024 * 1024;
 /** How long a scrub waits for whoever reads: nobody is answered meanwhile. */
 const WAIT_MS = 200;
+/** A journal that is scrubbed within milliseconds. */
+const SHORT_BYTES = 256 * 1024;
 
 /**
  * Brings a database's pages up to date and overwrites its WAL with zeros, so that what rows held before stands nowhere
@@ -19,19 +21,32 @@ const WAIT_MS = 200;
  * @param path the database's.
  * @throws what SQLite or the file system throws: the journal holds what it held, or less
  */
-export function scrubJournal(db: DatabaseSync, path: string): boolean {
+export function scrubJournal(db: DatabaseSync, path: string, waitMs = WAIT_MS): boolean {
   const { timeout } = db.prepare('PRAGMA busy_timeout').get() ?? {};
-  db.exec(`PRAGMA busy_timeout = ${WAIT_MS}`);
+  db.exec(`PRAGMA busy_timeout = ${waitMs}`);
   try {
     const { busy } = db.prepare('PRAGMA wal_checkpoint(RESTART)').get() ?? {};
     if (busy !== 0) return false;
-    const journal = `${path}-wal`;
+    const journal = journalOf(path);
     if (existsSync(journal)) overwrite(journal);
     db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     return true;
   } finally {
     db.exec(`PRAGMA busy_timeout = ${timeout}`);
   }
+}
+
+/**
+ * Scrubs a journal that is long, in time that nobody waits for: the scrub that is waited for then finds a short one.
+ * Waits for nobody, and leaves it long while another connection reads.
+ */
+export function shortenJournal(db: DatabaseSync, path: string): void {
+  const { size } = statSync(journalOf(path), { throwIfNoEntry: false }) ?? { size: 0 };
+  if (size > SHORT_BYTES) scrubJournal(db, path, 0);
+}
+
+function journalOf(path: string): string {
+  return `${path}-wal`;
 }
 
 function overwrite(path: string): void {

@@ -8,7 +8,7 @@ import type { KeeperBackup } from '@amanat/core/shred-certificate';
 import { Asking } from './asking.ts';
 import { readBackups } from './backups.ts';
 import { Budgets } from './budgets.ts';
-import { KeeperClock } from './clock.ts';
+import { dayOf, KeeperClock } from './clock.ts';
 import { Codes } from './codes.ts';
 import { KEEPER_FILES } from './create.ts';
 import { DraftSeal } from './draft-seal.ts';
@@ -89,6 +89,8 @@ export class Keeper {
   readonly #roots: Roots;
   readonly #origin: string;
   #tidied = 0;
+  /** Whether nothing was changed since the last step. */
+  #isIdle = false;
 
   private constructor(parts: {
     store: KeeperStore;
@@ -238,6 +240,7 @@ export class Keeper {
     const works = await Promise.all(questions.map((question) => this.#read(question)));
     const run = (work: Work | Refusal) => (work instanceof Refusal ? work : orRefusal(work.run));
     if (!works.some((work) => !(work instanceof Refusal) && work.isDurable)) return works.map(run);
+    this.#isIdle = false;
     const answers = this.#store.transaction(() => {
       const answers = works.map((work) => (isAfter(work) ? work : run(work)));
       this.#clock.persist();
@@ -321,6 +324,8 @@ export class Keeper {
   async step(): Promise<boolean> {
     const isMore = await this.#rotation.step();
     this.#shredding.scrub();
+    if (this.#isIdle && !isMore) this.#shredding.settle();
+    this.#isIdle = !isMore;
     return isMore;
   }
 
@@ -397,7 +402,7 @@ export class Keeper {
     this.#tidied = now;
     this.#spent.forgetBefore(now);
     // Two days back, whatever the offset of the table's clock.
-    this.#budgets.forgetBefore(new Date(now - 2 * 86_400_000).toISOString().slice(0, 10));
+    this.#budgets.forgetBefore(dayOf(now - 2 * 86_400_000));
   }
 }
 

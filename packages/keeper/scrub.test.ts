@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, describe, it } from 'node:test';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { writeDocument } from '@amanat/core/grants';
 import { leafHash } from '@amanat/core/log';
 import { killAt } from './_kill-at.ts';
 import { KeeperProcess } from './_process.ts';
@@ -24,6 +25,8 @@ import { packLeaves } from './frame.ts';
 
 const OTHER = '0999912345671';
 const DAY = 86_400_000;
+/** What the keeper leaves a journal at. */
+const SHORT_BYTES = 256 * 1024;
 
 /** What a trial has to lose: the wrapped keys of a person and of a month, and somebody else's record. */
 interface Doomed {
@@ -272,6 +275,86 @@ describe('what a keeper has destroyed', () => {
       run('umount', mounted);
       rmSync(folder, { recursive: true });
     }
+  });
+});
+
+describe('a long journal', () => {
+  let trial: Trial;
+  beforeEach(async () => {
+    trial = await Trial.ready({ rows: 10_000 });
+  });
+  afterEach(() => trial.end());
+
+  const journalBytes = () => statSync(join(trial.dir, 'keeper.db-wal')).size;
+
+  /** As an import does that is under way. */
+  async function drawMany(): Promise<void> {
+    const rows = Array.from({ length: 512 }, (_, at) => ({
+      row: at + 1,
+      primary: { type: 'cnic' as const, value: `01234${String(at).padStart(8, '0')}` },
+      secondary: [],
+      recordKey: Buffer.alloc(32, 1),
+      digest: Buffer.alloc(32, 2),
+      eventDate: '2026-01-01',
+    }));
+    for (let times = 0; times < 8; times++) await trial.drawRows(rows);
+    assert.ok(journalBytes() > SHORT_BYTES);
+  }
+
+  async function endImport(): Promise<void> {
+    const document = writeDocument<'import-ended'>({
+      type: 'import-ended',
+      import: trial.importIndex,
+      rows: 0,
+      stored: 0,
+      unchanged: 0,
+      rejected: 0,
+      root: '00'.repeat(32),
+      time: trial.now,
+    });
+    await trial.appendPublic({ document, signatures: [] });
+  }
+
+  it('is not noted any more as holding what is destroyed, once nothing was changed between two steps', async () => {
+    const isNoted = () => {
+      const db = new DatabaseSync(join(trial.dir, 'keeper.db'), { readOnly: true });
+      const row = db.prepare("SELECT 1 FROM meta WHERE name = 'unscrubbed'").get();
+      db.close();
+      return row !== undefined;
+    };
+    await trial.append([await preparedErasure(trial)]);
+    assert.equal(journalBytes(), 0);
+    assert.ok(isNoted());
+    await trial.keeper.step();
+    await trial.keeper.step();
+    assert.ok(!isNoted());
+  });
+
+  it('is wiped with the end of the import that made it', async () => {
+    await drawMany();
+    await endImport();
+    assert.equal(journalBytes(), 0);
+  });
+
+  it('is wiped once nothing was changed between two steps', async () => {
+    await drawMany();
+    await trial.keeper.step();
+    assert.ok(journalBytes() > SHORT_BYTES, 'an import may be under way');
+    await trial.keeper.step();
+    assert.equal(journalBytes(), 0);
+  });
+
+  it('stays while its database is being copied, and is waited for by nobody', async () => {
+    await drawMany();
+    const copying = new DatabaseSync(join(trial.dir, 'keeper.db'), { readOnly: true });
+    copying.exec('BEGIN');
+    copying.prepare('SELECT count(*) FROM slots').get();
+    await endImport();
+    assert.ok(journalBytes() > SHORT_BYTES);
+    copying.close();
+    await trial.keeper.step();
+    await trial.keeper.step();
+    assert.equal(journalBytes(), 0);
   });
 });
 

@@ -9,6 +9,7 @@ import {
 } from '@amanat/core/grants';
 import type { SealedPlace, StatementKind } from '@amanat/core/statement';
 import { SEAL_EXTENSIONS_MAX } from '@amanat/core/statement';
+import { monthOf } from './clock.ts';
 import type { DraftSeal } from './draft-seal.ts';
 import type { LookUps, PendingLookUp } from './look-ups.ts';
 import { OPEN_MS } from './look-ups.ts';
@@ -297,8 +298,4 @@ function openedBy({ seals }: PendingLookUp['draft']): number {
   const [first] = seals;
   if (first === undefined) throw new Error('keeper database holds an opening of nothing');
   return first.index;
-}
-
-function monthOf(time: number): string {
-  return new Date(time).toISOString().slice(0, 7);
 }

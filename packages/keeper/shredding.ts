@@ -8,6 +8,7 @@ import { open, SEAL_NONCE_BYTES, seal, sign } from '@amanat/core/keys';
 import type { PersonalLeaf } from '@amanat/core/log';
 import type { KeeperBackup, ShredCertificate } from '@amanat/core/shred-certificate';
 import { writeShredCertificate } from '@amanat/core/shred-certificate';
+import { monthOf } from './clock.ts';
 import type { KeyRing } from './key-ring.ts';
 import type { LookUps } from './look-ups.ts';
 import type { Certified, KeeperStatus } from './protocol.ts';
@@ -53,14 +54,19 @@ interface Shred extends Place {
 export class Shredding {
   readonly #deps: ShreddingDeps;
   readonly #tokenKey: KeyObject;
-  /** Whether the journal may hold what is destroyed. Durable too: 'unscrubbed' in meta. */
+  /** Whether the journal may hold what is destroyed. */
   #isUnscrubbed: boolean;
+  /** Whether it stands in the database that it may ('unscrubbed' in meta): for as long as it does, and a while after. */
+  #isNoted: boolean;
+  /** Whether an import has ended, which leaves a long journal. */
+  #isLong = false;
 
   constructor(deps: ShreddingDeps) {
     this.#deps = deps;
     this.#tokenKey = deps.ring.sealingKey(TOKEN_SECRET);
     const row = deps.store.get("SELECT 1 FROM meta WHERE name = 'unscrubbed'");
-    this.#isUnscrubbed = row !== undefined;
+    this.#isNoted = row !== undefined;
+    this.#isUnscrubbed = this.#isNoted;
   }
 
   /** What an erasure's leaf shows of a subject: nothing to anybody but this keeper, also one put back from a backup. */
@@ -104,14 +110,30 @@ export class Shredding {
   /** What the caller's transaction overwrites is to be wiped from the journal after it. */
   leaveUnscrubbed(): void {
     this.#deps.store.run("INSERT OR REPLACE INTO meta VALUES ('unscrubbed', 1)");
+    this.#isNoted = true;
     this.#isUnscrubbed = true;
+  }
+
+  /** An import has ended in the caller's transaction: whatever is destroyed next is not to wait for its journal. */
+  leaveLong(): void {
+    this.#isLong = true;
   }
 
   /** Wipes what the journal holds of what is destroyed, where it may hold any. Outside a transaction. */
   scrub(): void {
-    if (!this.#isUnscrubbed || !this.#deps.store.scrub()) return;
-    this.#deps.store.run("DELETE FROM meta WHERE name = 'unscrubbed'");
-    this.#isUnscrubbed = false;
+    if (this.#isLong) this.#deps.store.shorten();
+    this.#isLong = false;
+    if (this.#isUnscrubbed && this.#deps.store.scrub()) this.#isUnscrubbed = false;
+  }
+
+  /** Does what nobody is to wait for: a wipe too many after a crash, or a long journal, harms nothing. */
+  settle(): void {
+    const { store } = this.#deps;
+    if (this.#isNoted && !this.#isUnscrubbed) {
+      store.run("DELETE FROM meta WHERE name = 'unscrubbed'");
+      this.#isNoted = false;
+    }
+    store.shorten();
   }
 
   /** Months that are due at `now`. */
@@ -120,7 +142,7 @@ export class Shredding {
     const drawn = store.all(
       `SELECT holding, month FROM periods JOIN slots USING (slot)
         WHERE generation <> 0 AND month < ? ORDER BY month LIMIT ?`,
-      new Date(now).toISOString().slice(0, 7),
+      monthOf(now),
       DUE_MAX,
     );
     const months = drawn.map((row) => ({ holding: String(row.holding), month: String(row.month) }));

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { backup } from 'node:sqlite';
-import { scrubJournal } from './journal.ts';
+import { scrubJournal, shortenJournal } from './journal.ts';
 import type { RowSumKeys, RowsHead } from './row-sum.ts';
 import { RowSum } from './row-sum.ts';
 
@@ -92,6 +92,10 @@ export class Standby {
   /** Wipes its journal, as the original's is. Gives false where somebody else reads it just now. */
   scrub(): boolean {
     return scrubJournal(this.#db, this.#path);
+  }
+
+  shorten(): void {
+    shortenJournal(this.#db, this.#path);
   }
 
   close(): void {

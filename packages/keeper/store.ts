@@ -1,14 +1,14 @@
 import { closeSync, openSync } from 'node:fs';
 import type { StatementSync } from 'node:sqlite';
 import { DatabaseSync } from 'node:sqlite';
-import { scrubJournal } from './journal.ts';
+import { scrubJournal, shortenJournal } from './journal.ts';
 import type { RowSumKeys } from './row-sum.ts';
 import { CHANGED, RowSum, WRITE_SUM } from './row-sum.ts';
 import { Standby } from './standby.ts';
 
 const SCHEMA_VERSION = 3;
-/** Pages of WAL before it is written back, 64 MiB: random inserts then share their pages' writes. */
-const CHECKPOINT_PAGES = 16_384;
+/** Pages of WAL before it is written back, 16 MiB: the batches of an import then share their pages' writes. */
+const CHECKPOINT_PAGES = 4_096;
 
 /**
  * keeper.db. Everything is durable before it is answered (WAL, synchronous=FULL), and what is deleted or
@@ -199,6 +199,12 @@ export class KeeperStore {
   scrub(): boolean {
     const isScrubbed = scrubJournal(this.#db, this.#path);
     return (this.#standby?.scrub() ?? true) && isScrubbed;
+  }
+
+  /** Scrubs journals that are long, while nobody waits. */
+  shorten(): void {
+    shortenJournal(this.#db, this.#path);
+    this.#standby?.shorten();
   }
 
   /** SQLite deletes the journal with its last connection: what it held must not stand in blocks that are free. */
