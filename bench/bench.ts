@@ -9,14 +9,29 @@ import { readDocument } from '@amanat/core/grants';
 import type { SignedRequest } from '../packages/server/cli/requests.ts';
 import type { Gateway } from '../packages/server/gateway.ts';
 import { startGateway } from '../packages/server/gateway.ts';
+import { measureExpiry } from './expiry.ts';
 import { measureFloors } from './floors.ts';
 import { BenchInstance, memoryOf } from './instance.ts';
 import type { LoadResult } from './load.ts';
 
 /** How much is done. The quick form ends within 55 s on two cores. */
 const SIZES = {
-  quick: { people: 30_000, requests: 3_000, lone: 300, inProcess: 6_000, witnessed: 1_000 },
-  full: { people: 200_000, requests: 20_000, lone: 2_000, inProcess: 40_000, witnessed: 10_000 },
+  quick: {
+    people: 30_000,
+    requests: 3_000,
+    lone: 300,
+    inProcess: 6_000,
+    witnessed: 1_000,
+    expiry: 100_000,
+  },
+  full: {
+    people: 200_000,
+    requests: 20_000,
+    lone: 2_000,
+    inProcess: 40_000,
+    witnessed: 10_000,
+    expiry: 10_000_000,
+  },
 } as const;
 
 const CONNECTIONS = 64;
@@ -28,6 +43,8 @@ const DELAY_MS = 40;
 
 export interface BenchOptions {
   readonly quick: boolean;
+  /** Instead of everything else: expiry and erasure. */
+  readonly expiry: boolean;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
@@ -36,13 +53,17 @@ export interface BenchOptions {
 export type BenchResult = Readonly<Record<string, string | number>>;
 
 /** Measures imports, disclosures over HTTP and in process, and memory, on an instance of its own. */
-export async function runBench({ quick, signal, say }: BenchOptions): Promise<BenchResult> {
+export async function runBench(options: BenchOptions): Promise<BenchResult> {
+  const { quick, signal, say } = options;
   const size = quick ? SIZES.quick : SIZES.full;
   const started = performance.now();
-  const instance = await BenchInstance.create(size.people);
   const figures: Record<string, string | number> = {
     machine: `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, Node.js ${process.version}`,
   };
+  if (options.expiry) {
+    return { ...figures, ...(await measureExpiry({ records: size.expiry, signal, say })) };
+  }
+  const instance = await BenchInstance.create(size.people);
   try {
     Object.assign(figures, measureFloors(instance.dir));
     signal.throwIfAborted();

@@ -7,12 +7,17 @@ const BENCH = new URL('../../../../bench/bench.ts', import.meta.url);
 
 /** `amanat bench`: what this machine does. */
 export const bench: Command = {
-  usage: '[--quick]',
+  usage: '[--quick] [--expiry]',
   about:
     'Measures disclosures a second, over HTTP with signatures and in process, there with no, one and four witnesses too, ' +
     'imported records a second, latencies and memory, on synthetic people in a folder of its own.',
   example: 'amanat bench --quick --json',
-  options: { quick: { help: 'in less than a minute' } },
+  options: {
+    quick: { help: 'in less than a minute' },
+    expiry: {
+      help: 'instead: what expiring a month and erasing a person take, on 10,000,000 records and on 10,000; quick: 100,000',
+    },
+  },
   words: [0, 0],
   async run(call) {
     const { runBench } = (await import(BENCH.href).catch((cause: unknown) => {
@@ -21,6 +26,7 @@ export const bench: Command = {
     })) as { runBench: (options: BenchOptions) => Promise<{ [member: string]: unknown }> };
     const found = await runBench({
       quick: call.arguments.flag('quick'),
+      expiry: call.arguments.flag('expiry'),
       signal: call.signal,
       say: call.say,
     });
@@ -34,6 +40,7 @@ export const bench: Command = {
 /** What the measurements are told. */
 interface BenchOptions {
   readonly quick: boolean;
+  readonly expiry: boolean;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
