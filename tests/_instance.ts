@@ -326,7 +326,7 @@ export class Instance {
     });
     const { imports } = this.gateway.custody;
     const signed = this.sign(document, importer);
-    const ask = { signed, salt: hex(salt), mapping: null, encoding: null };
+    const ask = { signed, salt: hex(salt), mapping: null, encoding: null, sheet: null };
     const begun = await imports.begin(ask);
     const body = (async function* () {
       yield* frames;

@@ -54,7 +54,6 @@ import { CustodyError } from '../packages/server/custody/errors.ts';
 import { declarationOf, gather, inChunks } from '../packages/server/custody/rows/_sample.ts';
 import { readCardName } from '../packages/server/custody/rows/card-name.ts';
 import type { TextValue } from '../packages/server/custody/rows/codes.ts';
-import { readCsv } from '../packages/server/custody/rows/csv.ts';
 import { parseDate, parseDateTime } from '../packages/server/custody/rows/dates.ts';
 import { encodings } from '../packages/server/custody/rows/encoding.ts';
 import { parseField } from '../packages/server/custody/rows/fields.ts';
@@ -68,7 +67,17 @@ import {
 } from '../packages/server/custody/rows/identifiers.ts';
 import { readImages } from '../packages/server/custody/rows/images.ts';
 import { inspectJpeg } from '../packages/server/custody/rows/jpeg.ts';
+import { readJsonObject } from '../packages/server/custody/rows/json-object.ts';
 import { parseMapping } from '../packages/server/custody/rows/mapping.ts';
+import { readTable } from '../packages/server/custody/rows/table.ts';
+import {
+  sheetXml,
+  workbook,
+  workbookParts,
+  zip,
+} from '../packages/server/custody/rows/xlsx/_workbook.ts';
+import { WorkbookError } from '../packages/server/custody/rows/xlsx/errors.ts';
+import { readXml } from '../packages/server/custody/rows/xlsx/xml.ts';
 import { readDrawn } from '../packages/server/custody/seal.ts';
 import { readRequestBody } from '../packages/server/disclosure/body.ts';
 import { parseDeclaration, parseDeclarationFile } from '../packages/server/holdings/parse.ts';
@@ -155,6 +164,38 @@ async function rowParsers(): Promise<readonly FuzzedParser[]> {
     `${sims.fields.map(({ name }) => name).join(',')}\n${sims.fields.map(() => '"x ""y"" z"').join(',')}\n\n`,
     `${sims.fields.map(({ name }) => name).join(';')}\r\n${sims.fields.map(() => 'x').join(';')}\r\n"\n`,
   ];
+  const simRow = [
+    '01234-1234567-1',
+    'نام',
+    'x "y"',
+    '0398 1230001',
+    '001010123456789',
+    'Bay Telecom',
+    '2026-01-02',
+    'verified',
+  ];
+  const simHeading = sims.fields.map(({ name }) => name);
+  const jsonLines = [
+    `${JSON.stringify(Object.fromEntries(simHeading.map((name, at) => [name, simRow[at]])))}\n\r\n{ "cnic" : 1e3, "name":null, "name":{"a":["}"]}}\r`,
+    `\ufeff{"cnic":"\\ud800","msisdn":923981230001,"address":true}\n[1]\n{}`,
+  ];
+  const table = [
+    simHeading,
+    simRow,
+    simHeading.map(() => ({ xml: '<c s="1"><v>46024.5</v></c>' })),
+    simHeading.map(() => ({ xml: '<c t="s"><v>0</v></c>' })),
+  ];
+  const book = workbookParts(
+    { Sheet1: sheetXml(table), Other: '<sheetData/>' },
+    { shared: ['x'], formats: ['yyyy-mm-dd hh:mm'] },
+  );
+  const readSims = async (bytes: Uint8Array, encoding: (typeof encodings)[number] = 'utf-8') => {
+    const opened = await readTable(inChunks(bytes, 97), sims, {
+      identifiers: 'synthetic',
+      encoding,
+    });
+    return opened.ok ? gather(opened.batches) : opened;
+  };
   const jpeg = Buffer.from(SMALL_JPEG, 'hex');
   const files = [
     { name: '01234-1234567-1.front.jpg', size: jpeg.length, content: [jpeg] },
@@ -231,19 +272,50 @@ async function rowParsers(): Promise<readonly FuzzedParser[]> {
     }),
     ...encodings.map((encoding) =>
       parser({
-        ...rows(`readCsv, as ${encoding}`, 'csv'),
-        inputs: bytesLike(...csv.map((text) => encoded(text, encoding))),
-        parse: async (bytes) => {
-          const opened = await readCsv(inChunks(bytes, 97), sims, {
-            identifiers: 'synthetic',
-            encoding,
-          });
-          return opened.ok ? gather(opened.batches) : opened;
-        },
+        ...rows(`readTable, as ${encoding}`, 'table'),
+        inputs: bytesLike(...[...csv, ...jsonLines].map((text) => encoded(text, encoding))),
+        parse: (bytes) => readSims(bytes, encoding),
         // A refused file may name its headings, of which digits are masked; rejections hold no value.
         refusal: (found) => ('code' in found ? JSON.stringify(found) : null),
       }),
     ),
+    parser({
+      ...rows('readTable, as a workbook', 'table'),
+      inputs: bytesLike(workbook(table), zip(book, { method: 'stored', comment: 'x' })),
+      parse: readSims,
+      refusal: (found) => ('code' in found ? JSON.stringify(found) : null),
+    }),
+    ...Object.keys(book).map((part) =>
+      parser({
+        ...rows(`readTable, as a workbook with another ${part}`, 'table'),
+        inputs: bytesLike(Buffer.from(book[part] as string)),
+        parse: (bytes) => readSims(zip({ ...book, [part]: bytes })),
+        refusal: (found) => ('code' in found ? JSON.stringify(found) : null),
+      }),
+    ),
+    parser({
+      file: 'packages/server/custody/rows/xlsx/xml.ts',
+      name: 'readXml',
+      inputs: bytesLike(...Object.values(book).map((xml) => Buffer.from(xml))),
+      parse: async (bytes) => {
+        const told: unknown[] = [];
+        const handler = {
+          open: (name: string, attributes: ReadonlyMap<string, string>) =>
+            void told.push([name, ...attributes]),
+          close: (name: string) => void told.push(name),
+          text: (text: string) => void told.push(text),
+        };
+        for await (const _ of readXml(inChunks(bytes, 97), handler));
+        return told;
+      },
+      throws: (error) => error instanceof WorkbookError,
+    }),
+    parser({
+      ...rows('readJsonObject', 'json-object'),
+      inputs: textLike(...jsonLines.flatMap((text) => text.split('\n'))),
+      parse: readJsonObject,
+      refusal: (found) => (found === null ? '' : null),
+    }),
     parser({
       ...rows('decodeFrames', 'frames'),
       inputs: bytesLike(framed),
@@ -305,6 +377,7 @@ function custodyParsers(scratch: Scratch): readonly FuzzedParser[] {
     salt: HEX32,
     mapping: { 'Identity No': 'cnic' },
     encoding: 'utf-8',
+    sheet: null,
   };
   const sealedVersion = {
     nonce: Buffer.alloc(16, 1),
@@ -387,11 +460,12 @@ function custodyParsers(scratch: Scratch): readonly FuzzedParser[] {
 
 /** The members of an announcement that have the types its route's schema has checked. */
 function asAnnouncement(value: unknown): object {
-  const { salt, mapping, encoding } = (value ?? {}) as Record<string, unknown>;
+  const { salt, mapping, encoding, sheet } = (value ?? {}) as Record<string, unknown>;
   return {
     ...(typeof salt === 'string' ? { salt } : {}),
     ...(mapping === undefined ? {} : { mapping }),
     ...(typeof encoding === 'string' ? { encoding } : {}),
+    ...(typeof sheet === 'string' ? { sheet } : {}),
   };
 }
 

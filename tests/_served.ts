@@ -174,6 +174,7 @@ export class Served {
       ofImages: holding === 'identity-card-images',
       mapping: null,
       encoding,
+      sheet: null,
       now: Date.now,
       random: randomBytes,
       signal: new AbortController().signal,

@@ -63,7 +63,13 @@ before(async () => {
     },
     '/v1/history': sealed,
     '/v1/documents': protection,
-    '/v1/imports': { ...protection, salt: 'ab'.repeat(16), mapping: null, encoding: null },
+    '/v1/imports': {
+      ...protection,
+      salt: 'ab'.repeat(16),
+      mapping: null,
+      encoding: null,
+      sheet: null,
+    },
     '/v1/grants/explain': {
       agency: 'demo-police',
       purpose: 'https://w3id.org/dpv#ServiceRegistration',

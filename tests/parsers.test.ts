@@ -35,6 +35,11 @@ const NO_PARSERS: Readonly<Record<string, string>> = {
   'packages/server/disclosure/open.ts openEntered':
     'opens by decodeSealedGroups, openOnce, decodeGroup',
   'packages/server/holdings/shipped.ts readShipped': 'gives a file of ours as it is',
+  'packages/server/custody/rows/csv.ts openCsv': 'readTable chooses it, and is tried whole',
+  'packages/server/custody/rows/json-lines.ts openJsonLines': 'likewise',
+  'packages/server/custody/rows/xlsx/parts.ts readStyles': 'likewise, with each part changed',
+  'packages/server/custody/rows/xlsx/sheet.ts readSheet': 'likewise',
+  'packages/server/custody/rows/xlsx/xlsx.ts openXlsx': 'likewise',
   'packages/server/log/keys.ts readLogKeys': 'reads files by readLogKey',
   'packages/server/storage/sqlite.ts openDatabase': 'the form is SQLite’s, and SQLite reads it',
   'packages/server/storage/sqlite.ts openDatabaseForReading': 'likewise',

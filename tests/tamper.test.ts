@@ -93,6 +93,7 @@ const STORE_LIMITS: readonly string[] = [
   'custody_imports.encoding',
   'custody_imports.mapping',
   'custody_imports.reject_bytes',
+  'custody_imports.sheet',
   'custody_imports.token_hash',
   'log_state.',
   'public_leaves.time',

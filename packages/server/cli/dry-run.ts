@@ -12,7 +12,7 @@ import type {
   RowBatch,
   Totals,
 } from '../custody/rows/rows.ts';
-import { describeRefusal, readCsv, readImages } from '../custody/rows/rows.ts';
+import { describeRefusal, readImages, readTable } from '../custody/rows/rows.ts';
 import { CliError } from './errors.ts';
 import { readChunks } from './files.ts';
 import type { SourceFile } from './import-files.ts';
@@ -24,6 +24,7 @@ export interface DryRunTerms {
   readonly identifiers: IdentifierRule;
   readonly mapping: Mapping | null;
   readonly encoding: Encoding;
+  readonly sheet: string | null;
   /** Where the rejected rows are listed. */
   readonly rejects: string;
   readonly signal: AbortSignal;
@@ -46,7 +47,7 @@ export interface DryRun {
  */
 export async function dryRun(terms: DryRunTerms): Promise<DryRun> {
   const { declaration, ofImages } = planImport(terms.declaration);
-  const { identifiers, encoding, mapping } = terms;
+  const { identifiers, encoding, mapping, sheet } = terms;
   const list = createWriteStream(terms.rejects, { flags: 'w', mode: 0o600 });
   const count = new Counter(terms);
   try {
@@ -60,8 +61,13 @@ export async function dryRun(terms: DryRunTerms): Promise<DryRun> {
       for await (const batch of opened.batches) await count.take(batch, '', list);
     }
     for (const [at, file] of ofImages ? [] : terms.files.entries()) {
-      const options = { identifiers, encoding, ...(mapping === null ? {} : { mapping }) };
-      const read = await readCsv(readChunks(file.path), declaration, options);
+      const options = {
+        identifiers,
+        encoding,
+        ...(mapping === null ? {} : { mapping }),
+        ...(sheet === null ? {} : { sheet }),
+      };
+      const read = await readTable(readChunks(file.path), declaration, options);
       const opened = acceptFile(read, { at: at + 1, name: file.name });
       // As an import lists them: from the second file on, each line behind its file's number.
       const prefix = at === 0 ? '' : `${at + 1}:`;

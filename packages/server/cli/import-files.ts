@@ -6,7 +6,7 @@ import { hex } from '@amanat/core/bytes';
 import { writeDocument } from '@amanat/core/grants';
 import type { SigningKey } from '@amanat/core/keys';
 import { deriveKey } from '@amanat/core/keys';
-import { encodeFrames } from '../custody/rows/rows.ts';
+import { describeRefusal, encodeFrames, RowBound } from '../custody/rows/rows.ts';
 import type { Api } from './client.ts';
 import { CliError } from './errors.ts';
 import { readChunks, unreadable } from './files.ts';
@@ -39,6 +39,7 @@ export interface ImportTerms {
   readonly ofImages: boolean;
   readonly mapping: unknown;
   readonly encoding: string | null;
+  readonly sheet: string | null;
   readonly now: () => number;
   readonly random: Random;
   readonly signal: AbortSignal;
@@ -103,8 +104,9 @@ export async function importFiles(terms: ImportTerms): Promise<ImportSummary> {
       time: now(),
     });
     const signed = { document, signatures: [signDocument(key, document)] };
-    const { mapping, encoding } = terms;
-    return api.post<Begun>('/v1/imports', { ...signed, salt: hex(salt), mapping, encoding });
+    const { mapping, encoding, sheet } = terms;
+    const reading = { salt: hex(salt), mapping, encoding, sheet };
+    return api.post<Begun>('/v1/imports', { ...signed, ...reading });
   };
   const { status, body: begun } = await untilFree(announce, terms.signal);
   const started = now();
@@ -152,43 +154,44 @@ function importSalt(key: SigningKey, holding: string): Buffer {
 }
 
 async function commitToFiles(
-  { files, ofImages, signal, onProgress }: ImportTerms,
+  { files, ofImages, sheet, signal, onProgress }: ImportTerms,
   salt: Uint8Array,
 ): Promise<{ commitment: string; rows: number }> {
   const digest = createHash('sha256').update(salt);
   const total = framedBytes(files);
   let bytes = 0;
-  let feeds = 0;
-  let returns = 0;
-  for await (const chunk of frames(files)) {
-    signal.throwIfAborted();
-    digest.update(chunk);
-    bytes += chunk.length;
-    if (!ofImages) {
-      feeds += count(chunk, 0x0a);
-      returns += count(chunk, 0x0d);
+  let rows = ofImages ? files.length : 0;
+  for (const [at, file] of files.entries()) {
+    const bound = ofImages ? null : new RowBound(sheet ?? undefined);
+    for await (const chunk of frames([file], (read) => bound?.take(read))) {
+      signal.throwIfAborted();
+      digest.update(chunk);
+      bytes += chunk.length;
+      onProgress('read', bytes, total);
     }
-    onProgress('read', bytes, total);
+    const counted = await bound?.rows();
+    if (counted?.ok === false) {
+      const message = describeRefusal(counted, { at: at + 1, name: file.name });
+      throw new CliError('refused', message, { reason: counted.code });
+    }
+    rows += counted?.rows ?? 0;
   }
-  // A bound, not a count: a quoted row may span lines, and a last row may lack its end.
-  const rows = ofImages ? files.length : Math.max(feeds, returns) + files.length;
   return { commitment: digest.digest('hex'), rows };
 }
 
-function count(chunk: Buffer, byte: number): number {
-  let found = 0;
-  for (let at = chunk.indexOf(byte); at !== -1; at = chunk.indexOf(byte, at + 1)) found += 1;
-  return found;
-}
-
-function frames(files: readonly SourceFile[]): AsyncGenerator<Buffer> {
+function frames(
+  files: readonly SourceFile[],
+  onContent: (chunk: Buffer) => void = () => {},
+): AsyncGenerator<Buffer> {
+  const content = async function* (path: string) {
+    for await (const chunk of readChunks(path)) {
+      onContent(chunk);
+      yield chunk;
+    }
+  };
   return toBuffers(
     encodeFrames(
-      files.map(({ name, path, sizeBytes }) => ({
-        name,
-        size: sizeBytes,
-        content: readChunks(path),
-      })),
+      files.map(({ name, path, sizeBytes }) => ({ name, size: sizeBytes, content: content(path) })),
     ),
   );
 }

@@ -39,6 +39,7 @@ export interface BeginOptions {
   readonly rowLimit?: number;
   readonly mapping?: unknown;
   readonly encoding?: string | null;
+  readonly sheet?: string | null;
   readonly key?: SigningKey;
   readonly time?: number;
   readonly commitment?: string;
@@ -244,6 +245,7 @@ export class Bench {
       salt,
       mapping: options.mapping ?? null,
       encoding: options.encoding ?? null,
+      sheet: options.sheet ?? null,
     };
   }
 

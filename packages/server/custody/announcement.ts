@@ -11,6 +11,7 @@ const FRESH_MS = 5 * 60_000;
 const SALT_BYTES_MIN = 16;
 const SALT_BYTES_MAX = 64;
 const MAPPING_LENGTH_MAX = 65_536;
+const SHEET_NAME_LENGTH_MAX = 200;
 
 /** An import as its importer announces it. */
 export interface ImportAsk {
@@ -21,6 +22,8 @@ export interface ImportAsk {
   readonly mapping: unknown;
   /** One of the encodings that are read; null for UTF-8. */
   readonly encoding: string | null;
+  /** Name of the sheet to read of each workbook; null for the only one that holds something. */
+  readonly sheet: string | null;
 }
 
 /** An announcement whose form is good. Whether its signer may import is for the register to say. */
@@ -30,6 +33,7 @@ export interface Announcement {
   /** JSON of the mapping, or null. */
   readonly mapping: string | null;
   readonly encoding: Encoding;
+  readonly sheet: string | null;
 }
 
 /** Reads an announcement strictly. @throws CustodyError 'malformed', 'clock-ahead' or 'stale' */
@@ -42,6 +46,7 @@ export function readAnnouncement(ask: ImportAsk, now: number): Announcement {
     salt: readSalt(ask.salt),
     mapping: readMapping(ask.mapping),
     encoding: readEncoding(ask.encoding),
+    sheet: readSheetName(ask.sheet),
   };
 }
 
@@ -84,4 +89,12 @@ function readEncoding(text: string | null): Encoding {
   const found = encodings.find((each) => each === (text ?? 'utf-8'));
   if (found !== undefined) return found;
   throw new CustodyError('malformed', `encoding: expected one of ${encodings.join(', ')}`);
+}
+
+function readSheetName(name: string | null): string | null {
+  if (name === null || (name !== '' && name.length <= SHEET_NAME_LENGTH_MAX)) return name;
+  throw new CustodyError(
+    'malformed',
+    `sheet: expected a name of at most ${SHEET_NAME_LENGTH_MAX} characters`,
+  );
 }

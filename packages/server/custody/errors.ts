@@ -49,7 +49,8 @@ export const meanings: Readonly<Record<CustodyErrorCode, Meaning>> = {
   malformed: {
     status: 400,
     title: 'the announcement is not in its form',
-    remedy: 'send the signed import-begun document, its salt, the mapping and the encoding',
+    remedy:
+      'send the signed import-begun document, its salt, the mapping, the encoding and the sheet',
   },
   'no-genesis': entry('this instance has no genesis entry', 'run init first'),
   'second-genesis': entry('an import begins with an import-begun document', 'send that'),
@@ -120,8 +121,8 @@ export const meanings: Readonly<Record<CustodyErrorCode, Meaning>> = {
     remedy: 'begin again with the same file once the keeper is back: it goes on where it stopped',
   },
   'mapping-differs': conflict(
-    'the import began with another mapping or encoding, and rows were taken under it',
-    'send the mapping and encoding that it began with, or sign a new announcement with a new salt',
+    'the import began with another mapping, encoding or sheet, and rows were taken under it',
+    'send the mapping, encoding and sheet that it began with, or sign a new announcement with a new salt',
   ),
   overtaken: conflict(
     'a later import of this holding has ended; nothing of this one is kept',

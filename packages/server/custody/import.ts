@@ -15,8 +15,8 @@ import type { ImportPlan } from './plan.ts';
 import { planImport } from './plan.ts';
 import { REJECT_HEADING, RejectFile, rejectPath } from './reject-file.ts';
 import type { Encoding, FilePlace, FileRefusal } from './rows/rows.ts';
-import { decodeFrames, describeRefusal, FrameError, readCsv, readImages } from './rows/rows.ts';
-import type { CustodyStore, ImportState, IsExpired, StoredImport } from './store.ts';
+import { decodeFrames, describeRefusal, FrameError, readImages, readTable } from './rows/rows.ts';
+import type { CustodyStore, ImportState, IsExpired, Reading, StoredImport } from './store.ts';
 import { Committed, Upload } from './upload.ts';
 
 /** Uploads that run at a time, each to another holding. */
@@ -113,7 +113,7 @@ export class Imports {
    */
   async begin(ask: ImportAsk): Promise<Begun> {
     const { store, log, randomBytes } = this.#deps;
-    const { document, salt, mapping, encoding } = readAnnouncement(ask, log.now());
+    const { document, salt, ...reading } = readAnnouncement(ask, log.now());
     const importer = ask.signed.signatures[0]?.key ?? '';
     const refused = log.register.check(ask.signed, log.now());
     if (refused !== null) throw new CustodyError(refused);
@@ -129,9 +129,9 @@ export class Imports {
     if (open !== null && this.#canResume(open, declaration.version)) {
       const { index, progress } = open;
       if (this.#uploading.has(open.holding)) throw new CustodyError('upload-running');
-      const same = open.mapping === mapping && open.encoding === encoding;
-      if (!same && progress.rowsDone > 0) throw new CustodyError('mapping-differs');
-      store.resumeImport(index, { tokenHash, mapping, encoding }, hash);
+      if (!isSameReading(open, reading) && progress.rowsDone > 0)
+        throw new CustodyError('mapping-differs');
+      store.resumeImport(index, { tokenHash, ...reading }, hash);
       this.#remember(index, salt);
       return { outcome: 'resumed', import: index, upload, rowsDone: progress.rowsDone };
     }
@@ -143,8 +143,7 @@ export class Imports {
       holding: document.holding,
       importer,
       commitment: document.commitment,
-      mapping,
-      encoding,
+      ...reading,
       rowLimit: document.rowLimit,
       declarationVersion: declaration.version,
       layout: planImport(declaration).layout,
@@ -262,11 +261,12 @@ export class Imports {
       identifiers,
       encoding: found.encoding as Encoding,
       ...(found.mapping === null ? {} : { mapping: toMapping(JSON.parse(found.mapping)) }),
+      ...(found.sheet === null ? {} : { sheet: found.sheet }),
     } as const;
     let count = 0;
     for await (const file of files) {
       count += 1;
-      const read = await readCsv(file.content, plan.declaration, options);
+      const read = await readTable(file.content, plan.declaration, options);
       await upload.take(accept(read, { at: count, name: file.name }), count);
     }
   }
@@ -343,7 +343,7 @@ export class Imports {
       case 'row-limit':
         return true;
       case 'bad-file':
-        // Before the first row another mapping or encoding may still make it fit.
+        // Before the first row another mapping, encoding or sheet may still make it fit.
         return (this.#deps.store.findImport(index)?.progress.rowsDone ?? 0) > 0;
       default:
         return false;
@@ -368,6 +368,10 @@ export class Imports {
     const [oldest] = this.#salts.keys();
     if (this.#salts.size > SALTS_MAX && oldest !== undefined) this.#salts.delete(oldest);
   }
+}
+
+function isSameReading(a: Reading, b: Reading): boolean {
+  return a.mapping === b.mapping && a.encoding === b.encoding && a.sheet === b.sheet;
 }
 
 function accept<T>(

@@ -38,6 +38,7 @@ const announcement = Type.Object(
       Type.Null(),
     ]),
     encoding: Type.Union([Type.String(), Type.Null()]),
+    sheet: Type.Union([Type.String(), Type.Null()]),
   },
   { additionalProperties: false },
 );
@@ -98,8 +99,8 @@ export async function importRoutes(
     },
     async (request, reply) => {
       if (!Value.Check(announcement, request.body)) throw new CustodyError('malformed');
-      const { document, signatures, salt, mapping, encoding } = request.body;
-      const ask = { signed: { document, signatures }, salt, mapping, encoding };
+      const { document, signatures, ...terms } = request.body;
+      const ask = { signed: { document, signatures }, ...terms };
       const { outcome, ...answer } = await imports.begin(ask);
       return reply.code(outcome === 'begun' ? 201 : 200).send(answer);
     },

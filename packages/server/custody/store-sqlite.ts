@@ -14,6 +14,7 @@ import type {
   ImportTerms,
   IsExpired,
   NewRecord,
+  Reading,
   RecordCursor,
   ScannedCiphertexts,
   ScannedRecords,
@@ -58,7 +59,7 @@ export class SqliteCustodyStore implements CustodyStore {
       this.#database
         .prepare(
           `INSERT INTO custody_imports VALUES
-           (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', NULL, 0, 0, 0, 0, 0, 0, '', ?)`,
+           (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', NULL, 0, 0, 0, 0, 0, 0, '', ?)`,
         )
         .run(
           terms.index,
@@ -67,6 +68,7 @@ export class SqliteCustodyStore implements CustodyStore {
           terms.commitment,
           terms.mapping,
           terms.encoding,
+          terms.sheet,
           terms.rowLimit,
           terms.declarationVersion,
           JSON.stringify(terms.layout),
@@ -81,20 +83,17 @@ export class SqliteCustodyStore implements CustodyStore {
 
   resumeImport(
     index: number,
-    change: {
-      readonly tokenHash: Uint8Array;
-      readonly mapping: string | null;
-      readonly encoding: string;
-    },
+    change: Reading & { readonly tokenHash: Uint8Array },
     documentHash: Uint8Array,
   ): void {
     this.#database.transaction(() => {
       this.#announce(documentHash);
       this.#database
         .prepare(
-          'UPDATE custody_imports SET token_hash = ?, mapping = ?, encoding = ? WHERE idx = ?',
+          `UPDATE custody_imports SET token_hash = ?, mapping = ?, encoding = ?, sheet = ?
+           WHERE idx = ?`,
         )
-        .run(change.tokenHash, change.mapping, change.encoding, index);
+        .run(change.tokenHash, change.mapping, change.encoding, change.sheet, index);
     });
   }
 

@@ -6,8 +6,17 @@ import type { CompactRange } from '@amanat/core/log';
  */
 export type ImportState = 'open' | 'ended' | 'refused' | 'discarded';
 
+/** How an import's files are read: what its importer says beside its announcement. */
+export interface Reading {
+  /** JSON of the column mapping, or null. */
+  readonly mapping: string | null;
+  readonly encoding: string;
+  /** Name of the sheet of workbooks; null for the only one that holds something. */
+  readonly sheet: string | null;
+}
+
 /** What stays the same from an import's announcement on. */
-export interface ImportTerms {
+export interface ImportTerms extends Reading {
   /** Index of the import-begun entry, which is also the import's number. */
   readonly index: number;
   readonly holding: string;
@@ -15,9 +24,6 @@ export interface ImportTerms {
   readonly importer: string;
   /** SHA-256(salt ‖ upload), in hexadecimal. */
   readonly commitment: string;
-  /** JSON of the column mapping, or null. */
-  readonly mapping: string | null;
-  readonly encoding: string;
   readonly rowLimit: number;
   readonly declarationVersion: number;
   /** Names of the field groups, in the order in which the ciphertexts of this import are laid out. */
@@ -132,14 +138,10 @@ export type IsExpired = (holding: string, month: string) => boolean;
 export interface CustodyStore {
   /** Adds an import that was announced, with its document's hash, which is then known for good. */
   addImport(terms: ImportTerms, tokenHash: Uint8Array, documentHash: Uint8Array): void;
-  /** Gives an open import another token, and while it has taken no row another mapping and encoding. */
+  /** Gives an open import another token, and while it has taken no row another reading. */
   resumeImport(
     index: number,
-    change: {
-      readonly tokenHash: Uint8Array;
-      readonly mapping: string | null;
-      readonly encoding: string;
-    },
+    change: Reading & { readonly tokenHash: Uint8Array },
     documentHash: Uint8Array,
   ): void;
   /** Whether an announcement was taken before. */

@@ -171,6 +171,7 @@ async function importOne(
     ofImages: holding === 'identity-card-images',
     mapping: MAPPINGS[holding],
     encoding: null,
+    sheet: null,
     now: call.now,
     random: randomBytes,
     signal: call.signal,

@@ -6,7 +6,7 @@ import { StorageError, toStorageError } from './errors.ts';
 /**
  * The layout that this code writes, to the letter of its SQL. A store of another one is refused, never guessed at.
  */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /** `Aman`: tells our store from any other SQLite file. */
 const APPLICATION_ID = 0x416d616e;

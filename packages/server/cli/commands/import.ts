@@ -20,9 +20,9 @@ import { readYamlFile } from '../yaml-file.ts';
 
 /** `amanat import`: files of records, under a declared holding. */
 export const importRecords: Command = {
-  usage: 'HOLDING FILE… --as KEY [--map FILE] [--encoding E] [--dry-run]',
+  usage: 'HOLDING FILE… --as KEY [--map FILE] [--encoding E] [--sheet NAME] [--dry-run]',
   about:
-    'Imports CSV files, or image files named by identifier, as the holding’s declaration says. A folder stands for ' +
+    'Imports tables (CSV, JSON Lines or Excel’s .xlsx), or image files named by identifier, as the holding’s declaration says. A folder stands for ' +
     'every file in it. Rows that do not fit are listed with line, column and reason, never with a value, and do not ' +
     'stop the rest. Running it again with the same files changes nothing, and goes on where it was interrupted.',
   example:
@@ -32,6 +32,7 @@ export const importRecords: Command = {
     as: { value: 'KEY', help: 'the importer’s private key file' },
     map: { value: 'FILE', help: 'YAML of heading: field, or heading: null to leave a column out' },
     encoding: { value: 'E', help: `where there is no byte order mark: ${encodings.join(', ')}` },
+    sheet: { value: 'NAME', help: 'the sheet of a workbook, where several hold something' },
     'dry-run': { help: 'read and judge every row, store nothing' },
     rejects: { value: 'FILE', help: 'where a dry run lists what it rejects (HOLDING.rejects.csv)' },
   },
@@ -40,6 +41,7 @@ export const importRecords: Command = {
     const [holding = '', ...paths] = call.arguments.words;
     const files = listFiles(paths);
     const encoding = call.arguments.choice('encoding', encodings, 'utf-8');
+    const sheet = call.arguments.text('sheet');
     const mapPath = call.arguments.text('map');
     const map = mapPath === null ? null : await readMapping(mapPath);
     await using api = await openApi(call);
@@ -51,6 +53,7 @@ export const importRecords: Command = {
         files,
         mapping: map?.mapping ?? null,
         encoding,
+        sheet,
       });
     }
     const key = await readSigningKey(call.arguments.required('as'));
@@ -67,6 +70,7 @@ export const importRecords: Command = {
       ofImages,
       mapping: map?.plain ?? null,
       encoding,
+      sheet,
       now: call.now,
       random: randomBytes,
       signal: call.signal,
@@ -106,6 +110,7 @@ interface Judged {
   readonly files: readonly SourceFile[];
   readonly mapping: Mapping | null;
   readonly encoding: (typeof encodings)[number];
+  readonly sheet: string | null;
 }
 
 async function judge(call: Call, terms: Judged): Promise<Outcome> {

@@ -18,14 +18,28 @@ export type ValueCode =
   | 'synthetic-identifier'
   | 'real-identifier';
 
-/** Why a row of a text file was not taken, whatever its values. */
+/** Why nothing was made of one cell, before its value was looked at. */
+export type CellCode =
+  | 'formula-cell'
+  | 'error-cell'
+  | 'bad-cell'
+  | 'bad-cell-date'
+  | 'inexact-number'
+  | 'number-for-identifier'
+  | 'nested-value'
+  | 'too-long';
+
+/** Why a row of a table was not taken, whatever its values. */
 export type LineCode =
   | 'bad-encoding'
   | 'nul-character'
   | 'ragged-row'
   | 'bad-quote'
   | 'unclosed-quote'
-  | 'row-too-long';
+  | 'row-too-long'
+  | 'bad-json'
+  | 'undeclared-member'
+  | 'duplicate-member';
 
 /** Why one file of a set was not taken as an image. */
 export type ImageCode =
@@ -39,7 +53,7 @@ export type ImageCode =
   | 'jpeg-trailing-bytes';
 
 /** Every code that a rejected row can carry: the closed union that reject files use. */
-export type RejectCode = ValueCode | LineCode | ImageCode;
+export type RejectCode = ValueCode | CellCode | LineCode | ImageCode;
 
 /** What each code asks of whoever mends the file. */
 export const rejectAdvice: Readonly<Record<RejectCode, string>> = {
@@ -66,6 +80,18 @@ export const rejectAdvice: Readonly<Record<RejectCode, string>> = {
   'bad-quote': 'text follows a closing quote',
   'unclosed-quote': 'a quote is opened in this line and not closed where a field could end',
   'row-too-long': 'the row is longer than the bound',
+  'bad-json': 'the line is not one whole JSON object',
+  'undeclared-member': 'the object has a member that is not declared and not mapped',
+  'duplicate-member': 'the object has two members for one field',
+  'nested-value': 'the value is an object or an array',
+  'formula-cell': 'the cell holds a formula, whose value is not trusted: paste its value instead',
+  'error-cell': 'the cell holds an error of its workbook',
+  'bad-cell': 'the cell says of itself what cannot be',
+  'bad-cell-date':
+    'the cell holds a time without a date, or a date before March 1900 that workbooks do not agree on',
+  'inexact-number': 'the cell holds a number of more than 15 digits, which workbooks do not keep',
+  'number-for-identifier':
+    'an identifier is kept as a number and has lost its zeros or its last digits: keep it as text',
   'bad-file-name': 'a card file is named 00000-0000000-0.front.jpg or .back.jpg',
   'image-too-large': 'the image is larger than the bound',
   'not-a-jpeg': 'the file is not a JPEG',
@@ -78,7 +104,7 @@ export const rejectAdvice: Readonly<Record<RejectCode, string>> = {
 
 /** A row that was not taken. It never holds a value of the row. */
 export interface Rejection {
-  /** Where the row begins: its line in a text file (1-based, heading included), or its file's place in a set. */
+  /** Where the row begins: its line in a text file or number in a sheet (1-based, heading included), or its file's place in a set. */
   readonly line: number;
   /** How many physical lines the rejection covers: 1, except for a quoted row over several lines. */
   readonly lines: number;
@@ -113,7 +139,7 @@ export interface Row {
  * to a block ahead of the rows, so they match the rows only in the last batch.
  */
 export interface Totals {
-  /** Physical lines (of a text file) or files (of a set) read so far. */
+  /** Physical lines (of a text file), rows (of a sheet) or files (of a set) read so far. */
   readonly lines: number;
   readonly blankLines: number;
   readonly rows: number;

@@ -4,10 +4,10 @@ import fc from 'fast-check';
 import { declarationOf, gather, inChunks } from './_sample.ts';
 import type { TextValue } from './codes.ts';
 import { rejectAdvice } from './codes.ts';
-import type { CsvOptions } from './csv.ts';
-import { readCsv } from './csv.ts';
 import { describeRefusal, fileAdvice } from './headings.ts';
 import { parseMapping } from './mapping.ts';
+import type { TableOptions } from './table.ts';
+import { readTable } from './table.ts';
 
 const travel = declarationOf('travel-history');
 const sims = declarationOf('sim-registrations');
@@ -15,21 +15,21 @@ const synthetic = { identifiers: 'synthetic' } as const;
 const heading = 'cnic,name,crossed_at,direction,post,carrier,document';
 const good = '00001-0000001-1,Test Person,2026-01-02 03:04,entry,Torkham,,AB1';
 
-async function open(text: string | Uint8Array, options: Partial<CsvOptions> = {}, chunk = 65536) {
-  return readCsv(inChunks(Buffer.from(text as string), chunk), travel, {
+async function open(text: string | Uint8Array, options: Partial<TableOptions> = {}, chunk = 65536) {
+  return readTable(inChunks(Buffer.from(text as string), chunk), travel, {
     ...synthetic,
     ...options,
   });
 }
 
-async function refusal(text: string | Uint8Array, options: Partial<CsvOptions> = {}) {
+async function refusal(text: string | Uint8Array, options: Partial<TableOptions> = {}) {
   const opened = await open(text, options);
   assert.ok(!opened.ok);
   assert.ok(opened.code in fileAdvice);
   return [opened.code, ...opened.names];
 }
 
-async function rows(text: string | Uint8Array, options: Partial<CsvOptions> = {}, chunk = 65536) {
+async function rows(text: string | Uint8Array, options: Partial<TableOptions> = {}, chunk = 65536) {
   const opened = await open(text, options, chunk);
   assert.ok(opened.ok, opened.ok ? '' : opened.code);
   return gather(opened.batches);
@@ -104,7 +104,7 @@ test('an empty file, a heading without end and one in another encoding are refus
 
 test('an image cannot come from a table', async () => {
   const cards = declarationOf('identity-card-images');
-  const opened = await readCsv(inChunks(Buffer.from('cnic,side,image\n')), cards, synthetic);
+  const opened = await readTable(inChunks(Buffer.from('cnic,side,image\n')), cards, synthetic);
   assert.ok(!opened.ok);
   assert.deepEqual([opened.code, ...opened.names], ['file-columns', 'image']);
 });
@@ -124,7 +124,7 @@ test('refused files end their source', async () => {
       ended = true;
     }
   }
-  assert.equal((await readCsv(source(), travel, synthetic)).ok, false);
+  assert.equal((await readTable(source(), travel, synthetic)).ok, false);
   assert.equal(ended, true);
 });
 
@@ -142,7 +142,7 @@ test('a rejection names line, row, column and code, and holds no value', async (
 
 test('a store for real records and a demonstration refuse each other’s identifiers', async () => {
   const text = `${heading}\n${good}\n${good.replace('00001', '35202')}\n`;
-  const codes = async (identifiers: CsvOptions['identifiers']) =>
+  const codes = async (identifiers: TableOptions['identifiers']) =>
     (await rows(text, { identifiers })).rejections.map(({ row, code }) => [row, code]);
   assert.deepEqual(await codes('synthetic'), [[2, 'real-identifier']]);
   assert.deepEqual(await codes('real'), [[1, 'synthetic-identifier']]);
@@ -334,7 +334,7 @@ test('of 20,000 dirty lines each is taken or rejected, exactly as it was made', 
     for (const code of codes) expected.set(code, (expected.get(code) ?? 0) + 1);
   }
   const text = parts.join('');
-  const opened = await readCsv(inChunks(Buffer.from(text), 10_007), sims, synthetic);
+  const opened = await readTable(inChunks(Buffer.from(text), 10_007), sims, synthetic);
   assert.ok(opened.ok);
   const read = await gather(opened.batches);
 

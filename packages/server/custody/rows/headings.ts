@@ -24,9 +24,19 @@ export type FileCode =
   | 'undeclared-columns'
   | 'missing-columns'
   | 'unknown-mapped-fields'
-  | 'file-columns';
+  | 'file-columns'
+  | 'not-json-lines'
+  | 'json-array'
+  | 'old-workbook'
+  | 'open-document'
+  | 'bad-workbook'
+  | 'workbook-too-large'
+  | 'several-sheets'
+  | 'no-such-sheet'
+  | 'merged-cells'
+  | 'range-formulas';
 
-/** A refused file: why, and the headings or fields concerned, fit to print. */
+/** A refused file: why, and the headings, fields or sheets concerned, fit to print. */
 export interface FileRefusal {
   readonly ok: false;
   readonly code: FileCode;
@@ -48,6 +58,23 @@ export const fileAdvice: Readonly<Record<FileCode, string>> = {
   'missing-columns': 'these required fields have no column: map a heading to each',
   'unknown-mapped-fields': 'the mapping names these fields, which the declaration does not have',
   'file-columns': 'these fields hold files and cannot come from a table',
+  'not-json-lines':
+    'the first line is not one whole JSON object: JSON Lines has one object a line, each on a line of its own',
+  'json-array':
+    'the file is one JSON array: save its objects as JSON Lines, one object a line and no brackets around them',
+  'old-workbook':
+    'the file is an old Excel workbook (.xls) or has a password: save it as .xlsx without one, or as CSV',
+  'open-document': 'the file is an OpenDocument table (.ods): save it as .xlsx or CSV',
+  'bad-workbook':
+    'the file begins like an Excel workbook (.xlsx) and is none that holds together: save it anew, or as CSV',
+  'workbook-too-large':
+    'the workbook is larger than the bounds allow: save it as CSV, or in several workbooks',
+  'several-sheets': 'more than one sheet holds something: say which to read (--sheet), or keep one',
+  'no-such-sheet': 'the file has no sheet of the name that was given; it has',
+  'merged-cells':
+    'the sheet has merged cells, of which only one holds a value: unmerge them and fill each',
+  'range-formulas':
+    'the sheet has formulas that fill a range of cells: paste their values in their place',
 };
 
 /** Which of several files it is: its place among them, from 1, and its name. */
@@ -66,20 +93,18 @@ export function describeRefusal({ code, names }: FileRefusal, file: FilePlace | 
 /** How a file's columns meet the declaration. */
 export interface ColumnPlan {
   readonly ok: true;
-  readonly delimiter: Delimiter;
   /** For each column the index of its field in the declaration, or null where it is left out. */
   readonly fieldIndexes: readonly (number | null)[];
 }
 
-/**
- * Decides from a heading line which delimiter a file uses and which column is which field, or
- * refuses the file. Undeclared columns are refused by name (I5).
- */
-export function planColumns(
-  headingLine: string,
+/** Which field a heading stands for: its index, null where it is left out on purpose, undefined where it is not known. */
+export type HeadingResolver = (heading: string) => number | null | undefined;
+
+/** How headings are to be resolved, or a refusal of a mapping that names fields of its own. */
+export function makeResolver(
   declaration: Declaration,
   mapping: Mapping = new Map(),
-): ColumnPlan | FileRefusal {
+): { readonly ok: true; readonly resolve: HeadingResolver } | FileRefusal {
   const fieldIndex = new Map(declaration.fields.map((field, index) => [field.name, index]));
   const strangers = [...mapping.values()].filter((name) => name !== null && !fieldIndex.has(name));
   if (strangers.length > 0) {
@@ -88,21 +113,46 @@ export function planColumns(
       strangers.map((name) => name ?? ''),
     );
   }
-  if (headingLine.includes('\0') || headingLine.includes('\ufffd')) return refuse('bad-encoding');
-
-  // undefined: not known; null: left out on purpose.
-  const resolve = (heading: string): number | null | undefined => {
+  const resolve: HeadingResolver = (heading) => {
     const folded = foldHeading(heading);
     const mapped = mapping.get(folded);
     if (mapped === null) return null;
     return fieldIndex.get(mapped ?? folded);
   };
+  return { ok: true, resolve };
+}
 
-  const best = chooseDelimiter(headingLine, (heading) => resolve(heading) !== undefined);
+/**
+ * Decides from a CSV file's heading line which delimiter it uses and which column is which field, or refuses the file.
+ */
+export function planHeadingLine(
+  line: string,
+  declaration: Declaration,
+  mapping?: Mapping,
+): (ColumnPlan & { readonly delimiter: Delimiter }) | FileRefusal {
+  const resolver = makeResolver(declaration, mapping);
+  if (!resolver.ok) return resolver;
+  const { resolve } = resolver;
+  if (isBroken(line)) return refuse('bad-encoding');
+  const best = chooseDelimiter(line, (heading) => resolve(heading) !== undefined);
   if (best === null) return refuse('bad-heading');
-  const { delimiter, headings } = best;
+  const plan = planColumns(best.headings, declaration, resolve);
+  return plan.ok ? { ...plan, delimiter: best.delimiter } : plan;
+}
+
+/**
+ * Decides which heading is which field, or refuses the file. Undeclared columns are refused by name (I5). Members of
+ * an object are headings of its line alone: what it lacks, `isPartial`, another may have.
+ */
+export function planColumns(
+  headings: readonly string[],
+  declaration: Declaration,
+  resolve: HeadingResolver,
+  isPartial = false,
+): ColumnPlan | FileRefusal {
   if (headings.length > COLUMNS_MAX) return refuse('too-many-columns');
   if (headings.some(({ length }) => length > HEADING_CHARS_MAX)) return refuse('bad-heading');
+  if (headings.some(isBroken)) return refuse('bad-encoding');
   const resolved = headings.map(resolve);
   if (resolved.every((index) => index === undefined)) return refuse('no-heading');
 
@@ -116,16 +166,22 @@ export function planColumns(
   if (files.length > 0) return refuse('file-columns', files);
   const present = new Set(resolved);
   const missing = declaration.fields.filter((field, at) => field.required && !present.has(at));
-  if (missing.length > 0) {
+  if (missing.length > 0 && !isPartial) {
     return refuse(
       'missing-columns',
       missing.map((field) => field.name),
     );
   }
-  return { ok: true, delimiter, fieldIndexes: resolved.map((index) => index ?? null) };
+  return { ok: true, fieldIndexes: resolved.map((index) => index ?? null) };
 }
 
-function refuse(code: FileCode, names: readonly string[] = []): FileRefusal {
+/** Whether a text holds what no text of a file does: NULs, or the sign for bytes that could not be decoded. */
+function isBroken(text: string): boolean {
+  return text.includes('\0') || text.includes('\ufffd');
+}
+
+/** A refusal of a file, with the headings, fields or sheets concerned made fit to print. */
+export function refuse(code: FileCode, names: readonly string[] = []): FileRefusal {
   return { ok: false, code, names: names.slice(0, NAMED_MAX).map(printHeading) };
 }
 

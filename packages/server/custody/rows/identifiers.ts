@@ -1,4 +1,5 @@
-import type { TextValue, ValueCode } from './codes.ts';
+import type { FieldType } from '../../holdings/holdings.ts';
+import type { CellCode, TextValue, ValueCode } from './codes.ts';
 
 /**
  * Which identifiers a store takes: a demonstration takes only the synthetic ranges, a store for
@@ -109,4 +110,19 @@ export function parseImei(raw: string, rule: IdentifierRule): TextValue | ValueC
   }
   if (sum % 10 !== 0) return 'imei-check-digit';
   return judge(rule, digits.startsWith('001'), raw, digits);
+}
+
+const numbers: Partial<Record<FieldType, RegExp>> = {
+  cnic: /^\d{13}$/,
+  msisdn: /^92\d{10}$/,
+  imsi: /^\d{15}$/,
+  imei: /^\d{15}$/,
+};
+
+/**
+ * The text of a number as it was written, for a field of a type. As a number an identifier has lost the zeros before it,
+ * and in many programs its last digits: only one that is whole is taken, and nothing is put before it.
+ */
+export function fromNumber(type: FieldType, written: string): string | { readonly code: CellCode } {
+  return numbers[type]?.test(written) === false ? { code: 'number-for-identifier' } : written;
 }

@@ -1,7 +1,6 @@
 /** From an upload's bytes to validated rows, and from rows to what is stored: the door of this folder. */
 export type { RejectCode, Rejection, RowBatch, RowValue, Totals } from './codes.ts';
 export { rejectAdvice } from './codes.ts';
-export { readCsv } from './csv.ts';
 export type { EncodedRow, RowPlan } from './digest.ts';
 export { encodeRow, planRow } from './digest.ts';
 export type { Encoding } from './encoding.ts';
@@ -16,3 +15,4 @@ export { parseCnic, parseMsisdn, toAsciiDigits } from './identifiers.ts';
 export { readImages } from './images.ts';
 export type { Mapping } from './mapping.ts';
 export { parseMapping } from './mapping.ts';
+export { RowBound, readTable } from './table.ts';

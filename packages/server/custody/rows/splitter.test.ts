@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { RawRow } from './splitter.ts';
+import type { RawRow } from './gather.ts';
 import { ROW_BYTES_MAX, RowSplitter } from './splitter.ts';
 
 const small = { rowBytesMax: 200, rowLinesMax: 4 };
@@ -28,7 +28,7 @@ function split(
 
 /** Rows in short: their fields joined by |, or line and code. */
 function brief(rows: readonly RawRow[]): readonly string[] {
-  return rows.map(({ line, fields, code }) => (fields ? fields.join('|') : `${line}:${code}`));
+  return rows.map(({ line, cells, code }) => (cells ? cells.join('|') : `${line}:${code}`));
 }
 
 test('ragged rows, NULs and broken encodings are rejected one by one', () => {
@@ -184,8 +184,8 @@ test('the same holds where nearly every row meets a bound', () => {
       assert.equal(covered + whole.blank, whole.lines);
       const ends = input.split(/\r\n|\n|\r/);
       assert.equal(whole.lines, ends.length - (ends.at(-1) === '' ? 1 : 0));
-      for (const { fields } of whole.rows) {
-        assert.ok(fields === null || Buffer.byteLength(fields.join(',')) <= tiny.rowBytesMax);
+      for (const { cells } of whole.rows) {
+        assert.ok(cells === null || Buffer.byteLength(cells.join(',')) <= tiny.rowBytesMax);
       }
     }),
     { numRuns: 3000 },
@@ -213,7 +213,7 @@ test('what was quoted is read back', () => {
         .map((row) => row.map((v) => `"${v.replaceAll('"', '""')}"`).join(','))
         .join('\n');
       assert.deepEqual(
-        split(input).rows.map(({ fields }) => fields),
+        split(input).rows.map(({ cells }) => cells),
         rows,
       );
     }),
@@ -224,8 +224,8 @@ test('what was quoted is read back', () => {
 test('any bytes are rows or codes', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300, size: 'max' }), (bytes) => {
-      for (const { fields, code } of split(bytes, { bounds: small }).rows) {
-        assert.ok(fields === null ? code !== null : fields.length === 2);
+      for (const { cells, code } of split(bytes, { bounds: small }).rows) {
+        assert.ok(cells === null ? code !== null : cells.length === 2);
       }
     }),
     { numRuns: 1000 },

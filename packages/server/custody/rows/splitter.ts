@@ -1,4 +1,5 @@
 import type { LineCode } from './codes.ts';
+import type { RawRow } from './gather.ts';
 
 /** The longest row, in bytes of UTF-8; a longer one is rejected without being kept. */
 export const ROW_BYTES_MAX = 1024 * 1024;
@@ -10,14 +11,6 @@ const BLOCK_BYTES = 64 * 1024;
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const QUOTE = 0x22;
-
-/** A row as it was split: its fields' text, or why it has none. */
-export interface RawRow {
-  readonly line: number;
-  readonly lines: number;
-  readonly fields: readonly string[] | null;
-  readonly code: LineCode | null;
-}
 
 /** Bounds of a row; the defaults are {@link ROW_BYTES_MAX} and {@link ROW_LINES_MAX}. */
 export interface RowBounds {
@@ -133,7 +126,7 @@ export class RowSplitter {
       const open = this.#open;
       this.#open = '';
       this.#split(open, { final: true, nuls: true }, rows);
-      rows.push({ line: this.#line, lines: 1, fields: null, code: 'row-too-long' });
+      rows.push({ line: this.#line, lines: 1, cells: null, code: 'row-too-long' });
       this.#pending = [];
       this.#pendingBytes = 0;
       this.#skipping = true;
@@ -211,7 +204,7 @@ export class RowSplitter {
   }
 
   #reject(code: LineCode): RawRow {
-    return { line: this.#line++, lines: 1, fields: null, code };
+    return { line: this.#line++, lines: 1, cells: null, code };
   }
 
   /** A line of NULs (a hole that a crash left) says so rather than that it is ragged. */
@@ -232,7 +225,7 @@ export class RowSplitter {
     let code: LineCode | null = null;
     if (nuls && whole.includes('\0')) code = 'nul-character';
     else if (broken && whole.includes('\ufffd')) code = 'bad-encoding';
-    return { line, lines, fields: code === null ? fields : null, code };
+    return { line, lines, cells: code === null ? fields : null, code };
   }
 
   #isTooLong(text: string): boolean {
