@@ -164,6 +164,7 @@ export class Served {
     holding: ShippedHolding,
     paths: readonly string[],
     encoding: string | null = null,
+    sheet: string | null = null,
   ): Promise<ImportSummary> {
     await using api = new Api({ socketPath: this.instance.paths.gatewaySocket });
     return await importFiles({
@@ -174,7 +175,7 @@ export class Served {
       ofImages: holding === 'identity-card-images',
       mapping: null,
       encoding,
-      sheet: null,
+      sheet,
       now: Date.now,
       random: randomBytes,
       signal: new AbortController().signal,

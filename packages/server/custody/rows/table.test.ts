@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { declarationOf, gather, inChunks } from './_sample.ts';
-import { readTable } from './table.ts';
+import { RowBound, readTable } from './table.ts';
 import { workbook } from './xlsx/_workbook.ts';
 
 const sims = declarationOf('sim-registrations');
@@ -118,4 +118,13 @@ test('a damaged file is rows and rejections that add up, or refused, and never a
     { ...SETTINGS, numRuns: SETTINGS.numRuns * 4 },
   );
   assert.ok(taken > 0, 'every damaged file was refused');
+});
+
+test('a bound of rows counts line ends of every kind, however they are cut', async () => {
+  const bytes = Buffer.from('a\rb\nc\r\nd\r\r\n\ne');
+  for (let size = 1; size <= bytes.length; size++) {
+    const bound = new RowBound(undefined);
+    for await (const chunk of inChunks(bytes, size)) bound.take(Buffer.from(chunk));
+    assert.deepEqual(await bound.rows(), { ok: true, rows: 7 });
+  }
 });

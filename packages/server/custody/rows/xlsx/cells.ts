@@ -16,6 +16,7 @@ const DAY_MAX = 2_958_465;
 /** Programs keep 15 digits of a number. */
 const DIGITS_MAX = 15;
 const WHOLE_MAX = 10 ** DIGITS_MAX;
+const place = /^\d{1,9}$/;
 const number = /^[+-]?\d{1,400}(?:\.\d{0,400})?(?:[eE][+-]?\d{1,3})?$/;
 
 /** What the cells of a workbook lean on. */
@@ -54,12 +55,13 @@ export function cellText(
 /** Whether a cell holds something: its row is then a row. */
 export function holdsSomething(cell: SheetCell, strings: SharedStrings): boolean {
   if (cell.hasFormula) return true;
-  const text = cell.kind === 's' ? sharedText(cell, strings) : cell.value;
-  return text === undefined || text.trim() !== '';
+  return cell.kind === 's'
+    ? !place.test(cell.value) || !strings.isBlank(Number(cell.value))
+    : cell.value.trim() !== '';
 }
 
 function sharedText({ value }: SheetCell, strings: SharedStrings): string | undefined {
-  return /^\s*\d{1,9}\s*$/.test(value) ? strings.at(Number(value)) : undefined;
+  return place.test(value) ? strings.at(Number(value)) : undefined;
 }
 
 function numberText(written: string, type: FieldType, format: DateFormat, from1904: boolean): Cell {

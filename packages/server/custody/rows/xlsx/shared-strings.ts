@@ -44,7 +44,15 @@ export class SharedStrings {
     return this.#bytes.toString('utf8', start, this.#ends[index]);
   }
 
-  #add(text: string): void {
+  /** Whether there is a text at a place, and it is blank. */
+  isBlank(index: number): boolean {
+    const start = index === 0 ? 0 : this.#ends[index - 1];
+    return index < this.#count && this.#ends[index] === start;
+  }
+
+  #add(whole: string): void {
+    // To every field what is blank is nothing.
+    const text = whole.trim() === '' ? '' : whole;
     const size = Buffer.byteLength(text);
     if (this.#count === STRINGS_MAX || this.#used + size > STRINGS_BYTES_MAX) throw tooLarge();
     if (this.#used + size > this.#bytes.length) {

@@ -330,6 +330,8 @@ test('XML that is not well-formed, or says what it must not, is refused', async 
     (xml) => xml.replace('Torkham', '&#xD800;'),
     (xml) =>
       xml.replace('<worksheet', '<!DOCTYPE w [<!ENTITY e SYSTEM "file:///etc/passwd">]><worksheet'),
+    (xml) =>
+      xml.replace('<worksheet', '<!DOCTYPE worksheet SYSTEM "http://example.org/x"><worksheet'),
     (xml) => xml.replace('encoding="UTF-8"', 'encoding="windows-1252"'),
     (xml) => xml.replace('r="A2"', 'r="A2" r="B2"'),
     (xml) => xml.replace('r="A2"', 'r="A3"'),

@@ -13,7 +13,10 @@ import type { SheetCell, SheetRow } from './sheet.ts';
 import { readSheet } from './sheet.ts';
 import { Zip } from './zip.ts';
 
-/** The largest workbook, in bytes: it is held whole, because what its cells lean on may stand behind them. */
+/**
+ * The largest workbook, in bytes. It is held whole, because what its cells lean on may stand behind them, and in memory,
+ * because nothing of it may be on a disk.
+ */
 export const WORKBOOK_BYTES_MAX = 64 * 1024 * 1024;
 
 /** How a workbook is to be read. */

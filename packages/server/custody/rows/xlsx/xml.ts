@@ -107,29 +107,31 @@ class Tokens {
 
   /** Reads what begins with `<` at `at`; gives `at` where its end is still to come. */
   #markup(text: string, at: number): number {
-    if (text.startsWith('<?', at)) {
+    const sign = text[at + 1];
+    if (sign === '?') {
       const end = text.indexOf('?>', at);
       if (end !== -1 && otherEncoding.test(text.slice(at, end))) throw broken();
       return end === -1 ? at : end + 2;
     }
-    if (text.startsWith('<!', at)) return this.#special(text, at);
-    if (text[at + 1] === '/') {
+    if (sign === '!') return this.#special(text, at);
+    if (sign === '/') {
       closeTag.lastIndex = at;
-      const [, name] = closeTag.exec(text) ?? [];
+      const name = closeTag.exec(text)?.[1];
       if (name === undefined) return at;
       if (this.#names.pop() !== name) throw broken();
       this.#handler.close(localName(name));
       return closeTag.lastIndex;
     }
     openTag.lastIndex = at;
-    const [, name, attributes = '', empty] = openTag.exec(text) ?? [];
-    if (name === undefined) return at;
+    const found = openTag.exec(text);
+    if (found === null) return at;
+    const name = found[1] as string;
     const end = openTag.lastIndex;
     if (this.#names.length === 0 && this.#hasRoot) throw broken();
     if (this.#names.length === DEPTH_MAX) throw broken();
     this.#hasRoot = true;
-    this.#handler.open(localName(name), readAttributes(attributes));
-    if (empty === '/') this.#handler.close(localName(name));
+    this.#handler.open(localName(name), readAttributes(found[2] as string));
+    if (found[3] === '/') this.#handler.close(localName(name));
     else this.#names.push(name);
     return end;
   }
@@ -154,11 +156,14 @@ class Tokens {
 function readAttributes(text: string): Attributes {
   if (text === '') return NO_ATTRIBUTES;
   const attributes = new Map<string, string>();
-  for (const [, name = '', double, single] of text.matchAll(attribute)) {
+  attribute.lastIndex = 0;
+  for (;;) {
+    const found = attribute.exec(text);
+    if (found === null) return attributes;
+    const name = found[1] as string;
     if (attributes.has(name)) throw broken();
-    attributes.set(name, decodeText(double ?? single ?? ''));
+    attributes.set(name, decodeText(found[2] ?? found[3] ?? ''));
   }
-  return attributes;
 }
 
 /** A text with its references replaced and its line ends made LF. */
