@@ -93,6 +93,7 @@ describe('what was erased', { concurrency: false }, () => {
     await ok('import sim-registrations sims.csv --as importer.pem');
     code = String((await ok('person code --as registrar.pem', `cnic:${CNIC}\n`)).code);
     await ok('backup --keeper safe-keeper --keep-until 2090-01-31');
+    await ok('backup --store safe-before');
   });
 
   after(async () => {
@@ -184,6 +185,35 @@ describe('what was erased', { concurrency: false }, () => {
       write('changed.json', changed);
       assert.equal((await run('verify-proof changed.json --keys keys.json')).code, 1, what);
     }
+  });
+
+  it('is not read from a store of before it, beside the keeper that destroyed it: nothing is', async () => {
+    await server?.stop();
+    await ok('backup --store safe-after');
+    await ok('restore --store safe-before --force');
+    server = await startAmanat(['serve', '--dir', dir, '--port', '0'], {
+      cwd,
+      ready: /Serving http/,
+    });
+    for (const cnic of [CNIC, OTHER]) {
+      assert.match(String(await refused(REQUEST, `cnic:${cnic}\n`)), /unavailable|store/);
+    }
+    await server.stop();
+  });
+
+  it('nor from one of after it: her page and certificates stand, and import goes on', async () => {
+    await ok('restore --store safe-after --force');
+    await serve();
+    assert.equal(await recordsOf(CNIC), 0);
+    assert.equal(await recordsOf(OTHER), 1);
+    const history = await ok('history --keys keys.json', code);
+    assert.equal(history.verified, true);
+    assert.match(JSON.stringify(history), /"kind":"erased"/);
+    assert.equal(((await ok('shredded')).certificates as Json[]).length, 1);
+    write('third.csv', `${HEADING}\n${row('09999-0000003-6', '03981230003')}\n`);
+    const third = await ok('import sim-registrations third.csv --as importer.pem');
+    assert.deepEqual([third.stored, third.rejected], [1, 0]);
+    assert.equal((await ok('verify --keys keys.json')).verified, true);
   });
 
   it('is not revived by a keeper that is put back from before it', async () => {
