@@ -6,6 +6,7 @@ import { seal, secretKey } from '../packages/core/keys/seal.ts';
 import { VIEW_INFO } from '../packages/core/view.ts';
 import { parseBackups } from '../packages/keeper/backups.ts';
 import { ceremonyReaders } from '../packages/keeper/ceremony.ts';
+import { readSecretKeys, readTokens } from '../packages/keeper/device/tool.ts';
 import { DraftSeal } from '../packages/keeper/draft-seal.ts';
 import { packDrawRows, unpackDrawnRows, unpackDrawRows } from '../packages/keeper/draw-rows.ts';
 import { evidenceKey, openEvidence } from '../packages/keeper/evidence.ts';
@@ -19,6 +20,7 @@ import {
 import { readAsked, readers } from '../packages/keeper/messages.ts';
 import { joinPrepared, splitPrepared } from '../packages/keeper/prepared.ts';
 import type { DrawRow, Prepared } from '../packages/keeper/protocol.ts';
+import { DeviceError, readDeviceAnswer } from '../packages/keeper/providers/pkcs11.ts';
 import type { RootPlace } from '../packages/keeper/providers/root.ts';
 import { formatRootPlace, readRootPlace } from '../packages/keeper/providers/root.ts';
 import { openView } from '../packages/keeper/view-sessions.ts';
@@ -76,13 +78,28 @@ const CEREMONY_MESSAGES: Readonly<Record<keyof typeof ceremonyReaders, readonly 
   draw: [
     { provider: 'shares', threshold: 2, count: 3, rehearsal: false },
     { provider: 'passphrase' },
+    { provider: 'pkcs11' },
   ],
   adopt: [{ root: HEX32 }],
 };
 const ROOT_PLACES: readonly RootPlace[] = [
   { provider: 'shares', ceremony: 'cd'.repeat(8), threshold: 2, commitments: [HEX32, HEX32] },
+  { provider: 'pkcs11', token: '250880afe483dc1e', key: '01', salt: HEX32, check: HEX32 },
   { provider: 'passphrase', kdf: 'argon2id', memory: 8, passes: 1, salt: 'AAAA', wrapped: 'AAAA' },
 ];
+
+const TOKENS = `Available slots:
+Slot 0 (0x1): slot
+  token label        : amanat
+  token flags        : login required, token initialized
+  serial num         : 250880afe483dc1e
+`;
+const SECRET_KEYS = `Secret Key Object; Generic secret length 32
+  VALUE:      00ff
+  label:      root
+  ID:         01
+  Access:     sensitive, always sensitive, never extractable, local
+`;
 
 /** Every parser of packages/keeper. */
 export async function keeperParsers(): Promise<readonly FuzzedParser[]> {
@@ -222,6 +239,28 @@ export async function keeperParsers(): Promise<readonly FuzzedParser[]> {
       parse: readRootPlace,
       throws: core('bad-document', 'bad-encoding'),
       write: formatRootPlace,
+    }),
+    parser({
+      file: 'packages/keeper/device/tool.ts',
+      name: 'readTokens',
+      inputs: bytesLike(utf8(TOKENS)),
+      parse: readTokens,
+    }),
+    parser({
+      file: 'packages/keeper/device/tool.ts',
+      name: 'readSecretKeys',
+      inputs: bytesLike(utf8(SECRET_KEYS)),
+      parse: readSecretKeys,
+    }),
+    parser({
+      file: 'packages/keeper/providers/pkcs11.ts',
+      name: 'readDeviceAnswer',
+      inputs: jsonLike(
+        { device: { token: '250880afe483dc1e', key: '01' } },
+        { refused: 'wrong-pin' },
+      ),
+      parse: (value) => readDeviceAnswer('describe', value),
+      throws: (error) => error instanceof DeviceError,
     }),
     ...(Object.keys(readers) as (keyof typeof readers)[]).map((name) =>
       parser({

@@ -46,13 +46,14 @@ export class CeremonyProcess implements AsyncDisposable {
   async enter(
     root: string,
     shared: { threshold: number; shares: number } | null = { threshold: 2, shares: 3 },
+    provider = shared === null ? 'passphrase' : 'shares',
   ) {
     const { trial } = this;
     await trial.appendPublic(
       trial.byAdministrators({
         type: 'root-rotation',
         root,
-        provider: shared === null ? 'passphrase' : 'shares',
+        provider,
         threshold: shared?.threshold ?? null,
         shares: shared?.shares ?? null,
         reason: 'a trial',
@@ -79,6 +80,15 @@ export class CeremonyProcess implements AsyncDisposable {
     for (const share of shares) await this.give(share);
     await this.adopt(root);
     return shares;
+  }
+
+  /** The same with a root in the device whose process listens in the keeper's folder. Gives its id. */
+  async changeToDevice() {
+    const { answer } = await this.client.ask('draw', { provider: 'pkcs11' });
+    const { root } = answer.root;
+    await this.enter(root, null, 'pkcs11');
+    await this.adopt(root);
+    return root;
   }
 
   async kill() {

@@ -28,7 +28,7 @@ import { Keeper } from './keeper.ts';
 import type { PreparedLookUp } from './prepared.ts';
 import { splitPrepared } from './prepared.ts';
 import type { Asked, DrawRow, MessageName, Messages, Resolved } from './protocol.ts';
-import { passphraseProvider } from './providers/passphrase.ts';
+import { drawUnderPassphrase, passphraseProvider } from './providers/passphrase.ts';
 import type { RootProvider } from './providers/root.ts';
 
 const PURPOSE = 'https://w3id.org/dpv#EnforceSecurity';
@@ -68,12 +68,11 @@ export class Trial {
     if (now !== undefined) trial.now = now;
     trial.genesis = await createKeeper({
       dir: trial.dir,
-      passphrase: PASSPHRASE,
+      root: drawUnderPassphrase(Buffer.from(PASSPHRASE), { memory: 64, passes: 1 }),
       genesis: (keys) => {
         trial.keys = keys;
         return trial.#genesis();
       },
-      cost: { memory: 64, passes: 1 },
     });
     await trial.reopen();
     return trial;

@@ -1,3 +1,4 @@
+import type { DeviceCode } from './providers/pkcs11.ts';
 import type { RootKind } from './providers/root.ts';
 
 /**
@@ -26,7 +27,7 @@ export interface CeremonyMessages {
           readonly count: number;
           readonly rehearsal: boolean;
         }
-      | { readonly provider: 'passphrase' };
+      | { readonly provider: 'passphrase' | 'pkcs11' };
     answer: { readonly root: RootSummary };
   };
   /** Has the drawn root take the present one's place, once its entry is in the log and all its shares were given back. */
@@ -45,6 +46,8 @@ export interface RootSummary {
     readonly commitments: readonly string[];
     readonly given: readonly number[];
   } | null;
+  /** In a device: the serial number of the token on which it was drawn, and the key's id there. */
+  readonly device: { readonly token: string; readonly key: string } | null;
 }
 
 export interface CeremonyStatus {
@@ -54,12 +57,15 @@ export interface CeremonyStatus {
   /** One that is drawn and not adopted. */
   readonly drawn: RootSummary | null;
   readonly rehearsal: RootSummary | null;
+  /** Why a locked keeper's device does not open it; it looks again and again. */
+  readonly awaited: DeviceCode | null;
   /** The present generation, and whether an older one is still about; null while the keeper is locked. */
   readonly generations: { readonly present: number; readonly isRotating: boolean } | null;
 }
 
 /** Why the keeper refuses a message of a ceremony. */
 export type CeremonyRefusal =
+  | DeviceCode
   | 'bad-share'
   | 'another-ceremony'
   | 'wrong-share'

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { JsonObject } from '@amanat/core/canonical';
 import { CoreError } from '@amanat/core/errors';
 import { formatShare, SHARE_TEXT_MAX, SHARES_MAX } from '@amanat/core/keys';
@@ -6,7 +7,9 @@ import type { CeremonyStatus, RootSummary } from './ceremony-protocol.ts';
 import type { Keeper, KeeperQuestion } from './keeper.ts';
 import type { Argon2Cost } from './providers/passphrase.ts';
 import { drawUnderPassphrase, passphraseProvider } from './providers/passphrase.ts';
-import type { Root, RootPlace, RootProvider, SharesPlace } from './providers/root.ts';
+import type { Device, DeviceCode } from './providers/pkcs11.ts';
+import { DeviceError, drawInDevice, unlockInDevice } from './providers/pkcs11.ts';
+import type { DevicePlace, Root, RootPlace, RootProvider, SharesPlace } from './providers/root.ts';
 import { RootError, rootId } from './providers/root.ts';
 import { drawShares, Shares } from './providers/shares.ts';
 import { Refusal } from './refusal.ts';
@@ -20,14 +23,19 @@ const drawAsks = {
     rehearsal: boolean,
   }),
   passphrase: object({ provider: oneOf('passphrase') }),
+  pkcs11: object({ provider: oneOf('pkcs11') }),
 };
+
+/** How often a locked keeper looks for its device. */
+const DEVICE_LOOK_MS_MIN = 50;
+const DEVICE_LOOK_MS_MAX = 1_000;
 
 /** Readers of what each message of a ceremony holds. */
 export const ceremonyReaders = {
   status: object({}),
   share: object({}),
   draw: (value: JsonObject, _path: string) =>
-    drawAsks[oneOf('shares', 'passphrase')(value?.provider, 'provider')](value, ''),
+    drawAsks[oneOf('shares', 'passphrase', 'pkcs11')(value?.provider, 'provider')](value, ''),
   adopt: object({ root: hexText(32) }),
 };
 
@@ -38,28 +46,37 @@ interface Giving {
 }
 
 /**
- * Where a root comes from and changes: it unlocks the present one, with its custodians' shares where it is theirs, draws
+ * Where a root comes from and changes: it unlocks the present one, with its custodians' shares or its device, draws
  * others, and has the keeper adopt one that two administrators have entered in the log.
  */
 export class Ceremony implements RootProvider {
   readonly #readPassphrase: () => Buffer;
   readonly #cost: Argon2Cost | undefined;
+  readonly #device: Device;
   readonly #waiting = Promise.withResolvers<void>();
   #keeper: Keeper | null = null;
   #unlocking: (Giving & { readonly done: (root: Root) => void }) | null = null;
   #adopting: Giving | null = null;
   #rehearsal: Giving | null = null;
+  /** Why a locked keeper's device does not open it, so far. */
+  #awaited: { readonly place: DevicePlace; readonly device: DeviceCode } | null = null;
 
   /**
    * @param options.readPassphrase its file, which this wipes; throws where there is none
+   * @param options.device where the process is that talks to a device; there need be none for other roots
    * @param options.cost less than the default only where the passphrase protects nothing, as in tests
    */
-  constructor(options: { readonly readPassphrase: () => Buffer; readonly cost?: Argon2Cost }) {
+  constructor(options: {
+    readonly readPassphrase: () => Buffer;
+    readonly device: Device;
+    readonly cost?: Argon2Cost;
+  }) {
     this.#readPassphrase = options.readPassphrase;
+    this.#device = options.device;
     this.#cost = options.cost;
   }
 
-  /** Unlocks the present root; of shares, once enough of them were given. */
+  /** Unlocks the present root; of shares, once enough of them were given; in a device, once that is there. */
   async unlock(place: RootPlace): Promise<Root> {
     switch (place.provider) {
       case 'passphrase':
@@ -70,10 +87,30 @@ export class Ceremony implements RootProvider {
         this.#waiting.resolve();
         return promise;
       }
+      case 'pkcs11':
+        return this.#awaitDevice(place);
     }
   }
 
-  /** Once it waits for custodians; else never. */
+  /** Looks for the device until it has the root's key, for as long as the keeper lives: a machine may start before it. */
+  async #awaitDevice(place: DevicePlace): Promise<Root> {
+    for (let wait = DEVICE_LOOK_MS_MIN; ; wait = Math.min(2 * wait, DEVICE_LOOK_MS_MAX)) {
+      try {
+        const root = await unlockInDevice(this.#device, place);
+        this.#awaited = null;
+        return root;
+      } catch (error) {
+        if (!(error instanceof DeviceError)) throw error;
+        this.#awaited = { place, device: error.code };
+        // Its process may have been started together with the keeper, and listen in a moment.
+        const isLate = wait === DEVICE_LOOK_MS_MAX;
+        if (error.code !== 'device-unreachable' || isLate) this.#waiting.resolve();
+      }
+      await sleep(wait);
+    }
+  }
+
+  /** Once it waits for custodians or for a device; else never. */
   get isWaiting(): Promise<void> {
     return this.#waiting.promise;
   }
@@ -107,7 +144,8 @@ export class Ceremony implements RootProvider {
         return { answer: this.#give(attachment) };
       case 'draw': {
         const ask = ceremonyReaders.draw(body, '');
-        return ask.provider === 'shares' ? this.#drawShares(ask) : this.#drawUnderPassphrase();
+        if (ask.provider === 'shares') return this.#drawShares(ask);
+        return await this.#draw(ask.provider);
       }
       case 'adopt':
         return { answer: { root: await this.#adopt(ceremonyReaders.adopt(body, '').root) } };
@@ -176,9 +214,12 @@ export class Ceremony implements RootProvider {
     return { answer: { root: summaryOf(place, []) }, attachment };
   }
 
-  #drawUnderPassphrase(): Answer {
+  async #draw(provider: 'passphrase' | 'pkcs11'): Promise<Answer> {
     const keeper = this.#opened();
-    const { place } = drawUnderPassphrase(this.#passphrase(), this.#cost);
+    const { place } =
+      provider === 'pkcs11'
+        ? await drawInDevice(this.#device)
+        : drawUnderPassphrase(this.#passphrase(), this.#cost);
     keeper.drawRoot(place);
     return { answer: { root: summaryOf(place, []) } };
   }
@@ -204,6 +245,7 @@ export class Ceremony implements RootProvider {
         throw new Refusal('wrong-passphrase', cause.message, { cause });
       }
     }
+    if (place.provider === 'pkcs11') return unlockInDevice(this.#device, place);
     const drawn = this.#drawn();
     if (drawn?.shares.isAll !== true) {
       throw new Refusal('shares-missing', 'not every share of the new root was given back');
@@ -226,7 +268,7 @@ export class Ceremony implements RootProvider {
 
   #status(): CeremonyStatus {
     const keeper = this.#keeper;
-    const present = keeper?.roots.present ?? this.#unlocking?.place;
+    const present = keeper?.roots.present ?? this.#unlocking?.place ?? this.#awaited?.place;
     if (present === undefined) throw new Refusal('locked', 'the keeper is opening');
     const drawn = keeper?.roots.drawn ?? null;
     const rehearsal = this.#rehearsal;
@@ -235,6 +277,7 @@ export class Ceremony implements RootProvider {
       present: summaryOf(present, this.#unlocking?.shares.given ?? []),
       drawn: drawn === null ? null : summaryOf(drawn, this.#drawn()?.shares.given ?? []),
       rehearsal: rehearsal === null ? null : summaryOf(rehearsal.place, rehearsal.shares.given),
+      awaited: this.#awaited?.device ?? null,
       generations: keeper?.generations ?? null,
     };
   }
@@ -243,14 +286,19 @@ export class Ceremony implements RootProvider {
 function summaryOf(place: RootPlace, given: readonly number[]): RootSummary {
   const { provider } = place;
   const root = rootId(place);
-  if (provider !== 'shares') return { root, provider, shares: null };
-  const { ceremony, threshold, commitments } = place;
-  return { root, provider, shares: { ceremony, threshold, commitments, given } };
+  const shares = provider !== 'shares' ? null : sharesOf(place, given);
+  const device = provider !== 'pkcs11' ? null : { token: place.token, key: place.key };
+  return { root, provider, shares, device };
+}
+
+function sharesOf({ ceremony, threshold, commitments }: SharesPlace, given: readonly number[]) {
+  return { ceremony, threshold, commitments, given };
 }
 
 function refusalOrThrow(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   if (error instanceof CoreError) return new Refusal('malformed', error.message, { cause: error });
+  if (error instanceof DeviceError) return new Refusal(error.code, error.message, { cause: error });
   if (error instanceof RootError)
     return new Refusal('no-passphrase', error.message, { cause: error });
   throw error;

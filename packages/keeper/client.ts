@@ -11,13 +11,19 @@ export type {
   CeremonyStatus,
   RootSummary,
 } from './ceremony-protocol.ts';
-export { keeperArguments } from './confinement.ts';
+export type { DevicePlaces } from './confinement.ts';
+export { deviceArguments, keeperArguments } from './confinement.ts';
 export { createKeeper, KEEPER_FILES } from './create.ts';
 export { packDrawRows, unpackDrawnRows } from './draw-rows.ts';
 export { FrameError, packLeaves } from './frame.ts';
 export type { PreparedEntry, PreparedLookUp } from './prepared.ts';
 export { splitPrepared } from './prepared.ts';
 export * from './protocol.ts';
+export { drawUnderPassphrase } from './providers/passphrase.ts';
+export type { DeviceCode } from './providers/pkcs11.ts';
+export { Device, DeviceError, drawInDevice } from './providers/pkcs11.ts';
+export type { DrawnRoot } from './providers/root.ts';
+export { drawShares, Shares } from './providers/shares.ts';
 
 /** The keeper cannot be reached, or went away before it answered: nothing was released to us. */
 export class KeeperUnavailable extends Error {

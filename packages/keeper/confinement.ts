@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
+const DEVICE_MAIN = join(import.meta.dirname, 'device', 'main.ts');
 const CORE = '@amanat/core';
 
 /** What of the file system a keeper has to do with. */
@@ -40,6 +41,44 @@ export function keeperArguments(
   ];
 }
 
+/** What the process that talks to a device has to do with. */
+export interface DevicePlaces {
+  /** The vendor's PKCS #11 module, the token's label, and the key's id there in hexadecimal. */
+  readonly module: string;
+  readonly token: string;
+  readonly key: string;
+  /** A file that it reads. */
+  readonly pinFile: string;
+  /** Its Unix socket, which it makes. */
+  readonly socket: string;
+}
+
+/**
+ * Node's command line for that process. It may start others, which Node does not confine: pkcs11-tool is one. Itself it
+ * reads its code and its PIN, and loads nothing native. The module may need variables of the environment.
+ * @throws Error where a path holds a `*`
+ */
+export function deviceArguments(
+  places: DevicePlaces,
+  {
+    embedded = false,
+    group = false,
+  }: { readonly embedded?: boolean; readonly group?: boolean } = {},
+): readonly string[] {
+  const [pinFile, socket] = [resolve(places.pinFile), resolve(places.socket)];
+  return [
+    ...modelOf([...codeFolders(), pinFile, socket], [socket]),
+    '--allow-child-process',
+    // That this weakens the model is said above.
+    '--disable-warning=PERM0002',
+    DEVICE_MAIN,
+    ...['--module', places.module, '--token', places.token, '--key', places.key],
+    ...['--pin-file', pinFile, '--socket', socket],
+    ...(embedded ? ['--embedded'] : []),
+    ...(group ? ['--group'] : []),
+  ];
+}
+
 /**
  * Node's options that confine a keeper's process (Node's permission model): of files it is given its own folder and its
  * standby's, its socket, its passphrase and its code, and neither processes, workers, addons, WASI, a debugger nor code made from
@@ -49,8 +88,10 @@ export function keeperArguments(
 export function confinement(places: KeeperPlaces): readonly string[] {
   const { dir, socket, passphraseFile, standby } = absolute(places);
   const folders = standby === null ? [dir] : [dir, standby];
-  const reads = [...codeFolders(), ...folders, socket, passphraseFile];
-  const writes = [...folders, socket];
+  return modelOf([...codeFolders(), ...folders, socket, passphraseFile], [...folders, socket]);
+}
+
+function modelOf(reads: readonly string[], writes: readonly string[]): readonly string[] {
   const pattern = [...reads, ...writes].find((path) => path.includes('*'));
   if (pattern !== undefined) throw new Error('the keeper cannot be confined: a path holds a *');
   return [

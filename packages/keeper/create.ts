@@ -5,8 +5,7 @@ import { CoreError } from '@amanat/core/errors';
 import { Register, readDocument } from '@amanat/core/grants';
 import { exportSigningKey, generateSealingKey, generateSigningKey } from '@amanat/core/keys';
 import { drawGeneration, KeyRing } from './key-ring.ts';
-import type { Argon2Cost } from './providers/passphrase.ts';
-import { drawUnderPassphrase } from './providers/passphrase.ts';
+import type { DrawnRoot } from './providers/root.ts';
 import { Roots } from './roots.ts';
 import { TOKEN_SECRET } from './shredding.ts';
 import { FIRST_GENERATION } from './slots.ts';
@@ -16,6 +15,8 @@ import { KeeperStore } from './store.ts';
 export const KEEPER_FILES = {
   database: 'keeper.db',
   ceremony: 'ceremony.sock',
+  /** Where the process listens that talks to a device (see device/main.ts). */
+  device: 'device.sock',
   lock: 'keeper.lock',
   /** Which backups of the folder exist, a line each (see backups.ts); empty at first. */
   backups: 'backups.jsonl',
@@ -28,18 +29,16 @@ export interface KeeperKeys {
 }
 
 /**
- * Makes a keeper: its folder, a root key under a passphrase, the first generation, its own signing and sealing keys, and the document that it pins,
+ * Makes a keeper: its folder, under a root that was drawn for it the first generation, its own signing and sealing keys, and the document that it pins,
  * which names the log, the administrators and the registrar: the log's first leaf must be this very text. All of it is
  * there in one step, or none, because its rows are authenticated together from their first sum on. Gives the document.
  * @throws CoreError 'bad-document'; Error where a keeper is there already
  */
 export async function createKeeper(options: {
   readonly dir: string;
-  readonly passphrase: Uint8Array;
+  readonly root: DrawnRoot;
   /** Writes the genesis, in which the new keys are named. */
   readonly genesis: (keys: KeeperKeys) => string;
-  /** Less than the default only where the passphrase protects nothing, as in tests. */
-  readonly cost?: Argon2Cost;
 }): Promise<string> {
   const signing = generateSigningKey('ed25519');
   const sealing = await generateSealingKey();
@@ -50,7 +49,7 @@ export async function createKeeper(options: {
   checkGenesis(document);
   mkdirSync(options.dir, { recursive: true, mode: 0o700 });
   closeSync(openSync(join(options.dir, KEEPER_FILES.backups), 'a', 0o600));
-  const { place, root } = drawUnderPassphrase(Buffer.from(options.passphrase), options.cost);
+  const { place, root } = options.root;
   const first = await drawGeneration(root, FIRST_GENERATION);
   const store = KeeperStore.create(join(options.dir, KEEPER_FILES.database));
   try {

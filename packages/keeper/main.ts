@@ -5,6 +5,7 @@ import { Ceremony } from './ceremony.ts';
 import { KEEPER_FILES } from './create.ts';
 import { Keeper } from './keeper.ts';
 import { FolderLock } from './lock.ts';
+import { Device } from './providers/pkcs11.ts';
 import { Refusal } from './refusal.ts';
 import type { Answering } from './socket.ts';
 import { KeeperSocket } from './socket.ts';
@@ -19,7 +20,7 @@ const BETWEEN_MS = 5;
  * `main.ts --dir FOLDER --socket PATH --passphrase-file PATH [--standby FOLDER] [--embedded] [--group]`.
  * With --standby every change is durable in that folder too before it is answered. With --group the socket is open to
  * its group too: the gateway then is another user.
- * Says `locked` on standard output where it waits for its custodians, and `ready` once it serves. Ends with status 1 where
+ * Says `locked` on standard output where it waits for its custodians or its device, and `ready` once it serves. Ends with status 1 where
  * anything is in doubt.
  */
 async function main(): Promise<void> {
@@ -42,7 +43,10 @@ async function main(): Promise<void> {
   // Two keepers of one database would each release what the other counts.
   const lock = new FolderLock(join(dir, KEEPER_FILES.lock));
   const standby = values.standby === undefined ? null : new StandbyFolder(values.standby, dir);
-  const ceremony = new Ceremony({ readPassphrase: () => readFileSync(passphraseAt) });
+  const ceremony = new Ceremony({
+    readPassphrase: () => readFileSync(passphraseAt),
+    device: new Device(join(dir, KEEPER_FILES.device)),
+  });
   let keeper: Keeper | null = null;
   const opening = Keeper.open({
     database: join(dir, KEEPER_FILES.database),
@@ -54,7 +58,7 @@ async function main(): Promise<void> {
     keeper = opened;
     return opened;
   });
-  // Nobody finds a socket before it is known whether the keeper opens by itself, waits for custodians, or does neither.
+  // Nobody finds a socket before it is known whether the keeper opens by itself, waits, or does neither.
   await Promise.race([opening, ceremony.isWaiting]);
   const front: Answering = {
     greet: () => keeper?.greet(),
@@ -84,7 +88,7 @@ async function main(): Promise<void> {
 }
 
 function locked(): Refusal {
-  return new Refusal('locked', 'the keeper is locked until its custodians unseal it');
+  return new Refusal('locked', 'the keeper is locked until its custodians or its device open it');
 }
 
 /** Has the keeper do what can wait, between messages and for as long as it lives. */

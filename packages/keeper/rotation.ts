@@ -1,6 +1,7 @@
 import type { Register } from '@amanat/core/grants';
 import type { KeyRing, SubjectSlot } from './key-ring.ts';
 import { SUBJECT_SLOTS } from './key-ring.ts';
+import { DeviceError } from './providers/pkcs11.ts';
 import type { Shredding } from './shredding.ts';
 import { FIRST_GENERATION } from './slots.ts';
 import type { KeeperStore } from './store.ts';
@@ -43,7 +44,7 @@ export class Rotation {
   }
 
   /**
-   * Does one bounded step, in a transaction of its own. False where there is nothing to do.
+   * Does one bounded step, in a transaction of its own. False where there is nothing to do, or no device to do it.
    * @throws Error where a key is left under the past generation that is no row's: it is not destroyed then
    */
   async step(): Promise<boolean> {
@@ -56,7 +57,8 @@ export class Rotation {
   async #begin(): Promise<boolean> {
     const latest = FIRST_GENERATION + this.#register.latestVersion('generation-rotation', '');
     if (this.#ring.generation >= latest) return false;
-    const drawn = await this.#ring.drawNextGeneration();
+    const drawn = await this.#ring.drawNextGeneration().catch(nullWithoutDevice);
+    if (drawn === null) return false;
     this.#store.transaction(() => this.#ring.addGeneration(drawn));
     this.#next = BEGINNING;
     return true;
@@ -87,6 +89,12 @@ export class Rotation {
       }
     }
   }
+}
+
+/** Without its device the keeper serves on, and rotates once that is back. */
+function nullWithoutDevice(error: unknown): null {
+  if (error instanceof DeviceError) return null;
+  throw error;
 }
 
 /** Subjects' keys of the nth kind; after the last kind it is looked whether anything is left. */

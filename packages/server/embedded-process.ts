@@ -2,7 +2,8 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { keeperArguments } from '@amanat/keeper/client';
+import { deviceArguments, keeperArguments } from '@amanat/keeper/client';
+import type { DeviceSettings } from './config/config.ts';
 import type { InstancePaths } from './config/paths.ts';
 
 const WITNESSES = fileURLToPath(new URL('witness-main.ts', import.meta.url));
@@ -15,7 +16,7 @@ const END_MS_MAX = 10_000;
 const LINE_LENGTH_MAX = 300;
 
 /** Which process it is. */
-type Name = 'keeper' | 'witnesses';
+type Name = 'keeper' | 'device' | 'witnesses';
 
 /** What becomes of the process, for the operator's eyes. */
 export type ProcessEvent =
@@ -39,6 +40,22 @@ export function runKeeper(
   return new EmbeddedProcess('keeper', keeperArguments(places, { embedded: true }), tell);
 }
 
+/** Keeps the process running that alone talks to the device with the root's key. */
+export function runDevice(
+  { deviceSocket: socket }: Pick<InstancePaths, 'deviceSocket'>,
+  device: DeviceSettings,
+  tell: Tell,
+): EmbeddedProcess {
+  const argv = deviceArguments({ ...device, socket }, { embedded: true });
+  return new EmbeddedProcess('device', argv, tell, deviceEnvironment());
+}
+
+/** Vendors' modules find their settings by variables; Node's own would have it load other code. */
+export function deviceEnvironment(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('NODE_'));
+  return Object.fromEntries(kept);
+}
+
 /** Keeps a demonstration's witnesses running: all of them in one process, which is what two cores bear. */
 export function runWitnesses({ witnesses }: InstancePaths, tell: Tell): EmbeddedProcess {
   return new EmbeddedProcess('witnesses', [WITNESSES, witnesses], tell);
@@ -52,13 +69,20 @@ export class EmbeddedProcess {
   readonly #name: Name;
   readonly #arguments: readonly string[];
   readonly #tell: Tell;
+  readonly #environment: NodeJS.ProcessEnv;
   readonly #ready = Promise.withResolvers<void>();
   #child: ChildProcess | null = null;
   #timer: NodeJS.Timeout | null = null;
   #backoffMs = BACKOFF_MS_MIN;
   #isStopping = false;
 
-  constructor(name: Name, argv: readonly string[], tell: Tell) {
+  constructor(
+    name: Name,
+    argv: readonly string[],
+    tell: Tell,
+    environment: NodeJS.ProcessEnv = {},
+  ) {
+    this.#environment = environment;
     this.#name = name;
     this.#arguments = argv;
     this.#tell = tell;
@@ -94,7 +118,7 @@ export class EmbeddedProcess {
       stdio: ['pipe', 'pipe', 'pipe'],
       // A group of its own: Ctrl-C is for the gateway, which ends what is under way before this goes.
       detached: true,
-      env: {},
+      env: this.#environment,
     });
     const started = Date.now();
     this.#child = child;

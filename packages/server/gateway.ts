@@ -18,7 +18,7 @@ import { SqliteCustodyStore } from './custody/store-sqlite.ts';
 import type { Disclosure } from './disclosure/disclosure.ts';
 import { createDisclosure } from './disclosure/disclosure.ts';
 import { requestRoutes } from './disclosure/routes.ts';
-import { runKeeper, runWitnesses } from './embedded-process.ts';
+import { runDevice, runKeeper, runWitnesses } from './embedded-process.ts';
 import { holdingRoutes } from './holdings/routes.ts';
 import { pageRoutes } from './http/pages.ts';
 import type { Listener } from './http/server.ts';
@@ -95,10 +95,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   started.defer(() => database.close());
 
   // A keeper that still dies with the last gateway is waited for: its folder is locked until it is gone.
-  const child =
-    (options.keeper ?? config.keeper) === 'external'
+  const isExternal = (options.keeper ?? config.keeper) === 'external';
+  const device =
+    isExternal || config.device === null
       ? null
-      : runKeeper(paths, config.standby, (event) => logger.info(event, 'keeper'));
+      : runDevice(paths, config.device, (event) => logger.info(event, 'device'));
+  started.defer(() => device?.stop());
+  const child = isExternal
+    ? null
+    : runKeeper(paths, config.standby, (event) => logger.info(event, 'keeper'));
   started.defer(() => child?.stop());
   // A demonstration's witnesses are nobody else's: whoever goes on with it has them too.
   const witnesses =
@@ -258,8 +263,8 @@ function defaultLogger(port: number | null | undefined): Logger {
       );
 }
 
-function requireShortPaths({ keeperSocket, gatewaySocket }: InstancePaths): void {
-  for (const path of [keeperSocket, gatewaySocket]) {
+function requireShortPaths({ keeperSocket, gatewaySocket, deviceSocket }: InstancePaths): void {
+  for (const path of [keeperSocket, gatewaySocket, deviceSocket]) {
     if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX) continue;
     throw new ConfigError(
       'bad-config',

@@ -352,7 +352,7 @@ const rootRotation = object({
   /** The root's id: SHA-256 of what says where its key is to be had. */
   root: hexText(32),
   /** How the root's key is kept; of shares, how many of how many open. */
-  provider: oneOf('passphrase', 'shares'),
+  provider: oneOf('passphrase', 'shares', 'pkcs11'),
   threshold: nullable(integer(2, SHARES_MAX)),
   shares: nullable(integer(2, SHARES_MAX)),
   reason: text(200),

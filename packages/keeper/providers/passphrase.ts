@@ -3,7 +3,7 @@ import { argon2Sync, randomBytes } from 'node:crypto';
 import { base64, fromBase64, utf8 } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
 import { open, SEAL_NONCE_BYTES, seal, secretKey } from '@amanat/core/keys';
-import type { PassphrasePlace, Root, RootPlace, RootProvider } from './root.ts';
+import type { DrawnRoot, PassphrasePlace, Root, RootPlace, RootProvider } from './root.ts';
 import { RootError, rootInMemory } from './root.ts';
 
 /** What stretching a passphrase costs: KiB of memory, and passes over it. */
@@ -39,10 +39,7 @@ export function passphraseProvider(read: () => Buffer): RootProvider {
 }
 
 /** Draws a root key under a passphrase: the last line of its file. */
-export function drawUnderPassphrase(
-  file: Buffer,
-  cost: Argon2Cost = COST,
-): { readonly place: PassphrasePlace; readonly root: Root } {
+export function drawUnderPassphrase(file: Buffer, cost: Argon2Cost = COST): DrawnRoot {
   const passphrase = linesOf(file).at(-1);
   if (passphrase === undefined) throw new RootError('there is no passphrase');
   const salt = randomBytes(16);

@@ -5,13 +5,14 @@ import { CoreError } from '@amanat/core/errors';
 import { open, SEAL_NONCE_BYTES, SHARES_MAX, seal } from '@amanat/core/keys';
 import type { Read } from '@amanat/core/shape';
 import { hexText, integer, list, object, oneOf, text } from '@amanat/core/shape';
+import { deviceKeyId, deviceText } from '../device/protocol.ts';
 import { sha256 } from '../hash.ts';
 
 /** An unlocked root: it wraps the keeper's generations, and nothing else. Its key may stay in a device. */
 export interface Root {
-  /** Gives nonce ‖ ciphertext ‖ tag: 60 bytes for a key of 32. */
+  /** Gives nonce ‖ ciphertext ‖ tag: 60 bytes for a key of 32. @throws DeviceError where a device fails */
   wrap(key: Uint8Array, about: Uint8Array): Promise<Uint8Array>;
-  /** @throws CoreError 'bad-ciphertext'; RootError where a device fails */
+  /** @throws CoreError 'bad-ciphertext'; DeviceError where a device fails */
   unwrap(wrapped: Uint8Array, about: Uint8Array): Promise<Buffer>;
 }
 
@@ -45,7 +46,18 @@ const shares = object({
   commitments: list(hexText(32), 2, SHARES_MAX),
 });
 
-const places = { passphrase, shares };
+const pkcs11 = object({
+  provider: oneOf('pkcs11'),
+  /** For people's eyes: the serial number of the token on which it was drawn, and the key's CKA_ID there. */
+  token: deviceText,
+  key: deviceKeyId,
+  /** Which of the device's values are this root's. */
+  salt: hexText(32),
+  /** What the device's key has to give for the salt: by it another key is told, wherever it is. */
+  check: hexText(32),
+});
+
+const places = { passphrase, shares, pkcs11 };
 
 /** The kinds of provider. */
 export type RootKind = keyof typeof places;
@@ -53,11 +65,18 @@ export type RootKind = keyof typeof places;
 export type RootPlace = { [K in RootKind]: Read<(typeof places)[K]> }[RootKind];
 export type PassphrasePlace = Read<typeof passphrase>;
 export type SharesPlace = Read<typeof shares>;
+export type DevicePlace = Read<typeof pkcs11>;
+
+/** A root that was drawn, and where its key is to be had. */
+export interface DrawnRoot {
+  readonly place: RootPlace;
+  readonly root: Root;
+}
 
 /** @throws CoreError 'bad-document' */
 export function readRootPlace(source: string): RootPlace {
   const value = parseCanonical(source);
-  const kind = oneOf('passphrase', 'shares')(value.provider, 'provider');
+  const kind = oneOf('passphrase', 'shares', 'pkcs11')(value.provider, 'provider');
   const place = places[kind](value, '');
   if (place.provider === 'shares' && place.threshold > place.commitments.length) {
     throw new CoreError('bad-document', 'threshold: expected no more than there are shares');

@@ -4,7 +4,12 @@ import { fromUtf8, utf8 } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
 import type { RootShare } from '@amanat/core/keys';
 import { parseShare, SHARE_TEXT_MAX, SHARES_MAX, splitShares } from '@amanat/core/keys';
-import type { CeremonyRefusal, CeremonyStatus, RootSummary } from '@amanat/keeper/client';
+import type {
+  CeremonyRefusal,
+  CeremonyStatus,
+  DeviceCode,
+  RootSummary,
+} from '@amanat/keeper/client';
 import {
   CeremonyClient,
   KEEPER_FILES,
@@ -77,9 +82,9 @@ export class CeremonyTable implements AsyncDisposable {
     return { root: answer.root, shares };
   }
 
-  /** Draws a root under the last line of the keeper's passphrase file. */
-  async drawUnderPassphrase(): Promise<RootSummary> {
-    const drawing = this.#client.ask('draw', { provider: 'passphrase' });
+  /** Draws a root under the last line of the keeper's passphrase file, or under the key in its device. */
+  async draw(provider: 'passphrase' | 'pkcs11'): Promise<RootSummary> {
+    const drawing = this.#client.ask('draw', { provider });
     return (await orCliError(drawing)).answer.root;
   }
 
@@ -160,13 +165,36 @@ export function readShare(text: string): RootShare {
 }
 
 /** A root in words. */
-export function describeRoot({ provider, shares, root }: RootSummary): string {
+export function describeRoot({ provider, shares, device, root }: RootSummary): string {
   const name = root.slice(0, 16);
+  if (device !== null) return `${name}, in a device: token ${device.token}, key ${device.key}`;
   if (shares === null) return `${name}, under a passphrase`;
   const { threshold, commitments, given, ceremony } = shares;
   const so = given.length === 0 ? '' : `; given so far: ${given.join(', ')}`;
   return `${name}, ${provider}: any ${threshold} of ${commitments.length}, ceremony ${ceremony}${so}`;
 }
+
+/** What to do where a device does not serve, by its code. */
+export const DEVICE_REMEDIES: Readonly<Record<DeviceCode, string>> = {
+  'unknown-question': 'run keeper and device process of one version',
+  'tool-missing': 'install OpenSC (pkcs11-tool) where the device’s process runs',
+  'module-missing': 'name the vendor’s PKCS #11 module in config.json: device.module',
+  'token-absent': 'connect the token of that label, one only: pkcs11-tool --module FILE -L',
+  'pin-missing': 'put the PIN, one line, into the file that config.json names: device.pinFile',
+  'wrong-pin':
+    'the PIN is not tried again: mend its file, log in by hand once (pkcs11-tool --login -O), start the process again',
+  'pin-tried':
+    'somebody tried a wrong PIN: mend its file, then log in by hand once (pkcs11-tool --login -O), which ends the count',
+  'pin-locked': 'the token’s security officer has to unlock the PIN',
+  'key-missing': 'make the key, one of its id: see “In a device” in docs/operating.md',
+  'key-extractable': 'make another key, in the device, sensitive and never extractable',
+  'mechanism-missing': 'the key has to sign by SHA256-HMAC: make it a generic secret of 32 bytes',
+  'device-silent': 'look at the device; it is asked again',
+  'device-failed': 'look at what the device’s process says',
+  'device-unreachable': 'have its process run: config.json’s device, or amanat device',
+  'device-garbled': 'another program listens in its place',
+  'another-key': 'connect the token that has this root’s key',
+};
 
 const REMEDIES: Readonly<
   Record<CeremonyRefusal | 'locked', string> & Partial<Record<KeeperRefused['code'], string>>
@@ -183,7 +211,9 @@ const REMEDIES: Readonly<
   'wrong-passphrase':
     'put the line back that was last in the file when the root was drawn, or draw another',
   busy: 'try again in a while',
-  locked: 'unseal it first: amanat ceremony unseal',
+  ...DEVICE_REMEDIES,
+  locked:
+    'unseal it first: amanat ceremony unseal; where its root is in a device, amanat ceremony status says why',
   'not-locked': 'the keeper is open',
 };
 

@@ -1,9 +1,12 @@
 import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { base64, utf8 } from '@amanat/core/bytes';
+import { base64 } from '@amanat/core/bytes';
 import type { Genesis } from '@amanat/core/grants';
 import { readDocument, writeDocument } from '@amanat/core/grants';
-import { createKeeper } from '@amanat/keeper/client';
+import type { DrawnRoot } from '@amanat/keeper/client';
+import { createKeeper, drawUnderPassphrase } from '@amanat/keeper/client';
+import type { DeviceSettings } from '../config/config.ts';
+import type { InstancePaths } from '../config/paths.ts';
 import { instancePaths } from '../config/paths.ts';
 import { SqliteCustodyStore } from '../custody/store-sqlite.ts';
 import type { LogStore } from '../log/log.ts';
@@ -30,6 +33,15 @@ export interface NewInstance {
   readonly activationSeconds: number;
   readonly port: number;
   readonly publishSeconds: number;
+  readonly device?: DeviceSettings | null;
+}
+
+/** What an instance is made by. */
+interface Makers {
+  readonly now: number;
+  readonly random: Random;
+  /** Draws the keeper's root, once its folder is there. Otherwise under a passphrase, which is drawn into its file. */
+  readonly drawRoot?: (paths: InstancePaths) => Promise<DrawnRoot>;
 }
 
 /**
@@ -37,10 +49,7 @@ export interface NewInstance {
  * written last, so that a folder with settings is a whole instance. Where it fails, nothing is left of it.
  * @throws CliError 'failed' where the folder is not empty
  */
-export async function createInstance(
-  settings: NewInstance,
-  by: { now: number; random: Random },
-): Promise<Genesis> {
+export async function createInstance(settings: NewInstance, by: Makers): Promise<Genesis> {
   const { dir } = settings;
   const paths = instancePaths(dir);
   requireEmpty(dir);
@@ -75,16 +84,15 @@ function removeEmpty(innermost: string, outermost: string): void {
 
 async function fillInstance(
   settings: NewInstance,
-  { now, random }: { now: number; random: Random },
+  { now, random, drawRoot }: Makers,
 ): Promise<Genesis> {
   const { dir, mode, origin } = settings;
   const paths = instancePaths(dir);
-  const passphrase = base64(random(PASSPHRASE_BYTES));
-  writePrivate(paths.passphrase, `${passphrase}\n`, { replace: false });
+  const root = drawRoot ? await drawRoot(paths) : drawPassphrase(paths.passphrase, random);
   const logKey = createLogKey(paths.log, origin);
   const document = await createKeeper({
     dir: paths.keeper,
-    passphrase: utf8(passphrase),
+    root,
     genesis: (keys) =>
       writeDocument<'genesis'>({
         type: 'genesis',
@@ -103,12 +111,19 @@ async function fillInstance(
     mode,
     origin,
     keeper: 'embedded',
+    ...(settings.device ? { device: settings.device } : {}),
     port: settings.port,
     publishSeconds: settings.publishSeconds,
     allowSynthetic: mode === 'demo',
   };
   writePrivate(configPath(dir), `${JSON.stringify(config, null, 2)}\n`, { replace: false });
   return readDocument(document, 'genesis');
+}
+
+function drawPassphrase(path: string, random: Random): DrawnRoot {
+  const passphrase = base64(random(PASSPHRASE_BYTES));
+  writePrivate(path, `${passphrase}\n`, { replace: false });
+  return drawUnderPassphrase(Buffer.from(passphrase));
 }
 
 /** The log's first leaf. The keeper takes it in when it first follows the log. */

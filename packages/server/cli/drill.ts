@@ -246,7 +246,7 @@ class DrillRun {
       return;
     }
     if (state === 'locked') {
-      this.#unchecked.push('whether the keeper opens, which takes its custodians');
+      this.#unchecked.push('whether the keeper opens, which takes its custodians or its device');
     }
     try {
       if (state === 'locked') return;

@@ -3,10 +3,11 @@ import { existsSync } from 'node:fs';
 import { base64 } from '@amanat/core/bytes';
 import { writeDocument } from '@amanat/core/grants';
 import { SHARES_MAX } from '@amanat/core/keys';
-import type { RootSummary } from '@amanat/keeper/client';
+import type { DrawnRoot, RootSummary } from '@amanat/keeper/client';
+import { drawShares, Shares } from '@amanat/keeper/client';
 import { readConfig } from '../config/config.ts';
 import type { CeremonyTable } from './ceremony.ts';
-import { readSheets, requireNewFolder, writeSheets } from './ceremony.ts';
+import { describeRoot, readSheets, requireNewFolder, writeSheets } from './ceremony.ts';
 import type { Call, Outcome } from './command.ts';
 import { CliError, wrongUsage } from './errors.ts';
 import { readText, writePrivate } from './files.ts';
@@ -77,7 +78,7 @@ export async function changeToPassphrase(
     lines.push(base64(randomBytes(PASSPHRASE_BYTES)));
     writePrivate(path, `${lines.join('\n')}\n`, { replace: true });
   }
-  const root = await table.drawUnderPassphrase();
+  const root = await table.draw('passphrase');
   const outcome = await enter(call, root, null);
   if (outcome.json?.submitted !== true) return outcome;
   await adopt(call, table, []);
@@ -85,6 +86,18 @@ export async function changeToPassphrase(
   return {
     json: { ...outcome.json, adopted: true, root: root.root },
     lines: [...outcome.lines, 'The root is adopted, under a new passphrase.'],
+  };
+}
+
+/** Draws a root under the key in the keeper's device. There is nothing to keep but the device and its PIN. @throws CliError */
+export async function changeToDevice(call: Call, table: CeremonyTable): Promise<Outcome> {
+  const root = await table.draw('pkcs11');
+  const outcome = await enter(call, root, null);
+  if (outcome.json?.submitted !== true) return outcome;
+  await adopt(call, table, []);
+  return {
+    json: { ...outcome.json, adopted: true, root: root.root, device: root.device },
+    lines: [...outcome.lines, `The root is adopted: ${describeRoot(root)}.`],
   };
 }
 
@@ -141,7 +154,32 @@ function enter(
   );
 }
 
-function sharesOf(call: Call) {
+/** Draws a root of shares and writes its sheets, of which it is then put together: each has been read back. @throws CliError */
+export async function drawFromSheets({
+  folder,
+  threshold,
+  count,
+  origin,
+}: Custodians & { readonly origin: string }): Promise<
+  DrawnRoot & { readonly sheets: readonly string[] }
+> {
+  const { place, shares } = drawShares({ threshold, count, isRehearsal: false });
+  const sheets = writeSheets(folder, shares, origin);
+  for (const { value } of shares) value.fill(0);
+  const given = new Shares(place);
+  for (const sheet of sheets) given.give(await readText(sheet));
+  return { place, root: given.combine(), sheets };
+}
+
+/** Among how many custodians, and where their sheets go. */
+export interface Custodians {
+  readonly folder: string;
+  readonly threshold: number;
+  readonly count: number;
+}
+
+/** @throws CliError 'wrong-usage' */
+export function sharesOf(call: Call): Custodians {
   const count = call.arguments.integer('shares', { min: 2, max: SHARES_MAX, otherwise: 3 });
   const threshold = call.arguments.integer('threshold', { min: 2, max: SHARES_MAX, otherwise: 2 });
   if (threshold > count) throw wrongUsage('--threshold is no more than --shares');

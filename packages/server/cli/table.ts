@@ -37,6 +37,13 @@ export const COMMANDS: ReadonlyMap<string, TableEntry> = new Map<string, TableEn
     },
   ],
   [
+    'device',
+    {
+      summary: 'run the process that talks to a device with the root key',
+      load: async () => (await import('./commands/device.ts')).device,
+    },
+  ],
+  [
     'ceremony init',
     {
       summary: 'put the root key among custodians, or rehearse that',

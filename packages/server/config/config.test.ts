@@ -19,6 +19,7 @@ const GOOD = {
   allowSynthetic: false,
 };
 
+const DEVICE = { module: '/usr/lib/pkcs11.so', token: 'root', key: '01', pinFile: '/run/pin' };
 const WITNESS = formatVerifierKey(generateCosigningKey('ed25519', 'witness.example').public);
 
 function folder(t: TestContext): string {
@@ -46,6 +47,13 @@ test('a missing, malformed or contradictory setting is refused by name', (t) => 
   refused({ ...GOOD, mode: 'demo' }, /allowSynthetic/);
   refused({ ...GOOD, standby: 'standby' }, /standby.*absolute path/);
   refused({ ...GOOD, standby: true }, /standby/);
+  refused({ ...GOOD, device: true }, /device/);
+  refused(
+    { ...GOOD, device: { ...DEVICE, module: 'libpkcs11.so' } },
+    /device.module.*absolute path/,
+  );
+  refused({ ...GOOD, device: { ...DEVICE, key: 'root' } }, /device.key.*hexadecimal/);
+  refused({ ...GOOD, device: { ...DEVICE, pin: '0000' } }, /device.pin: expected no such member/);
   refused({ ...GOOD, trustedProxy: '127.0.0.1' }, /trustedProxy/);
   refused({ ...GOOD, trustedProxy: true }, /trustedProxy/);
   for (const elsewhere of ['192.0.2.1', '127.0.0.256', '127.0.0.0/8', 'localhost', '*', '::1']) {
@@ -64,6 +72,7 @@ test('good settings are read as they are', (t) => {
   assert.deepEqual(readConfig(dir), {
     ...GOOD,
     standby: null,
+    device: null,
     trustedProxy: [],
     publicWitnesses: [],
   });
@@ -71,6 +80,7 @@ test('good settings are read as they are', (t) => {
   const behind = {
     ...GOOD,
     standby: '/mnt/standby',
+    device: DEVICE,
     trustedProxy: ['127.0.0.1', '127.1.2.3'],
     publicWitnesses,
   };

@@ -23,6 +23,20 @@ const publicWitness = object({
   url: text(300, /^https?:\/\/[!-~]+$/, 'a URL'),
 });
 
+const device = object({
+  /** The vendor's PKCS #11 module. */
+  module: text(PATH_MAX, /^\//, 'an absolute path'),
+  /** The token's label. */
+  token: text(32, /^[ -~]+$/, 'printable ASCII'),
+  /** The key's id (CKA_ID) in hexadecimal. */
+  key: text(64, /^(?:[0-9a-f]{2})+$/, 'bytes in hexadecimal'),
+  /** The file with the PIN. */
+  pinFile: text(PATH_MAX, /^\//, 'an absolute path'),
+});
+
+/** Where a device with the root's key is. */
+export type DeviceSettings = Read<typeof device>;
+
 /** A witness that cosigns what is published, and that no read waits for. */
 export type PublicWitness = Read<typeof publicWitness>;
 
@@ -34,6 +48,8 @@ const config = object({
   keeper: oneOf('embedded', 'external'),
   /** The folder of the keeper's second copy, on another disk; null where it has none. */
   standby: nullable(text(PATH_MAX, /^\//, 'an absolute path')),
+  /** The device with the root's key; null where it is in none. The gateway runs the process that talks to it beside its keeper. */
+  device: nullable(device),
   /** On the loopback interface; whoever is to reach it from outside goes through a proxy that ends TLS. */
   port: integer(1, 65_535),
   /** How often tiles and checkpoint are published; 0: at once. */
@@ -49,7 +65,7 @@ const config = object({
   publicWitnesses: list(publicWitness, 0, PUBLIC_WITNESSES_MAX),
 });
 /** What settings mean that do not have these members. */
-const ABSENT = { standby: null, trustedProxy: [], publicWitnesses: [] };
+const ABSENT = { standby: null, device: null, trustedProxy: [], publicWitnesses: [] };
 
 /** An instance's settings, DIR/config.json. Secrets are apart from it. */
 export type Config = Read<typeof config>;
@@ -75,6 +91,17 @@ export function isOrigin(name: string): boolean {
   } catch (error) {
     if (error instanceof CoreError) return false;
     throw error;
+  }
+}
+
+/** Settings of a device as they are typed. @throws ConfigError 'bad-config' */
+export function toDeviceSettings(value: {
+  readonly [name: string]: string | undefined;
+}): DeviceSettings {
+  try {
+    return device(value as JsonObject, 'device');
+  } catch (cause) {
+    throw new ConfigError('bad-config', (cause as Error).message, { cause });
   }
 }
 

@@ -7,6 +7,7 @@ export interface InstancePaths {
   readonly public: string;
   readonly keeper: string;
   readonly passphrase: string;
+  readonly deviceSocket: string;
   readonly run: string;
   readonly lock: string;
   readonly keeperSocket: string;
@@ -24,6 +25,7 @@ export function instancePaths(dir: string): InstancePaths {
     public: join(dir, 'log', 'public'),
     keeper: join(dir, 'keeper'),
     passphrase: join(dir, 'keeper', 'passphrase'),
+    deviceSocket: join(dir, 'keeper', 'device.sock'),
     run: join(dir, 'run'),
     lock: join(dir, 'run', 'gateway.lock'),
     keeperSocket: join(dir, 'run', 'keeper.sock'),

@@ -11,7 +11,12 @@ import { signingInput, writeDocument } from '@amanat/core/grants';
 import type { SigningKey } from '@amanat/core/keys';
 import { generateSigningKey, sign } from '@amanat/core/keys';
 import type { KeeperPort } from '@amanat/keeper/client';
-import { createKeeper, KeeperClient, keeperArguments } from '@amanat/keeper/client';
+import {
+  createKeeper,
+  drawUnderPassphrase,
+  KeeperClient,
+  keeperArguments,
+} from '@amanat/keeper/client';
 import { parseDeclarationFile } from '../holdings/parse.ts';
 import type { ShippedHolding } from '../holdings/shipped.ts';
 import { readShipped, shippedHoldings } from '../holdings/shipped.ts';
@@ -76,7 +81,7 @@ export class Bench {
     const bench = new Bench(mkdtempSync(join(tmpdir(), 'amanat-custody-')));
     const genesis = await createKeeper({
       dir: join(bench.directory, 'keeper'),
-      passphrase: Buffer.from(PASSPHRASE),
+      root: drawUnderPassphrase(Buffer.from(PASSPHRASE)),
       genesis: (keys) =>
         writeDocument<'genesis'>({
           type: 'genesis',

@@ -167,8 +167,9 @@ export const unavailable = {
   },
   'keeper-locked': {
     status: 503,
-    title: 'the keeper is locked until its custodians unseal it; what was taken is kept',
-    remedy: 'begin again with the same file once they have: it goes on where it stopped',
+    title:
+      'the keeper is locked until its custodians or its device open it; what was taken is kept',
+    remedy: 'begin again with the same file once it is open: it goes on where it stopped',
   },
   'not-witnessed': {
     status: 503,

@@ -48,7 +48,7 @@ const faults = {
   ),
   'keeper-locked': meaning(
     503,
-    'the keeper is locked until its custodians unseal it, and without it nothing is read',
+    'the keeper is locked until its custodians or its device open it, and without it nothing is read',
     LATER,
   ),
   'not-witnessed': meaning(

@@ -12,7 +12,7 @@ export const ceremonyAdopt: Command = {
   about:
     'Gives the sheets of a drawn root back to the keeper, every one of them, and has it adopt that root: all generations ' +
     'are put under it in one step, and the root before opens nothing any more. Two administrators have to have entered ' +
-    'it. Of a root under a passphrase there are no sheets to give.',
+    'it. Of a root in a device or under a passphrase there are no sheets to give.',
   example: 'amanat ceremony adopt share-1-of-3.txt share-2-of-3.txt share-3-of-3.txt',
   options: {
     ...CEREMONY_OPTIONS,

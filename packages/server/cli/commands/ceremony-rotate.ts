@@ -4,7 +4,7 @@ import { CEREMONY_OPTIONS, CeremonyTable, SHARES_OPTIONS } from '../ceremony.ts'
 import type { Call, Command, Outcome } from '../command.ts';
 import { wrongUsage } from '../errors.ts';
 import { openApi } from '../instance.ts';
-import { changeToPassphrase, changeToShares } from '../root-change.ts';
+import { changeToDevice, changeToPassphrase, changeToShares } from '../root-change.ts';
 import {
   findHalfSigned,
   SIGNING_ABOUT,
@@ -16,9 +16,9 @@ import { completeRoot } from './ceremony-init.ts';
 /** `amanat ceremony rotate`: another root, or another generation, while the keeper serves. */
 export const ceremonyRotate: Command = {
   usage:
-    '--root (--sheets FOLDER | --passphrase) | --generation  [HALF.json] --reason TEXT --as KEY [--as KEY]',
+    '--root (--sheets FOLDER | --device | --passphrase) | --generation  [HALF.json] --reason TEXT --as KEY [--as KEY]',
   about:
-    'With --root: draws another root, among custodians or under a passphrase, and has the keeper put its generations ' +
+    'With --root: draws another root, among custodians, in a device or under a passphrase, and has the keeper put its generations ' +
     'under it in one step; the root before opens nothing any more. With --generation: has the keeper draw its next ' +
     'generation, wrap every key anew, some at a time while it serves, and destroy the one before. ' +
     SIGNING_ABOUT,
@@ -31,6 +31,7 @@ export const ceremonyRotate: Command = {
     ...SHARES_OPTIONS,
     root: { help: 'another root' },
     generation: { help: 'another generation' },
+    device: { help: 'the root under the key in the device that config.json names' },
     passphrase: { help: 'the root under a new passphrase, drawn into its file: for trials' },
     'passphrase-file': { value: 'FILE', help: 'that file (the instance’s own)' },
     reason: { value: 'TEXT', help: 'why; the log is public, so that it names nobody' },
@@ -46,6 +47,7 @@ export const ceremonyRotate: Command = {
     if (!isRoot) return await rotateGeneration(call, half);
     if (half !== null) return await completeRoot(call, half);
     await using table = await CeremonyTable.open(call);
+    if (call.arguments.flag('device')) return await changeToDevice(call, table);
     if (!call.arguments.flag('passphrase')) return await changeToShares(call, table);
     const path = call.arguments.text('passphrase-file') ?? instancePaths(call.dir).passphrase;
     return await changeToPassphrase(call, table, path);

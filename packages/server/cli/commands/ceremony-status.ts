@@ -1,4 +1,4 @@
-import { CEREMONY_OPTIONS, CeremonyTable, describeRoot } from '../ceremony.ts';
+import { CEREMONY_OPTIONS, CeremonyTable, DEVICE_REMEDIES, describeRoot } from '../ceremony.ts';
 import type { Command } from '../command.ts';
 
 /** `amanat ceremony status`: what the keeper's root is, and what a ceremony waits for. */
@@ -12,12 +12,13 @@ export const ceremonyStatus: Command = {
   async run(call) {
     await using table = await CeremonyTable.open(call);
     const status = await table.status();
-    const { isLocked, present, drawn, generations } = status;
+    const { isLocked, present, drawn, awaited, generations } = status;
     return {
       json: { ...status },
       lines: [
         isLocked ? 'The keeper is locked.' : 'The keeper is open.',
         `Root: ${describeRoot(present)}`,
+        ...(awaited === null ? [] : [`Its device: ${awaited}; ${DEVICE_REMEDIES[awaited]}.`]),
         ...(drawn === null ? [] : [`Drawn, not adopted: ${describeRoot(drawn)}`]),
         ...(generations === null
           ? []

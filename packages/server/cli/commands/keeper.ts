@@ -39,7 +39,7 @@ export const keeper: Command = {
     child.stdout.on('data', (said: Buffer) =>
       call.say(
         said.toString() === 'locked\n'
-          ? 'The keeper is locked: its custodians unseal it by amanat ceremony unseal (Ctrl-C stops).'
+          ? 'The keeper is locked: its custodians unseal it by amanat ceremony unseal, or its device opens it (Ctrl-C stops).'
           : 'The keeper serves (Ctrl-C stops).',
       ),
     );
