@@ -568,6 +568,7 @@ function fileParsers(scratch: Scratch): readonly FuzzedParser[] {
   };
   const manifest = {
     type: 'amanat-backup',
+    id: 'ab'.repeat(32),
     part: 'keeper',
     origin: 'log.example/log',
     time: 1_764_154_980_123,

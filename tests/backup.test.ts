@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import {
   cpSync,
   existsSync,
+  linkSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -17,6 +18,7 @@ import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
 import { after, before, describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { writeDocument } from '@amanat/core/grants';
 import { checkBackup, putBack, writeBackup } from '../packages/server/cli/backup-set.ts';
 import type { CliError } from '../packages/server/cli/errors.ts';
@@ -117,6 +119,18 @@ const drill = (...args: readonly string[]) =>
 const left = (folder: string) =>
   readdirSync(folder).filter((name) => name.startsWith('amanat-drill-'));
 
+/** What a folder says of the keeper's backups. */
+function listOf(folder = instance.paths.keeper): { id: string }[] {
+  const lines = readFileSync(join(folder, 'backups.jsonl'), 'utf8').split('\n');
+  return lines.filter((line) => line !== '').map((line) => JSON.parse(line));
+}
+
+/** Whether certificates name a backup of the keeper. */
+function isListed(folder: string): boolean {
+  const { id } = JSON.parse(readFileSync(join(folder, 'backup.json'), 'utf8'));
+  return listOf().some((each) => each.id === id);
+}
+
 /** A copy of a backup that a test spoils. */
 function copyOf(part: string): string {
   const copy = mkdtempSync(join(safe, 'copy-'));
@@ -186,19 +200,8 @@ function stateOf(dir: string, part: (typeof PARTS)[number], isBackup = false): s
 function backupTerms(part: (typeof PARTS)[number]) {
   const { dir } = instance;
   const signal = AbortSignal.timeout(60_000);
-  return { dir, part, origin: ORIGIN, time: Date.now(), keepUntil: null, signal };
-}
-
-/** The ids of the keeper's backups that certificates name. */
-function notedBackups(folder = instance.paths.keeper): readonly string[] {
-  const lines = readFileSync(join(folder, 'backups.jsonl'), 'utf8').trim().split('\n');
-  return lines.map((line) => JSON.parse(line).id);
-}
-
-function idOf(folder: string): string {
-  return createHash('sha256')
-    .update(readFileSync(join(folder, 'backup.json')))
-    .digest('hex');
+  const id = randomBytes(32).toString('hex');
+  return { dir, id, part, origin: ORIGIN, time: Date.now(), keepUntil: null, signal };
 }
 
 /** A disk of that size; null where this user cannot make one, and the test is skipped. */
@@ -232,7 +235,7 @@ describe('a backup', () => {
         );
         const isUntouched = isWhole && readFileSync(join(folder, 'backup.json'), 'utf8') === before;
         others.add(isUntouched ? 'the one before' : isWhole ? 'the new one' : 'none');
-        if (part === 'keeper' && isWhole) assert.ok(notedBackups().includes(idOf(folder)));
+        if (part === 'keeper' && isWhole) assert.ok(isListed(folder));
         await writeBackup(folder, backupTerms(part));
         await checkBackup(folder, part);
         rmSync(folder, { recursive: true });
@@ -245,15 +248,59 @@ describe('a backup', () => {
       const disk = smallDisk(t, '12K');
       if (disk === null) return;
       const folder = join(disk, part);
+      const listed = listOf();
       assert.equal(await refused('backup', ...named(part, folder)), 'disk-full');
+      assert.deepEqual(listOf(), listed);
+      assert.ok(!existsSync(join(folder, 'keeper.db')));
       assert.equal(await refused('restore', ...named(part, folder), '--force'), 'not-a-backup');
       await ok('verify');
     });
   }
 
+  test('of the keeper is listed before there is a copy, and stays so whatever the clock says', async () => {
+    const folder = mkdtempSync(join(safe, 'listed-'));
+    const [id, another] = ['01'.repeat(32), '02'.repeat(32)] as const;
+    const terms = {
+      dir: instance.dir,
+      part: 'keeper',
+      origin: JSON.parse(readFileSync(join(safe, 'keeper', 'backup.json'), 'utf8')).origin,
+      signal: new AbortController().signal,
+    } as const;
+    const day = 86_400_000;
+    const time = Date.now();
+    const listed = listOf();
+    const writing = writeBackup(folder, { ...terms, id, time, keepUntil: time + day });
+    while (!existsSync(join(folder, 'keeper.db'))) await setImmediate();
+    const noted = [...listed, { id, time, keepUntil: time + day }];
+    assert.deepEqual(listOf(), noted);
+    assert.equal((await writing).id, id);
+    assert.deepEqual(listOf(folder), noted, 'and so the copy names itself');
+    const later = { id: another, time: time + 400 * day, keepUntil: null };
+    await writeBackup(mkdtempSync(join(safe, 'listed-')), { ...terms, ...later });
+    assert.deepEqual(listOf(), [...noted, later]);
+  });
+
+  test('of the keeper is refused where those that exist are not known', async () => {
+    const path = join(instance.paths.keeper, 'backups.jsonl');
+    const text = readFileSync(path, 'utf8');
+    const folder = join(safe, 'unlisted');
+    try {
+      for (const spoil of [() => writeFileSync(path, '{'), () => rmSync(path)]) {
+        spoil();
+        assert.equal(await refused('backup', ...named('keeper', folder)), 'backups-unreadable');
+        assert.deepEqual(readdirSync(folder), []);
+      }
+      const line = JSON.stringify({ id: 'ab'.repeat(32), time: 1, keepUntil: 2 });
+      writeFileSync(path, `${line}\n`.repeat(1000));
+      assert.equal(await refused('backup', ...named('keeper', folder)), 'too-many-backups');
+    } finally {
+      writeFileSync(path, text);
+    }
+  });
+
   test('has no file of another part', () => {
     const names = (part: string) => readdirSync(join(safe, part)).toSorted();
-    assert.deepEqual(names('keeper'), ['backup.json', 'keeper.db']);
+    assert.deepEqual(names('keeper'), ['backup.json', 'backups.jsonl', 'keeper.db']);
     assert.deepEqual(names('log'), ['backup.json', 'log-key.pem', 'public']);
     assert.deepEqual(names('store'), ['amanat.db', 'backup.json', 'config.json']);
     for (const part of PARTS) assert.equal(statSync(join(safe, part)).mode & 0o077, 0);
@@ -306,6 +353,47 @@ describe('a restore', () => {
     );
     rmSync(join(disk, 'rest'));
     assert.equal((await run(['verify'], { dir })).code, 0);
+  });
+
+  test('of the keeper brings along which backups there are, and forgets none that is listed there', async () => {
+    const dir = mkdtempSync(join(safe, 'instance-'));
+    assert.equal((await run(['restore', ...named('keeper')], { dir })).code, 0);
+    const { id } = JSON.parse(readFileSync(join(safe, 'keeper', 'backup.json'), 'utf8'));
+    const list = listOf(join(safe, 'keeper'));
+    assert.ok(list.some((each) => each.id === id));
+    assert.deepEqual(listOf(join(dir, 'keeper')), list);
+    const other = { id: 'cd'.repeat(32), time: 1, keepUntil: 2 };
+    const path = join(dir, 'keeper', 'backups.jsonl');
+    writeFileSync(path, `${JSON.stringify(other)}\n`);
+    assert.equal((await run(['restore', ...named('keeper'), '--force'], { dir })).code, 0);
+    assert.deepEqual(listOf(join(dir, 'keeper')), [...list, other]);
+    writeFileSync(path, '{');
+    const { json } = await run(['restore', ...named('keeper'), '--force'], { dir });
+    assert.equal(json.error.reason, 'backups-unreadable');
+  });
+
+  test('of the keeper leaves nothing of the database that was there, nor of its journal', async () => {
+    const dir = mkdtempSync(join(safe, 'instance-'));
+    cpSync(instance.dir, dir, { recursive: true });
+    const path = join(dir, 'keeper', 'keeper.db');
+    const script = `
+      const { DatabaseSync } = await import('node:sqlite');
+      const db = new DatabaseSync(${JSON.stringify(path)});
+      db.exec("PRAGMA journal_mode = WAL; CREATE TABLE more (value)");
+      process.kill(process.pid, 'SIGKILL');`;
+    spawnSync(process.execPath, ['--input-type=module', '-e', script]);
+    const held = ['', '-wal'].map((suffix) => {
+      const link = join(dir, `held${suffix}`);
+      linkSync(path + suffix, link);
+      assert.ok(statSync(link).size > 0);
+      return link;
+    });
+    assert.equal((await run(['restore', ...named('keeper'), '--force'], { dir })).code, 0);
+    for (const link of held)
+      assert.ok(
+        readFileSync(link).every((byte) => byte === 0),
+        link,
+      );
   });
 
   test('of the log leaves its key alone where it is there, unless told otherwise', async () => {
@@ -475,6 +563,17 @@ describe('a drill', () => {
     assert.equal((await drill('--in', parent, ...named('log'))).code, 0);
     assert.deepEqual(left(parent), []);
     await ok('verify');
+  });
+
+  test('leaves nothing of the keeper’s database in blocks that are free', async () => {
+    const folder = join(safe, 'amanat-drill-killed');
+    cpSync(join(safe, 'keeper'), join(folder, 'keeper'), { recursive: true });
+    const link = join(safe, 'held');
+    linkSync(join(folder, 'keeper', 'keeper.db'), link);
+    assert.equal((await drill(...named('log'))).code, 0);
+    assert.deepEqual(left(safe), []);
+    const bytes = readFileSync(link);
+    assert.ok(bytes.length > 0 && bytes.every((byte) => byte === 0));
   });
 
   test('on a full disk fails, leaves nothing there, and says nothing of the backup', async (t) => {

@@ -5,6 +5,7 @@ import { backup, DatabaseSync } from 'node:sqlite';
 import type { NoteKey } from '@amanat/core/log';
 import { AuditError, mirrorLog, readCheckpoint, sourceAt } from '../audit/audit.ts';
 import { readLogKeys } from '../log/log.ts';
+import { overwriteLater } from '../storage/files.ts';
 import { CliError } from './errors.ts';
 import { codeOf } from './files.ts';
 import { describeFindings } from './log-place.ts';
@@ -97,6 +98,7 @@ export async function keyOf(
  * tells from a true one. A file that SQLite cannot read has no state to lose.
  */
 export function settle(database: string): void {
+  const overwriteJournal = overwriteLater(`${database}-wal`);
   if (existsSync(database)) {
     try {
       const old = new DatabaseSync(database);
@@ -111,6 +113,7 @@ export function settle(database: string): void {
     }
   }
   for (const suffix of ['-wal', '-shm', '-journal']) rmSync(database + suffix, { force: true });
+  overwriteJournal();
 }
 
 /** What a failure comes to for whoever ran the command: a full disk is said to be one. */

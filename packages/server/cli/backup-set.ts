@@ -1,16 +1,13 @@
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Json } from '@amanat/core/canonical';
 import { CoreError } from '@amanat/core/errors';
 import { origin as originShape } from '@amanat/core/grants';
 import { hexText, object, oneOf, time as timeShape } from '@amanat/core/shape';
-import { BACKUPS_MAX, readKeeperBackup } from '@amanat/core/shred-certificate';
-import { readConfig } from '../config/config.ts';
 import { instancePaths } from '../config/paths.ts';
 import { isLogKeyFile } from '../log/log.ts';
-import { syncFolderNow } from '../storage/files.ts';
+import { overwriteLater, syncFolderNow, wipe } from '../storage/files.ts';
 import {
   asCliError,
   copyDatabase,
@@ -21,6 +18,7 @@ import {
   settle,
   sync,
 } from './backup-copy.ts';
+import { BACKUPS, dropBackup, joinLists, noteBackup } from './backup-list.ts';
 import { CliError } from './errors.ts';
 import { readText, writePrivate } from './files.ts';
 import { configPath } from './instance.ts';
@@ -46,7 +44,12 @@ function placesOf(dir: string, part: BackupPart): PartPlaces {
     case 'store':
       return { database, files: [configPath(dir)], keys: null, published: null };
     case 'keeper':
-      return { database: join(keeper, 'keeper.db'), files: [], keys: null, published: null };
+      return {
+        database: join(keeper, 'keeper.db'),
+        files: [join(keeper, BACKUPS)],
+        keys: null,
+        published: null,
+      };
     case 'log':
       return { database: null, files: [], keys: log, published };
   }
@@ -69,11 +72,11 @@ function keyFilesIn(folder: string | null): string[] {
 }
 
 const MANIFEST = 'backup.json';
-/** In the keeper's folder, and in its standby's: its backups, a line each. */
-const BACKUPS = 'backups.jsonl';
 /** What stands in a backup's folder beside the files. */
 export interface BackupManifest {
   readonly type: 'amanat-backup';
+  /** Drawn, in hexadecimal: by it certificates name a backup of the keeper. */
+  readonly id: string;
   readonly part: BackupPart;
   readonly origin: string;
   /** Milliseconds since 1970. */
@@ -85,6 +88,8 @@ export interface BackupManifest {
 /** What writing a backup takes. */
 export interface BackupTerms {
   readonly dir: string;
+  /** Drawn: 32 bytes, in hexadecimal. */
+  readonly id: string;
   readonly part: BackupPart;
   readonly origin: string;
   /** Milliseconds since 1970. */
@@ -100,14 +105,18 @@ export interface BackupTerms {
  * @throws CliError 'failed'
  */
 export async function writeBackup(folder: string, terms: BackupTerms): Promise<BackupManifest> {
-  const { dir, part, origin, time, signal } = terms;
+  const { dir, id, part, origin, time, signal } = terms;
   const places = placesOf(dir, part);
   const { database, keys, published } = places;
   const files = filesOf(places, keyFilesIn(keys));
+  let isBegun = false;
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    // Before there is a copy: what the keeper destroys meanwhile may be in it.
+    if (part === 'keeper') noteBackup(dir, { id, time, keepUntil: terms.keepUntil });
     rmSync(join(folder, MANIFEST), { force: true });
     syncFolderNow(folder);
+    isBegun = true;
     const digests: Record<string, string> = {};
     for (const file of files) {
       const copy = join(folder, basename(file));
@@ -122,12 +131,21 @@ export async function writeBackup(folder: string, terms: BackupTerms): Promise<B
         signal,
       });
     }
-    const manifest: BackupManifest = { type: 'amanat-backup', part, origin, time, files: digests };
-    // Before it is a backup: one that nobody has noted must not exist.
-    if (part === 'keeper') noteKeeperBackup(dir, manifest, terms.keepUntil);
-    writePrivate(join(folder, MANIFEST), manifestText(manifest), { replace: true });
+    const manifest: BackupManifest = {
+      type: 'amanat-backup',
+      id,
+      part,
+      origin,
+      time,
+      files: digests,
+    };
+    const text = `${JSON.stringify(manifest, null, 2)}\n`;
+    writePrivate(join(folder, MANIFEST), text, { replace: true });
     return manifest;
   } catch (cause) {
+    if (isBegun && part === 'keeper' && database !== null) {
+      dropBackup(dir, { id, copy: join(folder, basename(database)) });
+    }
     throw asCliError(cause, 'the backup cannot be written');
   }
 }
@@ -176,19 +194,29 @@ export async function putBack(
   try {
     for (const target of targets) {
       mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
-      await copyPrivate(join(folder, basename(target)), `${target}.new`);
-      await sync(`${target}.new`);
+      const copied = join(folder, basename(target));
+      if (basename(target) === BACKUPS) {
+        writeFileSync(`${target}.new`, joinLists(dir, copied), { mode: 0o600, flush: true });
+      } else {
+        await copyPrivate(copied, `${target}.new`);
+        await sync(`${target}.new`);
+      }
     }
     if (database !== null) settle(database);
   } catch (cause) {
-    for (const target of targets) rmSync(`${target}.new`, { force: true });
+    // The keeper's keys are wrapped, until somebody has the passphrase.
+    const drop = part === 'keeper' ? wipe : (path: string) => rmSync(path, { force: true });
+    for (const target of targets) drop(`${target}.new`);
     throw asCliError(cause, `the ${part} cannot be put back; what was there is as it was`);
   }
   try {
+    // Of the keeper's old database too no key may stay behind that is destroyed in the new one.
+    const overwrite = part === 'keeper' && database !== null ? overwriteLater(database) : () => {};
     for (const target of targets) {
       await rename(`${target}.new`, target);
       syncFolderNow(dirname(target));
     }
+    overwrite();
     if (published !== null && keys !== null) {
       await copyPublished(join(folder, basename(published)), published, { keys, origin, signal });
     }
@@ -202,39 +230,9 @@ export function isEmpty(folder: string): boolean {
   return !existsSync(folder) || readdirSync(folder).length === 0;
 }
 
-/**
- * Notes a backup of the keeper beside its database, where the keeper reads which exist when it certifies what it has
- * destroyed, and in its standby's folder. Known by the SHA-256 of its manifest. Those that are past are left out.
- * @throws CliError 'refused' where there are more than a certificate names
- */
-function noteKeeperBackup(dir: string, manifest: BackupManifest, keepUntil: number | null): void {
-  const folders = [instancePaths(dir).keeper, readConfig(dir).standby].filter(
-    (each) => each !== null,
-  );
-  const [path = '', ...others] = folders.map((folder) => join(folder, BACKUPS));
-  const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : [];
-  const known = lines.flatMap((line) =>
-    line === '' ? [] : [readKeeperBackup(JSON.parse(line) as Json, '')],
-  );
-  const kept = known.filter((each) => each.keepUntil === null || each.keepUntil > manifest.time);
-  if (kept.length >= BACKUPS_MAX) {
-    throw new CliError('refused', `${BACKUPS_MAX} backups of the keeper are kept already`, {
-      reason: 'too-many-backups',
-      remedy: `take those that are destroyed out of ${path}, and say --keep-until`,
-    });
-  }
-  const id = createHash('sha256').update(manifestText(manifest)).digest('hex');
-  const all = [...kept, { id, time: manifest.time, keepUntil }];
-  const text = all.map((each) => `${JSON.stringify(each)}\n`).join('');
-  for (const each of [path, ...others]) writePrivate(each, text, { replace: true });
-}
-
-function manifestText(manifest: BackupManifest): string {
-  return `${JSON.stringify(manifest, null, 2)}\n`;
-}
-
 const manifestShape = object({
   type: oneOf('amanat-backup'),
+  id: hexText(32),
   part: oneOf(...BACKUP_PARTS),
   origin: originShape,
   time: timeShape,

@@ -15,6 +15,7 @@ import type { LogStore } from '../log/log.ts';
 import { rangeAt, readLogKeys } from '../log/log.ts';
 import { createSqliteLogStore } from '../log/store-sqlite.ts';
 import { StorageError } from '../storage/errors.ts';
+import { wipe } from '../storage/files.ts';
 import { openDatabaseForReading } from '../storage/sqlite.ts';
 import { keyOf } from './backup-copy.ts';
 import type { BackupManifest, BackupPart } from './backup-set.ts';
@@ -100,7 +101,7 @@ export async function drill(terms: DrillTerms): Promise<Drill> {
     return run.result();
   } finally {
     lock.release();
-    rmSync(dir, { recursive: true, force: true });
+    removeWiped(dir);
   }
 }
 
@@ -333,6 +334,14 @@ function clearLeft(parent: string): void {
       if (error instanceof ConfigError) continue;
       throw error;
     }
-    rmSync(folder, { recursive: true, force: true });
+    removeWiped(folder);
   }
+}
+
+/** Deletes a drill's folder, of which the keeper's database may have keys that are destroyed since. */
+function removeWiped(folder: string): void {
+  const { keeper } = instancePaths(folder);
+  const names = existsSync(keeper) ? readdirSync(keeper) : [];
+  for (const name of names.filter((each) => each.startsWith('keeper.db'))) wipe(join(keeper, name));
+  rmSync(folder, { recursive: true, force: true });
 }

@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
+import { hex } from '@amanat/core/bytes';
 import { readConfig } from '../../config/config.ts';
 import type { BackupPart } from '../backup-set.ts';
 import { BACKUP_PARTS, isEmpty, writeBackup } from '../backup-set.ts';
@@ -43,6 +45,7 @@ export const backup: Command = {
     const { dir, signal } = call;
     const manifest = await writeBackup(folder, {
       dir,
+      id: hex(randomBytes(32)),
       part,
       origin,
       time: call.now(),
