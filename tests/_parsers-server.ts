@@ -19,6 +19,7 @@ import { AuditError } from '../packages/server/audit/errors.ts';
 import { bundleHashes } from '../packages/server/audit/hashing.ts';
 import { parsePrefix } from '../packages/server/audit/http.ts';
 import { noticesOf } from '../packages/server/audit/notices.ts';
+import { OrdersSeen, readOrdersSeen } from '../packages/server/audit/orders.ts';
 import { readSealsSeen, SealsSeen } from '../packages/server/audit/seals.ts';
 import { sourceOf } from '../packages/server/audit/source.ts';
 import { loadState, saveState } from '../packages/server/audit/state.ts';
@@ -779,7 +780,7 @@ function auditParsers(scratch: Scratch): readonly FuzzedParser[] {
   const near = textLike(...notes);
   const isAuditError = (error: Error) => error instanceof AuditError;
   const state = {
-    format: 'amanat-audit/v4',
+    format: 'amanat-audit/v5',
     key: formatVerifierKey(log),
     checkpoint: notes[1],
     hashes: range.hashes().map(base64),
@@ -793,6 +794,7 @@ function auditParsers(scratch: Scratch): readonly FuzzedParser[] {
       logKeys: [],
     },
     seals: { keeper: null, uncounted: [], seals: [] },
+    orders: { leaves: [] },
   };
   const seals = {
     keeper: null,
@@ -815,6 +817,7 @@ function auditParsers(scratch: Scratch): readonly FuzzedParser[] {
     utf8(`amanat/v1 opened 2026-11-23T09Z ${'A'.repeat(43)}= 2\n`),
     encodePublicLeaf({ document: textOf('seals-counted'), signatures: [] }),
     encodePublicLeaf({ document: textOf('witnesses'), signatures: [] }),
+    encodePublicLeaf({ document: textOf('carried-out'), signatures: [] }),
   ]);
   const bundle = encodeEntryBundle(
     Array.from({ length: TILE_WIDTH }, (_, i) => utf8(`leaf ${i % 2}`)),
@@ -838,6 +841,16 @@ function auditParsers(scratch: Scratch): readonly FuzzedParser[] {
         found.take(noticesOf(bytes, { first: 0, old: 0 }), { origin: log.name, now: NOW });
         return found.keep();
       },
+    }),
+    parser({
+      ...audit('readOrdersSeen', 'orders'),
+      inputs: jsonLike({
+        leaves: ['genesis', 'root-rotation', 'carried-out'].map((type) =>
+          base64(encodePublicLeaf({ document: textOf(type), signatures: [] })),
+        ),
+      }),
+      parse: (value) => OrdersSeen.from(readOrdersSeen(value as Json, '')).keep(),
+      throws: core('bad-document', 'bad-encoding'),
     }),
     parser({
       ...audit('readSealsSeen', 'seals'),

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CeremonyClient, KEEPER_FILES } from '@amanat/keeper/client';
 import type { Instance } from './_instance.ts';
 import type { Served } from './_served.ts';
 import { BOTH, Commanded } from './_signed-commands.ts';
@@ -68,6 +70,12 @@ test('one administrator moves no root, and a folder with sheets is not written o
 test('two do, with every sheet read back; each is checked without giving it to anybody', async () => {
   const made = await ok(['rotate', '--root', '--sheets', 'first', ...WHY, ...BOTH]);
   assert.equal(made.adopted, true);
+  // That it is done is an entry too, and settles what was ordered and never done.
+  assert.equal(typeof made.entry, 'number');
+  const { orders } = await ok(['status']);
+  assert.deepEqual(orders, [
+    { type: 'root-rotation', index: made.index, isCarriedOut: true, entered: made.entry },
+  ]);
   await read();
   for (const index of [1, 2, 3]) {
     const checked = await ok(['check', sheet('first', index)]);
@@ -101,7 +109,9 @@ test('a generation is rotated while people are read about', async () => {
     while (!isDone) await read();
   })();
   try {
-    assert.equal((await ok(['rotate', '--generation', ...WHY, ...BOTH])).generation, 3);
+    const { generation, entry } = await ok(['rotate', '--generation', ...WHY, ...BOTH]);
+    assert.equal(generation, 3);
+    assert.equal(typeof entry, 'number');
   } finally {
     isDone = true;
     await reading;
@@ -141,4 +151,26 @@ test('back under a passphrase, which changes again', async () => {
     await served.well();
     await read();
   }
+});
+
+test('a change is entered by the next start where gateway and keeper were killed before it was', async () => {
+  const one = [...WHY, '--out', 'last.half.json', ...BOTH.slice(0, 2)];
+  const { half } = await ok(['rotate', '--root', '--sheets', 'last', ...one]);
+  await ok(['rotate', '--root', half, ...BOTH.slice(2)]);
+  const client = new CeremonyClient(join(instance.paths.keeper, KEEPER_FILES.ceremony));
+  for (const index of [1, 2, 3]) {
+    await client.ask('share', {}, readFileSync(sheet('last', index)));
+  }
+  const { drawn } = (await client.ask('status', {})).answer;
+  await client.ask('adopt', { root: drawn?.root ?? '' });
+  // Behind the answer to the very change: it is looked for orders each second.
+  await served.kill();
+  await client[Symbol.asyncDispose]();
+  await served.start({ isLocked: true });
+  await ok(['unseal', sheet('last', 1), sheet('last', 2)]);
+  await served.well();
+  const isEntered = ({ orders }: { orders: readonly { entered: unknown }[] }) =>
+    orders.every(({ entered }) => entered !== null);
+  while (!isEntered((await ok(['status'])) as never)) await sleep(100);
+  await read();
 });

@@ -61,6 +61,19 @@ export interface CeremonyStatus {
   readonly awaited: DeviceCode | null;
   /** The present generation, and whether an older one is still about; null while the keeper is locked. */
   readonly generations: { readonly present: number; readonly isRotating: boolean } | null;
+  /** Those of which the log does not say that they are carried out, and the last of each kind; null while it is locked. */
+  readonly orders: readonly OrderSummary[] | null;
+}
+
+/** What two administrators ordered of the root or the generations. */
+export interface OrderSummary {
+  readonly type: 'root-rotation' | 'generation-rotation';
+  /** Where the order stands in the log. */
+  readonly index: number;
+  /** Whether what it orders is so in this keeper now. */
+  readonly isCarriedOut: boolean;
+  /** Where the log says that it, or a later one of its kind, is carried out; null while it does not. */
+  readonly entered: number | null;
 }
 
 /** Why the keeper refuses a message of a ceremony. */

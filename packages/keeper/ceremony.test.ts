@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Signed } from '@amanat/core/grants';
 import { combineShares, encodeNames, formatShare, parseShare, secretKey } from '@amanat/core/keys';
 import { CeremonyProcess } from './_ceremony.ts';
 import type { Drawn } from './_drawn.ts';
@@ -220,6 +221,50 @@ describe('a root of shares takes the place of a passphrase', { concurrency: fals
     }
     await assert.rejects(at.give(shares[0] as string), refusedAs('too-many-attempts'));
   });
+});
+
+it('what was ordered is said to be done once it is, again after a kill, until the log says so', async () => {
+  const trial = await remote();
+  let at = await CeremonyProcess.start(trial);
+  const carriedOut = async () => (await trial.ask('status', {})).answer.carriedOut;
+  const orders = async () => (await at.status()).answer.orders;
+  const { root, shares } = await at.draw();
+  await at.enter(root);
+  const index = trial.range.size - 1;
+  const order = { type: 'root-rotation', index, isCarriedOut: false, entered: null };
+  assert.equal(await carriedOut(), null);
+  assert.deepEqual(await orders(), [order]);
+  for (const share of shares) await at.give(share);
+  assert.equal(await carriedOut(), null);
+  await at.adopt(root);
+  await at.kill();
+
+  at = await CeremonyProcess.start(trial);
+  assert.equal((await at.status()).answer.orders, null);
+  for (const share of shares.slice(1)) await at.give(share);
+  while (at.keeper.isLocked) await sleep(5);
+  const said = await carriedOut();
+  assert.ok(said !== null);
+  assert.deepEqual(await orders(), [{ ...order, isCarriedOut: true }]);
+  // Signed by nobody, or by another, it changes nothing.
+  await trial.appendPublic({ ...said, signatures: [] });
+  await trial.appendPublic(trial.byAdministrators(JSON.parse(said.document)));
+  assert.ok((await carriedOut()) !== null);
+  await trial.appendPublic(said);
+  assert.equal(await carriedOut(), null);
+  const entered = { ...order, isCarriedOut: true, entered: trial.range.size - 1 };
+  assert.deepEqual(await orders(), [entered]);
+
+  await at.enterGeneration(1);
+  while ((await carriedOut()) === null) await sleep(20);
+  assert.deepEqual((await at.status()).answer.generations, { present: 3, isRotating: false });
+  await trial.appendPublic((await carriedOut()) as Signed);
+  assert.deepEqual(
+    (await orders())?.map((each) => each.entered),
+    [entered.entered, trial.range.size - 1],
+  );
+  await at.kill();
+  end(trial);
 });
 
 describe('a keeper that is killed, or whose disk fills, in a change of its root', () => {

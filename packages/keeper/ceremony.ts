@@ -279,6 +279,7 @@ export class Ceremony implements RootProvider {
       rehearsal: rehearsal === null ? null : summaryOf(rehearsal.place, rehearsal.shares.given),
       awaited: this.#awaited?.device ?? null,
       generations: keeper?.generations ?? null,
+      orders: keeper?.orders ?? null,
     };
   }
 }

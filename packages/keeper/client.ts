@@ -9,6 +9,7 @@ export type {
   CeremonyMessages,
   CeremonyRefusal,
   CeremonyStatus,
+  OrderSummary,
   RootSummary,
 } from './ceremony-protocol.ts';
 export type { DevicePlaces } from './confinement.ts';

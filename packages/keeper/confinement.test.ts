@@ -28,8 +28,8 @@ import { KeeperStore } from './store.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 /** What the keeper's code may come to. Raise it only with a reason: it is to be readable in an afternoon. */
-const FILES_MAX = 91;
-const LINES_MAX = 12_500;
+const FILES_MAX = 92;
+const LINES_MAX = 12_700;
 
 /** What Node's model refuses a confined process, and by which code. */
 const REFUSED = {

@@ -8,6 +8,7 @@ import type { KeeperBackup } from '@amanat/core/shred-certificate';
 import { Asking } from './asking.ts';
 import { readBackups } from './backups.ts';
 import { Budgets } from './budgets.ts';
+import type { OrderSummary } from './ceremony-protocol.ts';
 import { dayOf, KeeperClock } from './clock.ts';
 import { Codes } from './codes.ts';
 import { KEEPER_FILES } from './create.ts';
@@ -19,6 +20,7 @@ import { FrameError, unpackLeaves } from './frame.ts';
 import { KeyRing } from './key-ring.ts';
 import { LookUps } from './look-ups.ts';
 import { readers } from './messages.ts';
+import { Orders } from './orders.ts';
 import { People } from './people.ts';
 import { PersonalDocuments } from './personal-documents.ts';
 import { Preparing } from './preparing.ts';
@@ -87,6 +89,7 @@ export class Keeper {
   readonly #witnessing: Witnessing;
   readonly #rotation: Rotation;
   readonly #roots: Roots;
+  readonly #orders: Orders;
   readonly #origin: string;
   #tidied = 0;
   /** Whether nothing was changed since the last step. */
@@ -152,6 +155,7 @@ export class Keeper {
     this.#witnessing = witnessing;
     this.#rotation = new Rotation(shared);
     this.#roots = new Roots(store);
+    this.#orders = new Orders({ register, ring, roots: this.#roots, signing });
     this.#origin = origin;
     this.#drawing = new Drawing(shared);
     this.#asking = new Asking({ ...shared, sealing: parts.sealing });
@@ -339,6 +343,11 @@ export class Keeper {
     return { present: this.#ring.generation, isRotating: this.#ring.pastGeneration !== null };
   }
 
+  /** What was ordered of root and generations, as far as it is of note. */
+  get orders(): readonly OrderSummary[] {
+    return this.#orders.summary();
+  }
+
   /** Notes a root that is drawn, and nothing of its key. */
   drawRoot(place: RootPlace): void {
     this.#store.transaction(() => this.#roots.draw(place));
@@ -393,6 +402,7 @@ export class Keeper {
       releasedUncovered: this.#witnessing.released,
       releasedUncounted: this.#witnessing.uncounted,
       due: this.#shredding.due(now),
+      carriedOut: this.#orders.carriedOut(now),
       open: [...this.#lookUps.all()].map(({ id, subject }) => ({ id, subject: hex(subject) })),
     };
   }

@@ -175,6 +175,8 @@ export interface KeeperStatus {
   readonly releasedUncounted: number;
   /** Months that are due to expire, for the gateway to enter: some of them, where there are many. */
   readonly due: readonly { readonly holding: string; readonly month: string }[];
+  /** That an order of two administrators is carried out, as a public entry; null where the log says so of all that are. */
+  readonly carriedOut: Signed | null;
   /** Look-ups that are open, for the gateway to give up after a restart. */
   readonly open: readonly { readonly id: number; readonly subject: string }[];
 }

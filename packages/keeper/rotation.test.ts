@@ -97,6 +97,8 @@ describe('generations are rotated', () => {
     let steps = 0;
     while (await trial.keeper.step()) {
       steps += 1;
+      const { carriedOut } = (await trial.ask('status', {})).answer;
+      assert.equal(carriedOut === null, trial.keeper.generations.isRotating);
       if (steps === 1) assert.deepEqual(trial.keeper.generations, { present: 3, isRotating: true });
       rows.push(await draw(trial, ++at));
       await requireRead(trial, rows[(steps * 97) % rows.length] as Drawn);

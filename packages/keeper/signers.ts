@@ -1,11 +1,18 @@
-import { fromBase64, hex } from '@amanat/core/bytes';
+import { base64, fromBase64, hex } from '@amanat/core/bytes';
 import { CoreError } from '@amanat/core/errors';
 import type { CertifiedKey, Register, Signed } from '@amanat/core/grants';
 import { documentHash, readDocument, signingInput } from '@amanat/core/grants';
-import { verify, verifyAside } from '@amanat/core/keys';
+import type { SigningKey } from '@amanat/core/keys';
+import { sign, verify, verifyAside } from '@amanat/core/keys';
 import type { AskRejection } from './protocol.ts';
 import type { Spent } from './spent.ts';
 import { timeProblem, VALID_APPROVED_MS } from './validity.ts';
+
+/** A document in the keeper's own words, with its signature. */
+export function signByKeeper(key: SigningKey, document: string): Signed {
+  const signature = base64(sign(key, signingInput(document)));
+  return { document, signatures: [{ key: key.public.id, signature }] };
+}
 
 /** Who has signed a request, and who has approved it (I3, I8). */
 export class Signers {

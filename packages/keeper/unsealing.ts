@@ -1,13 +1,12 @@
-import { base64 } from '@amanat/core/bytes';
 import type { Signed } from '@amanat/core/grants';
-import { signingInput, writeDocument } from '@amanat/core/grants';
+import { writeDocument } from '@amanat/core/grants';
 import type { SigningKey } from '@amanat/core/keys';
-import { sign } from '@amanat/core/keys';
 import type { Following } from './following.ts';
 import type { LookUps } from './look-ups.ts';
 import { EMPTY_DRAFT } from './look-ups.ts';
 import type { Messages } from './protocol.ts';
 import type { Seals } from './seals.ts';
+import { signByKeeper } from './signers.ts';
 import type { Subjects } from './subjects.ts';
 
 /** Openings that may wait for their entries at a time: nobody is answered while they begin. */
@@ -62,8 +61,6 @@ export class Unsealing {
       size,
       time: now,
     });
-    const key = this.#deps.signing;
-    const signature = base64(sign(key, signingInput(document)));
-    return { document, signatures: [{ key: key.public.id, signature }] };
+    return signByKeeper(this.#deps.signing, document);
   }
 }

@@ -5,6 +5,7 @@ import { KeeperClient } from '@amanat/keeper/client';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { destination, pino } from 'pino';
+import { createOrders } from './ceremony/orders.ts';
 import { createCitizen } from './citizen/citizen.ts';
 import { citizenRoutes } from './citizen/routes.ts';
 import type { Config } from './config/config.ts';
@@ -201,6 +202,7 @@ function createParts({ config, paths, database, keeper, now, logger }: PartsDeps
   });
   const people = createPeople({ log });
   const seals = createSeals({ disclosure, keeper, log, warn });
+  const orders = createOrders({ keeper, log });
   let isRecovered = false;
   log.onOpen(() => {
     if (isRecovered) return;
@@ -210,6 +212,7 @@ function createParts({ config, paths, database, keeper, now, logger }: PartsDeps
   });
   const close = async () => {
     seals[Symbol.dispose]();
+    orders[Symbol.dispose]();
     shredding[Symbol.dispose]();
     await disclosure.close();
     await custody.imports.close();

@@ -368,6 +368,17 @@ const generationRotation = object({
   time,
 });
 
+/**
+ * The keeper has carried out what two administrators ordered, in its own words and signed with its key: it has adopted the
+ * root, and the one before opens nothing; or it has wrapped every key anew, and destroyed the generation before.
+ */
+const carriedOut = object({
+  type: oneOf('carried-out'),
+  /** The hash of the order, a root-rotation or generation-rotation. It settles those of its kind before it. */
+  order: hexText(32),
+  time,
+});
+
 const selectorsRoot = object({ count: integer(1, SUBJECTS_MAX), root: hexText(32) });
 
 /** Until when, and on which ground of the seal rules, a look-up is withheld from whom it is about. */
@@ -462,6 +473,7 @@ export const publicDocuments = {
   'expiry-announced': expiryAnnounced,
   'root-rotation': rootRotation,
   'generation-rotation': generationRotation,
+  'carried-out': carriedOut,
 } as const;
 
 /** Public documents that two administrators sign. */
@@ -518,6 +530,7 @@ export type LogKeyDocument = DocumentOf<'log-key'>;
 export type SealRules = DocumentOf<'seal-rules'>;
 export type SealsCounted = DocumentOf<'seals-counted'>;
 export type RootRotation = DocumentOf<'root-rotation'>;
+export type GenerationRotation = DocumentOf<'generation-rotation'>;
 export type Request = DocumentOf<'request'>;
 export type Seal = NonNullable<Request['seal']>;
 export type SealExtension = DocumentOf<'seal-extension'>;

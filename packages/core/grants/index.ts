@@ -44,8 +44,10 @@ export type {
   AppointedLogKey,
   CertifiedKey,
   EntryRefusal,
+  ExpiredMonth,
   ExpiringMonth,
   KeyRefusal,
+  Order,
   SealCount,
   Witnessing,
 } from './register.ts';

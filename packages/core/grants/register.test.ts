@@ -3,13 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { base64, fromBase64, hex } from '../bytes.ts';
+import type { Json } from '../canonical.ts';
 import { canonicalText } from '../canonical.ts';
 import type { SigningKey } from '../keys/sign.ts';
 import { generateSigningKey, sign } from '../keys/sign.ts';
 import { encodePublicLeaf, parseLeaf } from '../log/entry.ts';
 import { cosignerKey, formatVerifierKey, noteKey } from '../log/note.ts';
 import type { Signed } from './documents.ts';
-import { signingInput } from './documents.ts';
+import { documentHash, signingInput } from './documents.ts';
 import type { EntryRefusal } from './register.ts';
 import { Register, signedLeaf } from './register.ts';
 
@@ -693,5 +694,49 @@ describe('the keeper’s root and generations', () => {
     assert.equal(apply(byBoth(generation(3))), 'version-not-next');
     takes(byBoth(generation(2)));
     assert.equal(register.latestVersion('generation-rotation', ''), 2);
+  });
+
+  const carriedOut = (document: object) => ({
+    type: 'carried-out',
+    order: hex(documentHash(canonicalText(document as Json))),
+    time: T,
+  });
+  /** The keeper's key in these trials is the registrar's. */
+  const byKeeper = (document: object) => signed(document, registrar);
+  const settled = () => register.orders.map((order) => order.settled);
+
+  it('nobody but the keeper says that an order is carried out, and of no other document', () => {
+    assert.equal(apply(byKeeper(carriedOut(root()))), 'no-genesis');
+    takes(signed(genesis()), byBoth(root()));
+    const [one, other] = administrators;
+    for (const signers of [
+      [],
+      [one],
+      [one, other],
+      [stranger],
+      [registrar, one],
+      [registrar, registrar],
+    ]) {
+      assert.equal(apply(signed(carriedOut(root()), ...signers)), 'not-the-keeper');
+    }
+    for (const document of [genesis(), generation(1), root({ reason: 'other' })]) {
+      assert.equal(apply(byKeeper(carriedOut(document))), 'unknown-order');
+    }
+    assert.deepEqual(settled(), [null]);
+    takes(byKeeper(carriedOut(root())));
+    assert.deepEqual(settled(), [index - 1]);
+    assert.equal(apply(byKeeper(carriedOut(root()))), 'replayed');
+  });
+
+  it('it settles those of its kind before it, and no other', () => {
+    const later = root({ root: 'cd'.repeat(32) });
+    const last = root({ root: 'ef'.repeat(32) });
+    takes(signed(genesis()), byBoth(root()), byBoth(generation(1)), byBoth(later), byBoth(last));
+    takes(byKeeper(carriedOut(later)));
+    const first = index - 1;
+    assert.deepEqual(settled(), [first, null, first, null]);
+    assert.equal(apply(byKeeper(carriedOut(root()))), 'replayed');
+    takes(byKeeper(carriedOut(generation(1))), byKeeper(carriedOut(last)));
+    assert.deepEqual(settled(), [first, index - 2, first, index - 1]);
   });
 });

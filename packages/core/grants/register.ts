@@ -11,6 +11,7 @@ import type {
   Certificate,
   Declaration,
   DocumentOf,
+  GenerationRotation,
   Genesis,
   Grants,
   ImportBegun,
@@ -56,6 +57,7 @@ export type EntryRefusal =
   | 'undeclared-holding'
   | 'unknown-agency'
   | 'unknown-import'
+  | 'unknown-order'
   | 'unknown-key'
   | 'primary-changed'
   | 'no-break-glass'
@@ -112,12 +114,29 @@ export interface AppointedLogKey {
   readonly bothUntil: number;
 }
 
+/** A holding's month whose key is destroyed, and the index of the entry by which it was. */
+export interface ExpiredMonth {
+  readonly holding: string;
+  readonly month: string;
+  readonly index: number;
+}
+
 /** A holding's month that expires early. */
 export interface ExpiringMonth {
   readonly holding: string;
   readonly month: string;
   /** Milliseconds since 1970. */
   readonly from: number;
+}
+
+/** What two administrators have the keeper do with its root or its generations. */
+export interface Order {
+  readonly index: number;
+  readonly document: RootRotation | GenerationRotation;
+  /** Its document's hash, in hexadecimal. */
+  readonly hash: string;
+  /** The index of the keeper's word that it, or a later one of its kind, is carried out; null while there is none. */
+  readonly settled: number | null;
 }
 
 /** How many of its witnesses have to cosign; fewer while the glass is broken, where the document says how many. */
@@ -142,14 +161,12 @@ export class Register {
   readonly #witnesses: (InForce<Witnesses> & Witnessing)[] = [];
   #logKeys: readonly AppointedLogKey[] = [];
   #brokenUntil = 0;
-  /** By root: what the two administrators say of it. */
-  readonly #roots = new Map<string, RootRotation>();
-  #generationRotations = 0;
+  #orders: readonly Order[] = [];
   readonly #keys = new Map<string, CertifiedKey[]>();
   readonly #revoked = new Map<string, number>();
   readonly #imports = new Map<number, AnnouncedImport>();
-  /** By holding and month: the index of the entry with which it expired. */
-  readonly #expired = new Map<string, number>();
+  /** By holding and month, in the order in which they expired. */
+  readonly #expired = new Map<string, ExpiredMonth>();
   /** Months that are to expire early, and from when on they may. */
   readonly #expiring = new Map<string, ExpiringMonth>();
   /** Hashes of what counts once: an announcement would open its whole row limit again, a broken glass fill the log. */
@@ -258,7 +275,15 @@ export class Register {
 
   /** By which entry two administrators want the keeper to adopt the root of this id; null where there is none. */
   rootRotation(root: string): RootRotation | null {
-    return this.#roots.get(root) ?? null;
+    for (const { document } of this.#orders) {
+      if (document.type === 'root-rotation' && document.root === root) return document;
+    }
+    return null;
+  }
+
+  /** What was ordered of the keeper's root and generations, in its order. */
+  get orders(): readonly Order[] {
+    return this.#orders;
   }
 
   /** Each holding's declaration in force at `time`. */
@@ -304,7 +329,12 @@ export class Register {
 
   /** The index of the entry with which a holding's month expired; null where it has not. */
   expiredBy(holding: string, month: string): number | null {
-    return this.#expired.get(monthName(holding, month)) ?? null;
+    return this.#expired.get(monthName(holding, month))?.index ?? null;
+  }
+
+  /** Every month that has expired, in the order of its entry. */
+  expired(): readonly ExpiredMonth[] {
+    return [...this.#expired.values()];
   }
 
   /** Whether a holding's month may expire at `time`, and has not: it is over by a day, or was announced seven days ago. */
@@ -332,7 +362,7 @@ export class Register {
       | 'generation-rotation',
     id: string,
   ): number {
-    if (document === 'generation-rotation') return this.#generationRotations;
+    if (document === 'generation-rotation') return this.#latestGeneration();
     if (document === 'grants') return this.#grants.at(-1)?.document.version ?? 0;
     if (document === 'witnesses') return this.#witnesses.at(-1)?.document.version ?? 0;
     if (document === 'seal-rules') return this.#sealRules.at(-1)?.document.version ?? 0;
@@ -393,7 +423,7 @@ export class Register {
       if (!this.#declarations.has(holding)) return 'undeclared-holding';
       if (!this.isDue(holding, month, time)) return 'not-due';
       if (keep) {
-        this.#expired.set(monthName(holding, month), index);
+        this.#expired.set(monthName(holding, month), { holding, month, index });
         this.#expiring.delete(monthName(holding, month));
       }
       return null;
@@ -419,6 +449,14 @@ export class Register {
     if (document.type === 'seals-counted') {
       if (!this.signedBy(signed, parsePublicKey(this.#genesis.keeperKey))) return 'not-the-keeper';
       if (keep) this.#countSeals(document);
+      return null;
+    }
+    if (document.type === 'carried-out') {
+      if (!this.signedBy(signed, parsePublicKey(this.#genesis.keeperKey))) return 'not-the-keeper';
+      const order = this.#orders.find(({ hash }) => hash === document.order);
+      if (order === undefined) return 'unknown-order';
+      if (order.settled !== null) return 'replayed';
+      if (keep) this.#settle(order, index);
       return null;
     }
     if (!this.signedByAdministrators(signed)) return 'not-two-administrators';
@@ -458,12 +496,12 @@ export class Register {
         return this.#announceExpiry(document, time, keep);
       // Both at once: they give nobody a right, and may be wanted in haste.
       case 'root-rotation':
-        if (this.#roots.has(document.root)) return 'replayed';
-        if (keep) this.#roots.set(document.root, document);
+        if (this.rootRotation(document.root) !== null) return 'replayed';
+        if (keep) this.#order(index, document, signed);
         return null;
       case 'generation-rotation':
-        if (document.version !== this.#generationRotations + 1) return 'version-not-next';
-        if (keep) this.#generationRotations = document.version;
+        if (document.version !== this.#latestGeneration() + 1) return 'version-not-next';
+        if (keep) this.#order(index, document, signed);
         return null;
       case 'certificate':
         return this.#certify(document, from, keep);
@@ -477,6 +515,27 @@ export class Register {
         return null;
       }
     }
+  }
+
+  #latestGeneration(): number {
+    const versions = this.#orders.map(({ document }) =>
+      document.type === 'generation-rotation' ? document.version : 0,
+    );
+    return Math.max(0, ...versions);
+  }
+
+  #order(index: number, document: Order['document'], { document: text }: Signed): void {
+    const hash = hex(documentHash(text));
+    this.#orders = [...this.#orders, { index, document, hash, settled: null }];
+  }
+
+  /** What was ordered before it and drawn is worth nothing any more, or is part of what is done now. */
+  #settle(last: Order, settled: number): void {
+    const until = this.#orders.indexOf(last);
+    this.#orders = this.#orders.map((order, at) => {
+      const isMeant = at <= until && order.document.type === last.document.type;
+      return isMeant && order.settled === null ? { ...order, settled } : order;
+    });
   }
 
   #countSeals({ counts }: SealsCounted): void {

@@ -167,7 +167,7 @@ describe('an audit of a log', () => {
       '',
       '[]',
       whole.slice(0, -20),
-      whole.replace('amanat-audit/v4', 'amanat-audit/v5'),
+      whole.replace('amanat-audit/v5', 'amanat-audit/v6'),
       whole.replace('"brokenUntil": 0', '"brokenUntil": -1'),
       whole.replace(/"key": "[^"]*"/, `"key": ${JSON.stringify(otherKey)}`),
       JSON.stringify({ ...state, hashes: state.hashes.slice(1) }),

@@ -9,6 +9,8 @@ import { AuditError } from './errors.ts';
 import type { LeafCounts } from './hashing.ts';
 import { addLeaves, noLeaves } from './hashing.ts';
 import { httpFiles } from './http.ts';
+import type { OrderCounts } from './orders.ts';
+import { OrdersSeen } from './orders.ts';
 import type { PartTask } from './part.ts';
 import { verifyPart } from './part.ts';
 import { verifyFolder } from './processes.ts';
@@ -68,6 +70,8 @@ export interface AuditReport {
   readonly counts: LeafCounts | null;
   /** What is sealed and not opened, by the leaves alone; null where the tree is not verified. */
   readonly seals: SealCounts | null;
+  /** What was ordered of the keeper's keys and is not carried out, by the log alone; null where the tree is not verified. */
+  readonly orders: OrderCounts | null;
   /** Files with checkpoints that cannot both be right. */
   readonly evidence: readonly string[];
   /** The key that signs the log by its own entries, where that is another than the one it was audited by. */
@@ -106,6 +110,7 @@ class Audit {
   #witnessing: Witnessing | null = null;
   #counts: LeafCounts | null = null;
   #seals: SealCounts | null = null;
+  #orders: OrderCounts | null = null;
   #evidence: readonly string[] = [];
   #nextKey: NextKey | null = null;
 
@@ -142,7 +147,10 @@ class Audit {
     this.#seals = seals.count(this.#terms.now());
     if (this.#seals.overdue > 0) this.findings.push({ code: 'overdue-seals', at: null });
     if (this.#seals.uncounted.length > 0) this.findings.push({ code: 'uncounted-seals', at: null });
-    await this.#remember(offered, found.range, { fresh: found.counts, appointed, seals });
+    const orders = this.#readOrders(found.notices);
+    this.#orders = orders.count(this.#terms.now());
+    if (this.#orders.overdue > 0) this.findings.push({ code: 'overdue-orders', at: null });
+    await this.#remember(offered, found.range, { fresh: found.counts, appointed, seals, orders });
   }
 
   report(): AuditReport {
@@ -153,6 +161,7 @@ class Audit {
       rememberedSize: this.#state?.checkpoint.size ?? 0,
       counts: this.#counts,
       seals: this.#seals,
+      orders: this.#orders,
       evidence: this.#evidence,
       nextKey: this.#nextKey,
     };
@@ -174,11 +183,12 @@ class Audit {
 
   /**
    * Whether the remembered leaves are read once more: the state is from before it was remembered whom they appoint, or
-   * what they seal, and some of them are public.
+   * what they seal or what they order, and some of them are public.
    */
   get #readsAnew(): boolean {
     if (this.#state === null || this.#state.counts.public === 0) return false;
-    return this.#state.appointed === null || this.#state.seals === null;
+    const { appointed, seals, orders } = this.#state;
+    return appointed === null || seals === null || orders === null;
   }
 
   /** Where all was read anew, the tree must still begin with the remembered one. */
@@ -205,6 +215,13 @@ class Audit {
     return seals;
   }
 
+  #readOrders(notices: TreeVerification['notices']): OrdersSeen {
+    const kept = (this.#readsAnew ? null : this.#state?.orders) ?? null;
+    const orders = kept === null ? new OrdersSeen() : OrdersSeen.from(kept);
+    orders.take(notices, this.#terms.key.name);
+    return orders;
+  }
+
   async #remember(
     checkpoint: SignedCheckpoint,
     range: CompactRange,
@@ -212,10 +229,12 @@ class Audit {
       fresh,
       appointed,
       seals,
+      orders,
     }: {
       readonly fresh: LeafCounts;
       readonly appointed: Appointed;
       readonly seals: SealsSeen;
+      readonly orders: OrdersSeen;
     },
   ): Promise<void> {
     const { statePath, key, now, maxAgeSeconds } = this.#terms;
@@ -237,6 +256,7 @@ class Audit {
       changed,
       appointed: appointed.keep(),
       seals: seals.keep(),
+      orders: orders.keep(),
     };
     if (statePath !== null) await saveState(statePath, key, state);
   }

@@ -4,8 +4,9 @@
  * `bundle-differs`: not of the tree · `root-differs`: what is served is not the tree that was signed · `stale`: older
  * than allowed · `overdue-seals`: sealed look-ups of which the month has been over for two days, and that no leaf
  * opens · `too-many-seals`: more of them than an audit remembers · `uncounted-seals`: a month, over for two days, in
- * which look-ups were sealed or opened, and that the keeper's counts do not tell · `missing-cosignatures`: too few of a
- * policy's witnesses, or of those that the log appoints ·
+ * which look-ups were sealed or opened, and that the keeper's counts do not tell · `overdue-orders`: what two
+ * administrators ordered of the keeper's keys more than seven days ago, and of which the keeper does not say that it is
+ * done · `missing-cosignatures`: too few of a policy's witnesses, or of those that the log appoints ·
  * `no-checkpoint`, `bad-checkpoint`: none, or not one that the log's key signed · `bad-response`: too long, or sent
  * elsewhere · `unreachable`: no answer in time · `bad-state`: what was remembered is damaged or another log's.
  */
@@ -18,6 +19,7 @@ export type AuditCode =
   | 'hole'
   | 'missing-cosignatures'
   | 'no-checkpoint'
+  | 'overdue-orders'
   | 'overdue-seals'
   | 'root-differs'
   | 'shrunk'

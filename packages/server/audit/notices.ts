@@ -7,9 +7,15 @@ const DOCUMENTS_MAX = 256;
 const HOUR_END = 31;
 const PERSONAL_START = Buffer.from('amanat/v1 person ');
 const PUBLIC_START = Buffer.from('amanat/v1 public\n');
-const MARKS = ['witnesses', 'broken-glass', 'log-key', 'seals-counted'].map((type) =>
-  Buffer.from(`"type":"${type}"`),
-);
+const MARKS = [
+  'witnesses',
+  'broken-glass',
+  'log-key',
+  'seals-counted',
+  'root-rotation',
+  'generation-rotation',
+  'carried-out',
+].map((type) => Buffer.from(`"type":"${type}"`));
 
 /** A leaf that seals or opens, and where it stands. */
 export interface SealNotice {
@@ -20,7 +26,8 @@ export interface SealNotice {
 /**
  * What of a log's leaves, in order, tells who has to cosign, and what is sealed: when the hour of a leaf about a person
  * begins, in milliseconds, where it is later than any before; a public leaf that may appoint witnesses, break the glass,
- * name another key of the log's or count seals, or that begins the log; a leaf that seals or opens.
+ * name another key of the log's, count seals, or order something of the keeper's keys or say that it is done, or that
+ * begins the log; a leaf that seals or opens.
  */
 export type Notice = number | Uint8Array | SealNotice;
 

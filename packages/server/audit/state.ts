@@ -19,6 +19,8 @@ import type { SignedCheckpoint } from './checkpoint.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { AuditError } from './errors.ts';
 import type { LeafCounts } from './hashing.ts';
+import type { KeptOrders } from './orders.ts';
+import { OrdersSeen, readOrdersSeen } from './orders.ts';
 import type { KeptSeals } from './seals.ts';
 import { readSealsSeen, SealsSeen } from './seals.ts';
 
@@ -34,14 +36,15 @@ const members = {
   changed: time,
 };
 const readEarlier = object({
-  format: oneOf('amanat-audit/v1', 'amanat-audit/v2', 'amanat-audit/v3'),
+  format: oneOf('amanat-audit/v1', 'amanat-audit/v2', 'amanat-audit/v3', 'amanat-audit/v4'),
   ...members,
 });
-const readV4 = object({
-  format: oneOf('amanat-audit/v4'),
+const readV5 = object({
+  format: oneOf('amanat-audit/v5'),
   ...members,
   appointed: nullable(readAppointed),
   seals: nullable(readSealsSeen),
+  orders: nullable(readOrdersSeen),
 });
 
 /** What an audit remembers of a log: the last tree that it has verified, leaf by leaf. */
@@ -55,18 +58,20 @@ export interface AuditState {
   readonly appointed: KeptAppointed | null;
   /** What is sealed; null in a state from before this was remembered. */
   readonly seals: KeptSeals | null;
+  /** What is ordered of the keeper's keys; null in a state from before this was remembered. */
+  readonly orders: KeptOrders | null;
 }
 
 function readState(value: Json): AuditStateText {
-  const { appointed, seals, ...rest } = (value ?? {}) as Readonly<Record<string, Json>>;
-  if (rest.format === 'amanat-audit/v4') {
-    return readV4({ ...rest, appointed, seals } as Json, '');
+  const { appointed, seals, orders, ...rest } = (value ?? {}) as Readonly<Record<string, Json>>;
+  if (rest.format === 'amanat-audit/v5') {
+    return readV5({ ...rest, appointed, seals, orders } as Json, '');
   }
-  // What they knew of who is appointed is less, or of seals: it is read anew.
-  return { ...readEarlier(rest, ''), appointed: null, seals: null };
+  // What they knew of who is appointed or sealed is less, and nothing of orders: it is read anew.
+  return { ...readEarlier(rest, ''), appointed: null, seals: null, orders: null };
 }
 
-type AuditStateText = Omit<ReturnType<typeof readV4>, 'format'>;
+type AuditStateText = Omit<ReturnType<typeof readV5>, 'format'>;
 
 /**
  * What was remembered of the log; null where nothing was. The tree in it must be the one that its checkpoint signs.
@@ -85,10 +90,11 @@ export async function loadState(path: string, key: NoteKey): Promise<AuditState 
     const checkpoint = openCheckpoint(state.checkpoint, parseVerifierKey(state.key));
     const range = CompactRange.from(checkpoint.size, state.hashes.map(fromBase64));
     if (equal(range.root(), checkpoint.root)) {
-      const { leaves: counts, changed, appointed, seals } = state;
+      const { leaves: counts, changed, appointed, seals, orders } = state;
       // What it remembers must be what it can go on from.
       if (seals !== null) SealsSeen.from(seals);
-      return { checkpoint, range, counts, changed, appointed, seals };
+      if (orders !== null) OrdersSeen.from(orders);
+      return { checkpoint, range, counts, changed, appointed, seals, orders };
     }
   } catch (cause) {
     if (!(cause instanceof CoreError || cause instanceof SyntaxError)) throw cause;
@@ -108,9 +114,9 @@ async function readIfThere(path: string): Promise<string | null> {
 
 /** Remembers a verified tree, durably. @throws whatever the file system throws */
 export async function saveState(path: string, key: NoteKey, state: AuditState): Promise<void> {
-  const { checkpoint, range, counts, changed, appointed, seals } = state;
+  const { checkpoint, range, counts, changed, appointed, seals, orders } = state;
   const written = {
-    format: 'amanat-audit/v4',
+    format: 'amanat-audit/v5',
     key: formatVerifierKey(key),
     checkpoint: checkpoint.note,
     hashes: range.hashes().map(base64),
@@ -118,6 +124,7 @@ export async function saveState(path: string, key: NoteKey, state: AuditState): 
     changed,
     appointed,
     seals,
+    orders,
   };
   await writeDurably(path, `${JSON.stringify(written, null, 2)}\n`);
 }

@@ -8,6 +8,7 @@ import type {
   CeremonyRefusal,
   CeremonyStatus,
   DeviceCode,
+  OrderSummary,
   RootSummary,
 } from '@amanat/keeper/client';
 import {
@@ -26,6 +27,8 @@ import type { OptionSet } from './options.ts';
 /** How often it is looked whether a keeper has done what takes time, and for how long at most. */
 const LOOK_MS = 100;
 const LOOKS_MAX = 36_000;
+/** How often at most it is looked whether the log has taken an entry: it may take none for now. */
+const ENTRY_LOOKS_MAX = 100;
 
 /** Options of every command of a ceremony. */
 export const CEREMONY_OPTIONS: OptionSet = {
@@ -106,6 +109,20 @@ export class CeremonyTable implements AsyncDisposable {
     throw new CliError('failed', 'the keeper is not done within an hour; it goes on with it');
   }
 
+  /**
+   * Where the log says that the last order of a kind is carried out, once it does; null where it takes no entry for now:
+   * the keeper says it until it does.
+   */
+  async entryOf(type: OrderSummary['type'], signal: AbortSignal): Promise<number | null> {
+    for (let looks = 0; looks < ENTRY_LOOKS_MAX && !signal.aborted; looks++) {
+      const { orders } = await this.status();
+      const entry = orders?.findLast((order) => order.type === type)?.entered ?? null;
+      if (entry !== null) return entry;
+      await new Promise((done) => setTimeout(done, LOOK_MS));
+    }
+    return null;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#client[Symbol.asyncDispose]();
   }
@@ -172,6 +189,13 @@ export function describeRoot({ provider, shares, device, root }: RootSummary): s
   const { threshold, commitments, given, ceremony } = shares;
   const so = given.length === 0 ? '' : `; given so far: ${given.join(', ')}`;
   return `${name}, ${provider}: any ${threshold} of ${commitments.length}, ceremony ${ceremony}${so}`;
+}
+
+/** In words, where the log says that an order is carried out. */
+export function describeEntry(entry: number | null): string {
+  return entry === null
+    ? 'The log has yet to take the keeper’s word for it: it does by itself (amanat ceremony status).'
+    : `The keeper says so in the log, leaf ${entry}.`;
 }
 
 /** What to do where a device does not serve, by its code. */

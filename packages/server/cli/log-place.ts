@@ -97,6 +97,7 @@ const MEANINGS: Readonly<Record<Finding['code'], string>> = {
   hole: 'a tile or bundle is missing',
   'missing-cosignatures': 'too few witnesses have cosigned the checkpoint',
   'no-checkpoint': 'there is no checkpoint',
+  'overdue-orders': 'the keeper’s keys were to be changed more than seven days ago, and are not',
   'overdue-seals': 'look-ups are withheld past the month in which they were to open',
   'root-differs': 'what is served is not the tree that was signed',
   shrunk: 'the log has fewer leaves than it had',

@@ -7,7 +7,13 @@ import type { DrawnRoot, RootSummary } from '@amanat/keeper/client';
 import { drawShares, Shares } from '@amanat/keeper/client';
 import { readConfig } from '../config/config.ts';
 import type { CeremonyTable } from './ceremony.ts';
-import { describeRoot, readSheets, requireNewFolder, writeSheets } from './ceremony.ts';
+import {
+  describeEntry,
+  describeRoot,
+  readSheets,
+  requireNewFolder,
+  writeSheets,
+} from './ceremony.ts';
 import type { Call, Outcome } from './command.ts';
 import { CliError, wrongUsage } from './errors.ts';
 import { readText, writePrivate } from './files.ts';
@@ -28,14 +34,17 @@ export async function changeToShares(call: Call, table: CeremonyTable): Promise<
   for (const { value } of shares) value.fill(0);
   const outcome = await enter(call, root, { threshold, shares: count });
   const isEntered = outcome.json?.submitted === true;
-  if (isEntered) await adopt(call, table, sheets);
+  const entry = isEntered ? (await adopt(call, table, sheets)).entry : null;
   return {
-    json: { ...outcome.json, adopted: isEntered, root: root.root, sheets },
+    json: { ...outcome.json, adopted: isEntered, entry, root: root.root, sheets },
     lines: [
       ...outcome.lines,
       `${count} sheets are in ${folder}, each as a text and as a page to print.`,
       ...(isEntered
-        ? [`The root is adopted. From the next start on the keeper waits for ${threshold} of them.`]
+        ? [
+            `The root is adopted. From the next start on the keeper waits for ${threshold} of them.`,
+            describeEntry(entry),
+          ]
         : [
             `Once it is entered, give every sheet back: amanat ceremony adopt ${folder}/share-*.txt`,
           ]),
@@ -81,11 +90,11 @@ export async function changeToPassphrase(
   const root = await table.draw('passphrase');
   const outcome = await enter(call, root, null);
   if (outcome.json?.submitted !== true) return outcome;
-  await adopt(call, table, []);
+  const { entry } = await adopt(call, table, []);
   await keepLastPassphrase(path);
   return {
-    json: { ...outcome.json, adopted: true, root: root.root },
-    lines: [...outcome.lines, 'The root is adopted, under a new passphrase.'],
+    json: { ...outcome.json, adopted: true, entry, root: root.root },
+    lines: [...outcome.lines, 'The root is adopted, under a new passphrase.', describeEntry(entry)],
   };
 }
 
@@ -94,19 +103,23 @@ export async function changeToDevice(call: Call, table: CeremonyTable): Promise<
   const root = await table.draw('pkcs11');
   const outcome = await enter(call, root, null);
   if (outcome.json?.submitted !== true) return outcome;
-  await adopt(call, table, []);
+  const { entry } = await adopt(call, table, []);
   return {
-    json: { ...outcome.json, adopted: true, root: root.root, device: root.device },
-    lines: [...outcome.lines, `The root is adopted: ${describeRoot(root)}.`],
+    json: { ...outcome.json, adopted: true, entry, root: root.root, device: root.device },
+    lines: [
+      ...outcome.lines,
+      `The root is adopted: ${describeRoot(root)}.`,
+      describeEntry(entry),
+    ],
   };
 }
 
-/** Gives back what has to be given back, and has the drawn root adopted. @throws CliError */
+/** Gives back what has to be given back, has the drawn root adopted, and waits for the entry that says so. @throws CliError */
 export async function adopt(
-  call: Pick<Call, 'stdin'>,
+  call: Pick<Call, 'stdin' | 'signal'>,
   table: CeremonyTable,
   sheets: readonly string[],
-): Promise<RootSummary> {
+): Promise<{ readonly root: RootSummary; readonly entry: number | null }> {
   const { drawn } = await table.status();
   if (drawn === null) {
     throw new CliError('refused', 'no root is drawn', {
@@ -123,7 +136,7 @@ export async function adopt(
     }
   }
   await table.adopt(drawn.root);
-  return drawn;
+  return { root: drawn, entry: await table.entryOf('root-rotation', call.signal) };
 }
 
 /** The passphrase before the last opens nothing any more. */

@@ -23,6 +23,7 @@ const NO_STATUS: KeeperStatus = {
   time: 0,
   generation: 2,
   due: [],
+  carriedOut: null,
   witnessed: false,
   cosignaturesFrom: 0,
   releasedUncovered: 0,

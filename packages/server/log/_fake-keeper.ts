@@ -69,6 +69,7 @@ export class FakeKeeper implements KeeperPort {
       time: Date.now(),
       generation: 2,
       due: [],
+      carriedOut: null,
       witnessed: false,
       cosignaturesFrom: this.cosignaturesFrom,
       releasedUncovered: 0,

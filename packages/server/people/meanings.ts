@@ -54,6 +54,7 @@ export const entryRefusals: Readonly<Record<EntryRefusal, Meaning>> = {
     'sign it again: its seven days have to be public',
   ),
   'unknown-import': meaning('there is no such open import', OTHER_ROUTE),
+  'unknown-order': meaning('nothing of this kind was ordered', OTHER_ROUTE),
   'unknown-key': meaning('the key was never certified', 'check the key’s id'),
   'primary-changed': meaning(
     'a holding’s controller cannot change',

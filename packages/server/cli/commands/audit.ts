@@ -27,7 +27,8 @@ export const audit: Command = {
     'state. Without --policy, the witnesses that the public entries of an Amanat log appoint must have cosigned, as ' +
     'soon as its leaves show that they are in force. A checkpoint is as old as its quorum’s cosignatures, or else as ' +
     'the time since when its tree is known. Sealed look-ups whose month has been over for two days, and that no entry ' +
-    'opens, are found too, and months of which the keeper’s counts of them are missing. ' +
+    'opens, are found too, and months of which the keeper’s counts of them are missing; so is what was ordered of the ' +
+    'keeper’s root or generations and not carried out in seven days. ' +
     'Exits with 1 where anything is wrong.',
   example:
     'amanat audit https://log.example.org/ --key "$VKEY" --state log.json --max-age 86400\n' +
@@ -64,8 +65,8 @@ export const audit: Command = {
       onLeaves: (leaves, size) => progress.at(leaves, size),
       signal: call.signal,
     });
-    const { checkpoint, cosigned, rememberedSize, counts, seals, findings, evidence, nextKey } =
-      report;
+    const { checkpoint, cosigned, rememberedSize, counts, findings, evidence, nextKey } = report;
+    const { seals, orders } = report;
     progress.end((checkpoint?.size ?? rememberedSize) - rememberedSize);
     const verified = findings.length === 0;
     return {
@@ -79,6 +80,7 @@ export const audit: Command = {
         rememberedSize,
         leaves: counts,
         seals,
+        orders,
         findings,
         evidence,
         nextKey,
@@ -89,8 +91,8 @@ export const audit: Command = {
 };
 
 function describe(report: AuditReport, origin: string): string[] {
-  const { checkpoint, cosigned, rememberedSize, counts, seals, findings, evidence, nextKey } =
-    report;
+  const { checkpoint, cosigned, rememberedSize, counts, findings, evidence, nextKey } = report;
+  const { seals, orders } = report;
   const isOurs = counts !== null && counts.personal + counts.public > 0;
   const kinds = isOurs
     ? ` (${format(counts.personal)} about people, ${format(counts.public)} public, ` +
@@ -110,6 +112,11 @@ function describe(report: AuditReport, origin: string): string[] {
           ...seals.uncounted.map((month) => `  Of ${month} there are no counts.`),
         ]
       : []),
+    ...(orders === null || orders.open === 0
+      ? []
+      : [
+          `Ordered of the keeper’s keys: ${format(orders.open)} not carried out yet, ${format(orders.overdue)} overdue.`,
+        ]),
     ...(cosigned === null ? [] : [`Cosigned: ${new Date(cosigned).toISOString()}`]),
     ...describeFindings(findings),
     ...evidence.map((path) => `  kept ${path}`),

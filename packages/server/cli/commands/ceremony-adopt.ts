@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { SHARES_MAX } from '@amanat/core/keys';
 import { instancePaths } from '../../config/paths.ts';
-import { CEREMONY_OPTIONS, CeremonyTable, describeRoot } from '../ceremony.ts';
+import { CEREMONY_OPTIONS, CeremonyTable, describeEntry, describeRoot } from '../ceremony.ts';
 import type { Command } from '../command.ts';
 import { openApi } from '../instance.ts';
 import { adopt, keepLastPassphrase } from '../root-change.ts';
@@ -22,9 +22,12 @@ export const ceremonyAdopt: Command = {
   async run(call) {
     await using _api = await openApi(call);
     await using table = await CeremonyTable.open(call);
-    const root = await adopt(call, table, call.arguments.words);
+    const { root, entry } = await adopt(call, table, call.arguments.words);
     const path = call.arguments.text('passphrase-file') ?? instancePaths(call.dir).passphrase;
     if (root.provider === 'passphrase' && existsSync(path)) await keepLastPassphrase(path);
-    return { json: { root: root.root }, lines: [`Adopted: ${describeRoot(root)}`] };
+    return {
+      json: { root: root.root, entry },
+      lines: [`Adopted: ${describeRoot(root)}`, describeEntry(entry)],
+    };
   },
 };

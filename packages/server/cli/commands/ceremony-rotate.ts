@@ -1,6 +1,6 @@
 import { writeDocument } from '@amanat/core/grants';
 import { instancePaths } from '../../config/paths.ts';
-import { CEREMONY_OPTIONS, CeremonyTable, SHARES_OPTIONS } from '../ceremony.ts';
+import { CEREMONY_OPTIONS, CeremonyTable, describeEntry, SHARES_OPTIONS } from '../ceremony.ts';
 import type { Call, Command, Outcome } from '../command.ts';
 import { wrongUsage } from '../errors.ts';
 import { openApi } from '../instance.ts';
@@ -76,11 +76,13 @@ async function rotateGeneration(call: Call, half: string | null): Promise<Outcom
     call.signal,
   );
   const generation = (await table.status()).generations?.present ?? null;
+  const entry = await table.entryOf('generation-rotation', call.signal);
   return {
-    json: { ...outcome.json, generation },
+    json: { ...outcome.json, generation, entry },
     lines: [
       ...outcome.lines,
       `Every key is under generation ${generation}; the one before is destroyed.`,
+      describeEntry(entry),
     ],
   };
 }

@@ -280,6 +280,19 @@ export const words = {
     categories: 'Kind of detail',
     detail: 'Detail',
   },
+  destroyed: {
+    none: 'No month of these records is destroyed yet.',
+    months_one: '{{n}} month of these records is destroyed',
+    months_other: '{{n}} months of these records are destroyed',
+    text: 'The key of such a month is gone: nobody reads its records any more, whoever has a copy. Records are kept by the month in which their time is over.',
+    month: '{{month}}: destroyed on {{date}}, entry {{index}} of the log.',
+    uncertified: '{{month}}: entry {{index}} of the log; its certificate is to come.',
+    check: 'Check the certificate',
+    save: 'Save the certificate’s proof',
+    good: 'Your browser checked it: the keeper of the keys has signed that it destroyed this key, and the entry stands in the log.',
+    bad: 'The certificate does not fit. Do not rely on it.',
+    missing: 'The certificate cannot be checked now. Try again later.',
+  },
   seals: {
     title: 'Look-ups that may be withheld',
     none: 'None: no rules are in force by which a look-up may be kept from whom it is about.',
@@ -338,6 +351,7 @@ export const words = {
     expiry: 'A month of a kind of record is destroyed: its time is over',
     'root-rotation': 'Another root key is to lock the keeper’s keys',
     'generation-rotation': 'The keeper’s keys are to be wrapped anew',
+    'carried-out': 'The keeper has done what was ordered of its keys',
     other: 'An entry about organisations',
   },
   time: {
