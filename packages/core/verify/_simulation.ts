@@ -36,6 +36,7 @@ import {
   TILE_HEIGHT,
   TILE_WIDTH,
 } from '../log/index.ts';
+import { writeShredCertificate } from '../shred-certificate.ts';
 import type { SealedPlace, Statement } from '../statement.ts';
 import { commitTo, encodeBody, leafOf } from '../statement.ts';
 import type { Head, SubjectView, View } from '../view.ts';
@@ -105,6 +106,8 @@ export class Simulation {
   readonly #leaves: Uint8Array[] = [];
   readonly #chains = new Map<string, Chain>();
   #witnesses: { readonly keys: readonly CosigningKey[]; readonly quorum: number } | null = null;
+  /** Of each month that is destroyed, by the index of its entry, what the gateway gives out. */
+  readonly certified = new Map<number, { certificate: string; signature: string; leaf: string }>();
 
   private constructor(keeperKey: SigningKey, sealing: SealingKey) {
     this.#keeperKey = keeperKey;
@@ -144,6 +147,28 @@ export class Simulation {
     for (const document of documents) {
       this.#append(encodePublicLeaf({ document: canonicalText(document), signatures: [] }));
     }
+  }
+
+  /** Destroys a holding's month, as the keeper certifies it. Gives where its entry stands. */
+  expire(holding: string, month: string, time: number): number {
+    const index = this.size;
+    this.addPublic({ type: 'expiry', holding, month, time });
+    const leaf = this.#leaves[index] as Uint8Array;
+    const certificate = writeShredCertificate({
+      type: 'shred-certificate',
+      kind: 'period',
+      holding,
+      month,
+      index,
+      leaf: hex(leafHash(leaf)),
+      generation: 2,
+      destroyed: time,
+      time,
+      backups: [],
+    });
+    const signature = base64(sign(this.#keeperKey, signingInput(certificate)));
+    this.certified.set(index, { certificate, signature, leaf: base64(leaf) });
+    return index;
   }
 
   /** Appends entries about other people. */

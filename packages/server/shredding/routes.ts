@@ -47,6 +47,32 @@ export async function shreddingRoutes(
   );
 
   app.get(
+    '/v1/expired',
+    {
+      schema: {
+        summary: 'The months of holdings whose keys are destroyed',
+        response: {
+          200: Type.Object({
+            months: Type.Array(
+              Type.Object({
+                holding: Type.String(),
+                month: Type.String(),
+                index: members.index,
+                destroyed: Type.Union([Type.Integer(), Type.Null()], {
+                  description:
+                    'In milliseconds since 1970, by its certificate; null: that is to come.',
+                }),
+              }),
+            ),
+            ...witnessedSchema,
+          }),
+        },
+      },
+    },
+    async () => ({ months: shredding.months() }),
+  );
+
+  app.get(
     '/v1/certificates/:index',
     {
       schema: {

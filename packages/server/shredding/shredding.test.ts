@@ -61,6 +61,9 @@ function make() {
   const store = createSqliteCertificateStore(databaseInMemory());
   const log: ShreddingDeps['log'] = {
     now: () => NOW,
+    register: {
+      expired: () => entered.map((each, index) => ({ ...each, index })),
+    } as unknown as ShreddingDeps['log']['register'],
     leaf: (index) => (index < entered.length ? Buffer.from([index]) : null),
     onOpen: (listener) => void onOpen.push(listener as () => void),
     appendPublic: async ({ document }) => {
@@ -137,5 +140,15 @@ describe('certificates', () => {
     );
     assert.equal(shredding.certificate(1)?.leaf, Buffer.from([1]).toString('base64'));
     assert.equal(shredding.certificate(2), null);
+    // One whose certificate is not here yet is told without a date.
+    entered.push({ holding: 'sims', month: '2031-01' });
+    assert.deepEqual(
+      shredding.months().map(({ month, index, destroyed }) => [month, index, destroyed]),
+      [
+        ['2030-11', 0, NOW],
+        ['2030-12', 1, NOW],
+        ['2031-01', 2, null],
+      ],
+    );
   });
 });

@@ -1,4 +1,5 @@
 import { base64 } from '@amanat/core/bytes';
+import type { ExpiredMonth } from '@amanat/core/grants';
 import { writeDocument } from '@amanat/core/grants';
 import { readShredCertificate } from '@amanat/core/shred-certificate';
 import type { CertifiedEntry } from '@amanat/core/verify';
@@ -16,13 +17,18 @@ const LOOK_MS = 3_600_000;
 const ROUNDS_MAX = 64;
 /** Certificates that one run fetches at most. */
 const CERTIFICATES_MAX = 4096;
+/** Months that are told of, the latest: a hundred years of one holding. */
+const MONTHS_MAX = 1200;
 
 export interface ShreddingDeps {
   readonly keeper: KeeperPort;
-  readonly log: Pick<Log, 'appendPublic' | 'leaf' | 'now' | 'onOpen'>;
+  readonly log: Pick<Log, 'appendPublic' | 'leaf' | 'now' | 'onOpen' | 'register'>;
   readonly store: CertificateStore;
   readonly warn: Warn;
 }
+
+/** A month that has expired; `destroyed` is when, by the keeper's certificate, null while that is not here yet. */
+export type DestroyedMonth = ExpiredMonth & { readonly destroyed: number | null };
 
 /** The part that has months expire by themselves, and keeps the keeper's certificates of what it destroyed. */
 export interface Shredding extends Disposable {
@@ -30,6 +36,8 @@ export interface Shredding extends Disposable {
   run(): Promise<void>;
   /** Certificates from index `from` on, at most `max`, in order. */
   certificates(from: number, max: number): readonly StoredCertificate[];
+  /** The months that have expired, in order, the latest where there are many. */
+  months(): readonly DestroyedMonth[];
   /** One certificate by the index of its entry, with the entry's leaf; null where there is none. */
   certificate(index: number): (CertifiedEntry & { readonly index: number }) | null;
 }
@@ -50,6 +58,11 @@ export function createShredding(deps: ShreddingDeps): Shredding {
   return {
     run,
     certificates: (from, max) => store.list(from, max),
+    months: () =>
+      log.register
+        .expired()
+        .slice(-MONTHS_MAX)
+        .map((month) => ({ ...month, destroyed: destroyedBy(store.find(month.index)) })),
     certificate: (index) => {
       const found = store.find(index);
       const leaf = found && log.leaf(index);
@@ -87,4 +100,8 @@ async function certify({ keeper, store }: ShreddingDeps): Promise<void> {
     const { index } = readShredCertificate(answer.shred.certificate);
     store.put({ index, ...answer.shred });
   }
+}
+
+function destroyedBy(found: StoredCertificate | null): number | null {
+  return found === null ? null : readShredCertificate(found.certificate).destroyed;
 }

@@ -1,4 +1,4 @@
-import type { AppointedWitnesses, InstanceAnswer } from '@amanat/core/verify';
+import type { AppointedWitnesses, CertifiedEntry, InstanceAnswer } from '@amanat/core/verify';
 
 /** What the pages read of the HTTP API under /v1, as its OpenAPI document describes it. */
 
@@ -94,6 +94,16 @@ export interface SealCount {
   readonly awaited: number;
 }
 
+/** One of GET /v1/expired: a holding's month, `YYYY-MM`, whose key is destroyed. */
+export interface DestroyedMonth {
+  readonly holding: string;
+  readonly month: string;
+  /** Of the entry by which it was. */
+  readonly index: number;
+  /** Milliseconds since 1970, by the certificate; null while there is none. */
+  readonly destroyed: number | null;
+}
+
 /** What the gateway says is held; no proof goes with it. */
 export interface Held {
   readonly holding: string;
@@ -133,6 +143,16 @@ export async function fetchHoldings(): Promise<Holdings> {
 
 export async function fetchSeals(): Promise<Seals> {
   return (await fetchJson('/v1/seals')) as Seals;
+}
+
+export async function fetchDestroyedMonths(): Promise<readonly DestroyedMonth[]> {
+  const { months } = (await fetchJson('/v1/expired')) as { months: readonly DestroyedMonth[] };
+  return months;
+}
+
+/** A certificate of what an entry destroyed. Hostile until it is verified. */
+export async function fetchCertificate(index: number): Promise<CertifiedEntry> {
+  return (await fetchJson(`/v1/certificates/${index}`)) as CertifiedEntry;
 }
 
 /** Sends a sealed asking. What comes back is hostile until it is verified. */

@@ -1,7 +1,13 @@
 import type { ReactNode } from 'react';
 import { useCallback, useEffect, useRef, useState } from 'react';
-import type { Instance, Language, Seals } from './api.ts';
-import { fetchAgencies, fetchHoldings, fetchInstance, fetchSeals } from './api.ts';
+import type { DestroyedMonth, Instance, Language, Seals } from './api.ts';
+import {
+  fetchAgencies,
+  fetchDestroyedMonths,
+  fetchHoldings,
+  fetchInstance,
+  fetchSeals,
+} from './api.ts';
 import type { Directory } from './directory.ts';
 import { createDirectory } from './directory.ts';
 import { changeLanguage } from './language.ts';
@@ -20,6 +26,7 @@ interface Start {
   readonly instance: Instance;
   readonly directory: Directory;
   readonly seals: Seals;
+  readonly destroyed: readonly DestroyedMonth[];
 }
 
 /** The pages: what they share, and which of them is shown. */
@@ -33,13 +40,14 @@ export function App() {
   const load = useCallback(async () => {
     setStart(null);
     try {
-      const [instance, agencies, holdings, seals] = await Promise.all([
+      const [instance, agencies, holdings, seals, destroyed] = await Promise.all([
         fetchInstance(),
         fetchAgencies(),
         fetchHoldings(),
         fetchSeals(),
+        fetchDestroyedMonths(),
       ]);
-      setStart({ instance, directory: createDirectory(agencies, holdings), seals });
+      setStart({ instance, directory: createDirectory(agencies, holdings), seals, destroyed });
     } catch (error) {
       setStart(problemOf(error));
     }

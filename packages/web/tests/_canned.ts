@@ -115,6 +115,8 @@ export function fillHistory(simulation: Simulation, now: number): void {
     { type: 'declaration', holding: 'sim-registrations', version: 1 },
   );
   simulation.addNoise(600, now - 400 * DAY);
+  simulation.expire('travel-history', '2025-09', Date.UTC(2025, 9, 2, 7));
+  simulation.expire('travel-history', '2025-10', Date.UTC(2025, 10, 2, 7));
   const plan: readonly (readonly [string, number, Partial<Planned> & Pick<Planned, 'kind'>])[] = [
     ['demo-telecom', 331, read('demo-police', 'sim-registrations', ['identity', 'number'], 2)],
     ['demo-border', 248, read('demo-investigation', 'travel-history', ['crossing'], 3)],

@@ -7,9 +7,11 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { parseTilePath } from '@amanat/core/log';
+import { readShredCertificate } from '@amanat/core/shred-certificate';
+import type { CertifiedEntry } from '@amanat/core/verify';
 import { build } from 'vite';
 import type { SimulatedAnswer, Simulation } from '../../core/verify/_simulation.ts';
-import type { Instance } from '../src/api.ts';
+import type { DestroyedMonth, Instance } from '../src/api.ts';
 import { agencies, held, holdings, seals, upcoming } from './_canned.ts';
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -35,6 +37,7 @@ export interface Tampering {
   readonly checkpoint?: (note: string) => string;
   readonly options?: Partial<Parameters<Simulation['answer']>[1]>;
   readonly instance?: (instance: Instance) => Instance;
+  readonly certificate?: (certified: CertifiedEntry) => CertifiedEntry;
   /** Answers every asking with this problem. */
   readonly problem?: string;
 }
@@ -55,6 +58,15 @@ function witnessesOf(witnesses: Simulation['keys']['witnesses']): Instance['witn
   if (witnesses === null) return null;
   const names = witnesses.keys.map((key) => key.split('+')[0] as string);
   return { ...witnesses, names, breakGlassQuorum: 1 };
+}
+
+/** The months that are destroyed, and one whose certificate is to come. */
+function destroyedOf({ certified }: Simulation): readonly DestroyedMonth[] {
+  const months = [...certified].map(([index, { certificate }]) => {
+    const { holding, month, destroyed } = readShredCertificate(certificate);
+    return { holding: holding ?? '', month: month ?? '', index, destroyed };
+  });
+  return [...months, { holding: 'travel-history', month: '2026-10', index: 7, destroyed: null }];
 }
 
 /** Builds the pages into a fresh folder and serves them on the loopback. */
@@ -118,6 +130,8 @@ export async function startSite(simulation: Simulation): Promise<Site> {
         return void json({ holdings, upcoming });
       case '/v1/seals':
         return void json(seals);
+      case '/v1/expired':
+        return void json({ months: destroyedOf(source) });
       case '/v1/history': {
         if (tampering.problem !== undefined) return void json({ code: tampering.problem }, 401);
         const ask = JSON.parse(body) as { enc: string; ciphertext: string };
@@ -133,6 +147,11 @@ export async function startSite(simulation: Simulation): Promise<Site> {
       }
       case '/checkpoint':
         return void response.end(alterNote(source.checkpoint()));
+    }
+    if (pathname.startsWith('/v1/certificates/')) {
+      const found = source.certified.get(Number(pathname.split('/').at(-1)));
+      if (found === undefined) return void json({ code: 'not-found' }, 404);
+      return void json(tampering.certificate?.(found) ?? found);
     }
     if (pathname.startsWith('/tile/')) {
       const path = pathname.slice(1);

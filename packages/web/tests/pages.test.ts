@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { verifyBundle } from '@amanat/core/verify';
+import type { CertifiedEntry } from '@amanat/core/verify';
+import { verifyBundle, verifyShredProof } from '@amanat/core/verify';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { launchBrowser } from '../../../tests/_browser.ts';
 import { flipBase64, flipBit, makeWitnesses, Simulation } from '../../core/verify/_simulation.ts';
@@ -457,6 +458,9 @@ for (const language of ['en', 'ur']) {
         assert.equal(await page.locator('.holding:not(.seals)').count(), 3);
         assert.equal(await page.locator('.seals li').count(), 1);
         assert.match(await page.locator('.holding strong').innerText(), /2099|۲۰۹۹/);
+        await page.locator('.destroyed summary').click();
+        await page.locator('[data-month="2025-10"] button').click();
+        await page.waitForSelector('[data-certificate=ok]');
         await check(page, 'register');
         await page.click('header nav li:nth-child(3) a');
         await page.waitForSelector('.leaves li');
@@ -502,6 +506,58 @@ test('a failed page has no violation either', async () => {
   const { page, context } = await openTampered({ tile: () => null });
   await check(page, 'failed');
   await context.close();
+});
+
+test('a destroyed month is told with its date, and its certificate is checked and saved, by keyboard', async () => {
+  const { page, context, errors } = await visit('/register?lang=en');
+  assert.equal(await page.locator('[data-destroyed="0"]').count(), 1);
+  const summary = page.locator('.destroyed summary');
+  assert.equal(await summary.innerText(), '3 months of these records are destroyed');
+  await summary.focus();
+  await page.keyboard.press('Enter');
+  const lines = await page.locator('.destroyed li').allInnerTexts();
+  assert.match(lines[0] as string, /^October 2026: entry 7 of the log; its certificate is to come/);
+  assert.match(lines[1] as string, /^October 2025: destroyed on 2 November 2025, entry 60\d/);
+  assert.equal(await page.locator('[data-month="2026-10"] button').count(), 0);
+  await page.locator('[data-month="2025-10"] button').focus();
+  await page.keyboard.press('Enter');
+  const month = page.locator('[data-month="2025-10"][data-certificate=ok]');
+  assert.match(await month.innerText(), /Your browser checked it/);
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    month.locator('button').click(),
+  ]);
+  assert.equal(download.suggestedFilename(), 'amanat-destroyed-travel-history-2025-10.json');
+  const { readFile } = await import('node:fs/promises');
+  const proof = await readFile(await download.path(), 'utf8');
+  const { verified, certificate } = await verifyShredProof(proof, simulation.keys);
+  assert.deepEqual([verified, certificate?.month], [true, '2025-10']);
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
+test('a certificate that is another’s, or of another key, is never called checked', async () => {
+  const other = await Simulation.create();
+  fillHistory(other, Date.now());
+  const [index = 0] = [...simulation.certified.keys()];
+  for (const certificate of [
+    // Of another month, sound in itself.
+    () => simulation.certified.get(index) as CertifiedEntry,
+    (each: CertifiedEntry) => ({ ...each, signature: flipBase64(each.signature, 40) }),
+    () => [...other.certified.values()][1] as CertifiedEntry,
+  ]) {
+    site.tampering = { certificate };
+    const { page, context } = await visit('/register?lang=en');
+    await page.locator('.destroyed summary').click();
+    await page.locator('[data-month="2025-10"] button').click();
+    await page.waitForSelector('[data-month="2025-10"][data-certificate=failed]');
+    const told = await page.locator('[data-month="2025-10"]').innerText();
+    assert.match(told, /does not fit/);
+    assert.doesNotMatch(told, /checked it/);
+    assert.equal(await page.locator('[data-month="2025-10"] button').count(), 0);
+    await context.close();
+    site.tampering = {};
+  }
 });
 
 async function check(page: Page, name: string): Promise<void> {

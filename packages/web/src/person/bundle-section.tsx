@@ -1,6 +1,7 @@
 import type { Verification } from '@amanat/core/verify';
 import { makeBundle } from '@amanat/core/verify';
 import { useState } from 'react';
+import { saveFile } from '../save-file.ts';
 import { useWords } from '../use-words.ts';
 
 const FILE_NAME = 'amanat-history.json';
@@ -13,7 +14,7 @@ export function BundleSection({ verification }: { readonly verification: Verific
   if (material === null) return null;
   const download = () => {
     try {
-      save(makeBundle({ ...verification, material }, Date.now()));
+      saveFile(FILE_NAME, makeBundle({ ...verification, material }, Date.now()));
     } catch {
       setTooLarge(true);
     }
@@ -28,14 +29,4 @@ export function BundleSection({ verification }: { readonly verification: Verific
       <p role="alert">{tooLarge ? t('bundle.tooLarge') : ''}</p>
     </section>
   );
-}
-
-function save(text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type: 'application/json' }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = FILE_NAME;
-  link.click();
-  // The browser has taken hold of it by the next turn; her history is not left lying about.
-  setTimeout(() => URL.revokeObjectURL(url), 0);
 }

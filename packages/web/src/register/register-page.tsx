@@ -1,18 +1,24 @@
-import type { Holding, Seals } from '../api.ts';
+import type { ReactNode } from 'react';
+import type { DestroyedMonth, Holding, Instance, Seals } from '../api.ts';
 import type { Directory } from '../directory.ts';
 import { ContactLines } from '../parts/contact-lines.tsx';
 import { Lines } from '../parts/lines.tsx';
 import { monthsText } from '../parts/months-text.ts';
 import { useWords } from '../use-words.ts';
+import { DestroyedMonths } from './destroyed-months.tsx';
 import { SealsSection } from './seals-section.tsx';
 
-/** The register: every declared holding in plain words, and what may be withheld. */
+/** The register: every declared holding in plain words, what of it is destroyed, and what may be withheld. */
 export function RegisterPage({
+  instance,
   directory,
   seals,
+  destroyed,
 }: {
+  readonly instance: Instance;
   readonly directory: Directory;
   readonly seals: Seals;
+  readonly destroyed: readonly DestroyedMonth[];
 }) {
   const { t } = useWords();
   return (
@@ -21,7 +27,12 @@ export function RegisterPage({
       <p className="lead">{t('register.lead')}</p>
       {directory.holdings.length + directory.upcoming.length === 0 && <p>{t('register.none')}</p>}
       {directory.holdings.map((holding) => (
-        <HoldingEntry key={holding.holding} holding={holding} from={null} directory={directory} />
+        <HoldingEntry key={holding.holding} holding={holding} from={null} directory={directory}>
+          <DestroyedMonths
+            instance={instance}
+            months={destroyed.filter((each) => each.holding === holding.holding)}
+          />
+        </HoldingEntry>
       ))}
       {directory.upcoming.map(({ declaration, from }) => (
         <HoldingEntry
@@ -40,11 +51,14 @@ function HoldingEntry({
   holding,
   from,
   directory,
+  children,
 }: {
   readonly holding: Holding;
   /** When it will be in force; null where it is. */
   readonly from: number | null;
   readonly directory: Directory;
+  /** What stands beside the declaration. */
+  readonly children?: ReactNode;
 }) {
   const { t, format, language, term } = useWords();
   const { controller, purposes, legalBases, recipients, eventDate, fields } = holding;
@@ -123,6 +137,7 @@ function HoldingEntry({
           </tbody>
         </table>
       </details>
+      {children}
     </article>
   );
 }
