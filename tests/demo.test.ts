@@ -75,8 +75,8 @@ describe('amanat demo', () => {
       found.imports.some(({ rejected }) => rejected > 0),
       'some rows are wrong on purpose',
     );
-    assert.equal(found.requests, 124);
-    assert.equal(found.approved, 3);
+    assert.equal(found.requests, 125);
+    assert.equal(found.approved, 4);
     assert.ok(found.disclosures > 80);
     assert.ok(Object.keys(found.refusals).length >= 2, 'refusals of more than one kind');
     assert.ok(found.logSize > found.requests);
@@ -102,6 +102,15 @@ describe('amanat demo', () => {
       const history = JSON.parse(shown.stdout) as { verified: boolean; chains: unknown[] };
       assert.equal(history.verified, true);
       assert.equal(history.chains.length, 3, 'one code opens her three subjects to her');
+      // What was withheld from her some weeks ago is open by now, and counted for everyone.
+      assert.match(shown.stdout, /"kind":"opened"/);
+      const seals = (await (await fetch(`${url}/v1/seals`)).json()) as {
+        counts: readonly { agency: string; sealed: number }[];
+      };
+      assert.deepEqual(
+        seals.counts.map(({ agency, sealed }) => [agency, sealed]),
+        [['demo-police', 1]],
+      );
     } finally {
       await demo.stop();
     }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { verifyNoteSignature } from '@amanat/core/keys';
 import { openCosignatures } from '@amanat/core/log';
 import { formatAccessCode } from '@amanat/core/verify';
@@ -25,13 +26,23 @@ import { generatePeople, PROTAGONIST_INDEX } from './generate/people.ts';
 import type { InputFile } from './input-files.ts';
 import { CARDS_MAX, writeInputFiles } from './input-files.ts';
 import type { LookUpCounts } from './look-ups.ts';
-import { makeLookUps, makeTwoPersonLookUps } from './look-ups.ts';
+import { makeLookUps, makeSealedLookUp, makeTwoPersonLookUps, noLookUps } from './look-ups.ts';
+import { PAST_MS, runInPast } from './past.ts';
 import { ACCESS, MAPPINGS } from './scenario.ts';
 import type { DemoSigners } from './set-up.ts';
-import { declareAll, drawSigners, makeWitnesses, readHoldings } from './set-up.ts';
+import {
+  appointWitnesses,
+  declareAll,
+  drawSigners,
+  makeWitnesses,
+  readHoldings,
+} from './set-up.ts';
 
 const ORIGIN = 'amanat.local/demo';
 const LOOK_UPS_MAX = 300;
+/** How often, and how often at most, it is looked whether what was withheld is opened. */
+const LOOK_MS = 20;
+const LOOKS_MAX = 1_000;
 const ABOUT_WITNESSES =
   'Its four witnesses run in one process of this machine: they show how it goes, and guard against nobody.';
 
@@ -65,44 +76,46 @@ export interface RunningDemo extends AsyncDisposable {
 }
 
 /**
- * Gives the demonstration: a new instance, files of synthetic people, their import, agencies and officers, some hundreds
- * of look-ups over the API. It then serves until it is disposed of. What it does, it does as a user would, with the code
+ * Gives the demonstration: a new instance, files of synthetic people, their import, agencies and officers, a look-up that
+ * was withheld and is open by now, some hundreds of look-ups over the API. It then serves until it is disposed of. What it does, it does as a user would, with the code
  * that the commands have.
  */
 export async function startDemo(terms: DemoTerms, call: DemoCall): Promise<RunningDemo> {
   const { dir } = terms;
   const { now, signal } = call;
+  const begins = now() - PAST_MS;
   const people = generatePeople(
     terms.seed,
     terms.people,
-    new Date(now()).toISOString().slice(0, 10),
+    new Date(begins).toISOString().slice(0, 10),
   );
+  const logger = pino({ level: 'error' }, destination({ fd: 2, sync: true }));
   call.say(`1/5 A new instance in ${dir}, and everybody’s keys.`);
-  const { signers, witnesses } = await makeInstance(terms, now());
-  await using started = new AsyncDisposableStack();
-  const gateway: Gateway = started.use(
-    await startGateway({
-      dir,
-      port: terms.port,
-      logger: pino({ level: 'error' }, destination({ fd: 2, sync: true })),
-    }),
-  );
-  const api = started.use(new Api({ socketPath: gateway.socketPath }));
-  const { banner } = await api.get<{ readonly banner: string }>('/v1/instance');
-  call.say(banner);
-  call.say(ABOUT_WITNESSES);
-  await declareAll(api, { signers, witnesses }, now);
-
+  const { signers, witnesses } = await makeInstance(terms, begins);
   call.say(`2/5 Files of ${people.count} synthetic people.`);
   signal.throwIfAborted();
   const files = await writeInputFiles(join(dir, 'input'), people, call);
 
-  call.say('3/5 Imports of three controllers.');
-  const imports = [];
-  for (const file of files) imports.push(await importOne({ api, signers, file }, call));
+  call.say('3/5 Imports of three controllers, some weeks ago, and a look-up that is withheld.');
+  const imports: DemoResult['imports'][number][] = [];
+  const lookUps = noLookUps();
+  await runInPast({ dir, now, logger }, async (api, past) => {
+    const then = { ...call, now: past };
+    await declareAll(api, signers, past);
+    for (const file of files) imports.push(await importOne({ api, signers, file }, then));
+    await makeSealedLookUp({ api, signers, people, now: past }, lookUps);
+  });
 
-  call.say('4/5 Look-ups by three agencies, refusals among them.');
-  const lookUps = await lookUp({ api, signers, people, seed: terms.seed }, call);
+  call.say('4/5 Today: it opens; look-ups by three agencies, refusals among them.');
+  await using started = new AsyncDisposableStack();
+  const gateway: Gateway = started.use(await startGateway({ dir, port: terms.port, logger }));
+  const api = started.use(new Api({ socketPath: gateway.socketPath }));
+  const { banner } = await api.get<{ readonly banner: string }>('/v1/instance');
+  call.say(banner);
+  call.say(ABOUT_WITNESSES);
+  await appointWitnesses(api, { signers, witnesses }, now);
+  await waitForOpening(api, signal);
+  await lookUp({ api, signers, people, seed: terms.seed }, lookUps, call);
 
   call.say('5/5 Access codes.');
   const codes = {
@@ -185,8 +198,9 @@ async function importOne(
 
 async function lookUp(
   { api, signers, people, seed }: { api: Api; signers: DemoSigners; people: People; seed: string },
+  counts: LookUpCounts,
   call: DemoCall,
-): Promise<LookUpCounts> {
+): Promise<void> {
   const holdings = readHoldings();
   const groupsOf = (slug: ShippedHolding) => groupNames(holdings.get(slug) ?? { fields: [] });
   const plan = generateDisclosurePlan(seed, people, Math.min(LOOK_UPS_MAX, people.count), {
@@ -200,9 +214,18 @@ async function lookUp(
   });
   const terms = { api, signers, people, now: call.now };
   const progress = call.progress('looking up', 'requests');
-  const counts = await makeLookUps(terms, plan, { progress, signal: call.signal });
+  await makeLookUps(terms, plan, counts, { progress, signal: call.signal });
   await makeTwoPersonLookUps(terms, counts);
-  return counts;
+}
+
+/** The gateway opens by itself what is due, and then enters what the keeper has counted of the months that are over. */
+async function waitForOpening(api: Api, signal: AbortSignal): Promise<void> {
+  for (let looks = 0; looks < LOOKS_MAX; looks++) {
+    const { counts } = await api.get<{ readonly counts: readonly unknown[] }>('/v1/seals');
+    if (counts.length > 0) return;
+    await sleep(LOOK_MS, undefined, { signal });
+  }
+  throw new Error('what was withheld is not opened');
 }
 
 async function handOutCode(

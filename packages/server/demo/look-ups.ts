@@ -21,6 +21,8 @@ const BULK_FROM = 3;
 const BULK_COUNT = 12;
 /** Who is put under protection. */
 const PROTECTED_INDEX = 2;
+/** How long the sealed look-up is withheld: less than the demonstration's past. */
+const SEALED_MS = 14 * 86_400_000;
 
 /** Fewest people that the demonstration can be given with. */
 export const PEOPLE_MIN = BULK_FROM + BULK_COUNT;
@@ -47,28 +49,21 @@ interface LookUpTerms {
 export async function makeLookUps(
   terms: LookUpTerms,
   plan: readonly PlannedLookUp[],
+  counts: LookUpCounts,
   { progress, signal }: { readonly progress: Progress; readonly signal: AbortSignal },
-): Promise<LookUpCounts> {
-  const counts: LookUpCounts = {
-    requests: 0,
-    disclosures: 0,
-    misses: 0,
-    secondPersonAsked: 0,
-    approved: 0,
-    refusals: {},
-  };
+): Promise<void> {
   const queue = plan.entries();
+  const before = counts.requests;
   const askInTurn = async () => {
     for (const [at, lookUp] of queue) {
       signal.throwIfAborted();
       const officer = officerOf(terms.signers, lookUp.agencyIndex, lookUp.officerIndex);
       await ask(terms, officer, requestOf(lookUp, at), counts);
-      progress.at(counts.requests, plan.length);
+      progress.at(counts.requests - before, plan.length);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, askInTurn));
-  progress.end(counts.requests);
-  return counts;
+  progress.end(counts.requests - before);
 }
 
 /**
@@ -118,6 +113,34 @@ export async function makeTwoPersonLookUps(
     const approver = approved ? signers.approvers[agency] : undefined;
     await ask(terms, officerOf(signers, agency, 0), request, counts, approver);
   }
+}
+
+/** A look-up of the protagonist that is withheld from her for some days, and then opens by itself. */
+export async function makeSealedLookUp(terms: LookUpTerms, counts: LookUpCounts): Promise<void> {
+  const { people, signers, now } = terms;
+  const request = {
+    ...groundOf(POLICE),
+    case: 'FIR-DEMO-8001',
+    identifiers: [cnicOf(people.at(PROTAGONIST_INDEX).cnic)],
+    holdings: [{ holding: 'sim-registrations', groups: ['identity', 'number'] }],
+    seal: {
+      ground: agencyAt(POLICE).purpose,
+      until: new Date(now() + SEALED_MS).toISOString().slice(0, 10),
+    },
+  };
+  await ask(terms, officerOf(signers, POLICE, 0), request, counts, signers.approvers[POLICE]);
+}
+
+/** No look-ups yet. */
+export function noLookUps(): LookUpCounts {
+  return {
+    requests: 0,
+    disclosures: 0,
+    misses: 0,
+    secondPersonAsked: 0,
+    approved: 0,
+    refusals: {},
+  };
 }
 
 async function ask(

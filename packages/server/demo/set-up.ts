@@ -15,6 +15,7 @@ import { readDeclaration } from '../cli/declaration-file.ts';
 import { writePrivate } from '../cli/files.ts';
 import { parseGrants } from '../cli/grants-file.ts';
 import { signDocument } from '../cli/keys.ts';
+import { parseSealRules } from '../cli/seal-rules-file.ts';
 import type { PlainValue, ShippedHolding } from '../holdings/holdings.ts';
 import { readShipped, readYaml, shippedHoldings } from '../holdings/holdings.ts';
 import { createWitnessFolder } from '../witness/witness.ts';
@@ -120,29 +121,28 @@ export function readHoldings(): ReadonlyMap<ShippedHolding, HoldingFile> {
   );
 }
 
-/**
- * Appoints the witnesses, declares the holdings, enters the agencies, certifies everybody, and puts the grants table in
- * force: each a document that both administrators sign, handed in over the API.
- */
-export async function declareAll(
+/** Appoints the witnesses, as {@link declareAll} declares. */
+export async function appointWitnesses(
   api: Api,
   { signers, witnesses }: { signers: DemoSigners; witnesses: Witnesses['witnesses'] },
   now: () => number,
 ): Promise<void> {
-  const enter = async (document: string) => {
-    const signatures = signers.administrators.map((key) => signDocument(key, document));
-    const signed: Signed = { document, signatures };
-    await api.post('/v1/documents', signed);
-  };
-  await enter(
-    writeDocument<'witnesses'>({
-      type: 'witnesses',
-      version: 1,
-      witnesses,
-      ...QUORUM,
-      time: now(),
-    }),
-  );
+  const document = writeDocument<'witnesses'>({
+    type: 'witnesses',
+    version: 1,
+    witnesses,
+    ...QUORUM,
+    time: now(),
+  });
+  await enterDocument(api, signers, document);
+}
+
+/**
+ * Declares the holdings, enters the agencies, certifies everybody, and puts the grants table and the seal rules in
+ * force: each a document that both administrators sign, handed in over the API.
+ */
+export async function declareAll(api: Api, signers: DemoSigners, now: () => number): Promise<void> {
+  const enter = (document: string) => enterDocument(api, signers, document);
   const holdings = readHoldings();
   for (const holding of holdings.values()) {
     await enter(writeDocument<'declaration'>({ ...holding, version: 1 }));
@@ -165,6 +165,20 @@ export async function declareAll(
   }
   const table = parseGrants(plain('grants.yaml'));
   await enter(writeDocument<'grants'>({ type: 'grants', version: 1, ...table, time: now() }));
+  const rules = parseSealRules(plain('seal-rules.yaml'));
+  await enter(
+    writeDocument<'seal-rules'>({ type: 'seal-rules', version: 1, ...rules, time: now() }),
+  );
+}
+
+async function enterDocument(
+  api: Api,
+  { administrators }: DemoSigners,
+  document: string,
+): Promise<void> {
+  const signatures = administrators.map((key) => signDocument(key, document));
+  const signed: Signed = { document, signatures };
+  await api.post('/v1/documents', signed);
 }
 
 type Certified = Pick<DocumentOf<'certificate'>, 'key' | 'person' | 'agency' | 'line' | 'role'>;
