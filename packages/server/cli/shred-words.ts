@@ -33,7 +33,9 @@ export function describeCertificate(certificate: ShredCertificate): readonly str
     holding === null ? 'the key of a person’s records' : `the key of ${holding}, ${month}`;
   const dayOf = (time: number) => new Date(time).toISOString().slice(0, 10);
   const kept = backups.map(({ id, time, keepUntil }) => {
-    const until = keepUntil === null ? 'nobody has said until when' : `until ${dayOf(keepUntil)}`;
+    // It is the first moment at which the copy is no longer kept.
+    const until =
+      keepUntil === null ? 'nobody has said until when' : `until ${dayOf(keepUntil - 1)}`;
     return `  a backup of ${dayOf(time)} (${id.slice(0, 16)}), kept: ${until}`;
   });
   return [

@@ -27,7 +27,15 @@ export const ceremonyAdopt: Command = {
     if (root.provider === 'passphrase' && existsSync(path)) await keepLastPassphrase(path);
     return {
       json: { root: root.root, entry },
-      lines: [`Adopted: ${describeRoot(root)}`, describeEntry(entry)],
+      lines: [
+        `Adopted: ${describeRoot(root)}`,
+        ...(root.shares === null
+          ? []
+          : [
+              `From the next start on the keeper waits for ${root.shares.threshold} of its sheets.`,
+            ]),
+        describeEntry(entry),
+      ],
     };
   },
 };

@@ -44,6 +44,7 @@ export const verifyProof: Command = {
       lines: [
         ...(await describeVerification(verification, null)),
         `Saved ${new Date(made).toISOString()}.`,
+        ...describeChanged(pinned, claimedKeys, verification.checks),
         ...describeClaimed(pinned, claimedKeys),
       ],
     };
@@ -68,6 +69,7 @@ async function verifyCertificate(
       ...checks.map(({ id, state }) => `  ${state.padEnd(11)} ${id}`),
       verified ? 'Verified.' : 'NOT VERIFIED.',
       ...describeWitnessed(checks, witnessed),
+      ...describeChanged(pinned, claimedKeys, checks),
       ...describeClaimed(pinned, claimedKeys),
     ],
   };
@@ -83,6 +85,22 @@ function refuse(path: string) {
       remedy: 'amanat history --save makes one, and amanat shredded',
     });
   };
+}
+
+/** A log may have had another key when the proof was saved. Whether it had, the file alone does not say. */
+function describeChanged(
+  pinned: InstanceKeys | null,
+  claimed: InstanceKeys,
+  checks: readonly { readonly id: string; readonly state: string }[],
+): readonly string[] {
+  const isSigned = checks.every(
+    ({ id, state }) => id !== 'checkpoint-signature' || state !== 'failed',
+  );
+  if (pinned === null || isSigned || pinned.logKey === claimed.logKey) return [];
+  return [
+    'Its checkpoint is not signed by the log’s key that was given. If the log’s key was changed since the proof was saved,',
+    'give the keys as they were published then.',
+  ];
 }
 
 function describeClaimed(pinned: InstanceKeys | null, claimed: InstanceKeys): readonly string[] {
