@@ -68,8 +68,7 @@ export interface KeeperAnswer {
 /**
  * The keeper: it holds the keys, follows the log, and releases a record's key only for an entry that it
  * has itself found there. One message after another. What has to be durable before it is answered is so, in one
- * transaction with what waited beside it; what changes nothing durable (preparing, a view, certificates, the status, a
- * part of a commit) has none.
+ * transaction with what waited beside it; preparing, a view, certificates, the status and a part of a commit are in none.
  */
 export class Keeper {
   readonly #store: KeeperStore;

@@ -55,7 +55,7 @@ export class Preparing {
     this.#deps = deps;
   }
 
-  /** Prepares look-ups in their order. Changes nothing that is durable. */
+  /** Prepares look-ups in their order. Changes nothing that is durable, but that the leaf of what is sealed is noted. */
   prepare(
     { lookUps }: Messages['prepare']['ask'],
     now: number,
