@@ -106,11 +106,7 @@ export async function changeToDevice(call: Call, table: CeremonyTable): Promise<
   const { entry } = await adopt(call, table, []);
   return {
     json: { ...outcome.json, adopted: true, entry, root: root.root, device: root.device },
-    lines: [
-      ...outcome.lines,
-      `The root is adopted: ${describeRoot(root)}.`,
-      describeEntry(entry),
-    ],
+    lines: [...outcome.lines, `The root is adopted: ${describeRoot(root)}.`, describeEntry(entry)],
   };
 }
 
