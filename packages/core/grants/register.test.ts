@@ -131,8 +131,12 @@ function declaration(changes: object = {}): object {
   };
 }
 
-function grants(version: number): object {
-  return { type: 'grants', version, utcOffsetMinutes: 0, rows: [], time: T };
+function grants(version: number, time = T): object {
+  return { type: 'grants', version, utcOffsetMinutes: 0, rows: [], time };
+}
+
+function sealRules(version: number, time = T): object {
+  return { type: 'seal-rules', version, jurisdiction: 'x', grounds: [], agencies: [], time };
 }
 
 function importBegun(changes: object = {}): object {
@@ -295,9 +299,41 @@ describe('versions', () => {
     assert.notEqual(typeof register.key(officer.public.id, IN_FORCE), 'string');
 
     const later = IN_FORCE + 1;
-    assert.equal(apply(byBoth(grants(2)), later), null);
+    assert.equal(apply(byBoth(grants(2, later)), later), null);
     assert.equal(register.grants(later + DELAY_SECONDS * 1000 - 1)?.version, 1);
     assert.equal(register.grants(later + DELAY_SECONDS * 1000)?.version, 2);
+  });
+
+  describe('taken in late, of agencies, grants and seal rules', () => {
+    const delay = DELAY_SECONDS * 1000;
+    const late = IN_FORCE + 30 * 86_400_000;
+    const inForce = (time: number) => [
+      register.agency('police', time)?.version,
+      register.grants(time)?.version,
+      register.sealRules(time)?.version,
+    ];
+    /** The second versions, signed at `time` and taken in 30 days after the first were in force. */
+    function replace(time: number): void {
+      takes(byBoth(agency()), byBoth(grants(1)), byBoth(sealRules(1)));
+      for (const next of [agency({ version: 2, time }), grants(2, time), sealRules(2, time)]) {
+        assert.equal(apply(byBoth(next), late), null);
+      }
+    }
+
+    it('end the former at once where their delay is over by their own time, and give nothing early', () => {
+      replace(late - delay);
+      assert.deepEqual(inForce(late - 1), [1, 1, 1]);
+      for (const time of [late, late + delay - 1]) {
+        assert.deepEqual(inForce(time), [undefined, undefined, undefined]);
+      }
+      assert.deepEqual(inForce(late + delay), [2, 2, 2]);
+    });
+
+    it('leave the former in force for the delay where it is not', () => {
+      replace(late - delay + 1);
+      assert.deepEqual(inForce(late + delay - 1), [1, 1, 1]);
+      assert.deepEqual(inForce(late + delay), [2, 2, 2]);
+    });
   });
 
   it('a holding keeps its controller', () => {

@@ -78,6 +78,8 @@ interface InForce<T> {
   readonly document: T;
   readonly from: number;
   readonly index: number;
+  /** From when on the version before it is not, where that is before `from`. */
+  readonly endsLast?: number;
 }
 
 /** A person's certified key. */
@@ -461,9 +463,14 @@ export class Register {
     }
     if (!this.signedByAdministrators(signed)) return 'not-two-administrators';
     const from = time + this.#genesis.activationSeconds * 1000;
+    // Taken in so late that it should be in force by its own time, as by a keeper that was put back: what it replaces ends
+    // at once. It still gives nothing before its delay is over, which its signers could otherwise date away.
+    const endsLast = 'time' in document && document.time + (from - time) <= time ? time : from;
     switch (document.type) {
-      case 'agency':
-        return addVersionOf(this.#agencies, document.agency, { document, from, index }, keep);
+      case 'agency': {
+        const next = { document, from, index, endsLast };
+        return addVersionOf(this.#agencies, document.agency, next, keep);
+      }
       case 'declaration': {
         const previous = this.#declarations.get(document.holding)?.at(-1)?.document;
         // Subject ids hang on the controller and the primary identifier: a new one is a new holding.
@@ -473,13 +480,13 @@ export class Register {
         return addVersionOf(this.#declarations, document.holding, { document, from, index }, keep);
       }
       case 'grants':
-        return addVersion(this.#grants, { document, from, index }, keep);
+        return addVersion(this.#grants, { document, from, index, endsLast }, keep);
       case 'witnesses': {
         const keys = document.witnesses.map(({ key }) => parseCosignerKey(key));
         return addVersion(this.#witnesses, { document, keys, from, index }, keep);
       }
       case 'seal-rules':
-        return addVersion(this.#sealRules, { document, from, index }, keep);
+        return addVersion(this.#sealRules, { document, from, index, endsLast }, keep);
       case 'broken-glass': {
         const policy = this.witnessing(time)?.document.breakGlass ?? null;
         const isTimely = document.until > time && document.until <= time + BROKEN_MS_MAX;
@@ -660,7 +667,8 @@ function addVersionOf<T extends InForce<{ readonly version: number }>>(
 }
 
 function inForce<T>(versions: readonly InForce<T>[], time: number): InForce<T> | null {
-  return versions.findLast((version) => version.from <= time) ?? null;
+  const last = versions.findLast(({ from, endsLast }) => (endsLast ?? from) <= time);
+  return last !== undefined && last.from <= time ? last : null;
 }
 
 /** Verifier keys' names, and the keys as they sign documents; null where one does not parse. */
