@@ -41,8 +41,6 @@ export interface FollowingDeps {
   readonly shredding: Shredding;
   /** The pinned document: the log's first leaf. */
   readonly genesis: string;
-  /** When this keeper started; milliseconds since 1970. */
-  readonly startedMs: number;
 }
 
 /** Most bytes of entries kept on the way to a checkpoint. */
@@ -84,6 +82,8 @@ export class Following {
   #logKey: LogKey;
   #range: CompactRange;
   #staged: Staged | null = null;
+  /** When it first followed the log since its start: by a clock that witnesses vouch for, where there are any. */
+  #followsSince: number | null = null;
 
   constructor(deps: FollowingDeps) {
     this.#deps = deps;
@@ -161,6 +161,7 @@ export class Following {
       throw new Refusal('not-witnessed', 'whom a document appoints, the full quorum has to let in');
     }
     witnessing.cover(cosigned);
+    this.#followsSince ??= now;
 
     const wanted = new Set(wantedIds);
     const released: Released[] = [];
@@ -319,8 +320,8 @@ export class Following {
    */
   #takeUnprepared(leaf: PersonalLeaf, index: number, hash: Buffer): void {
     const seals = leaf.kind === 'sealed' && leaf.extends === null;
-    // Made in the hour of the start, it may be from before it.
-    const isOlder = hourStart(leaf.hour) <= this.#deps.startedMs;
+    // Of the hour in which it first followed since its start, it may be from before.
+    const isOlder = hourStart(leaf.hour) <= (this.#followsSince ?? 0);
     if (seals && isOlder) this.#deps.lookUps.noteLost(hash, index);
     else this.#deps.seals.noteInert(index);
   }

@@ -162,7 +162,7 @@ export class Keeper {
       ...shared,
       giveUpView: (lookUp) => views.giveUp(lookUp),
     });
-    this.#following = new Following({ ...shared, genesis, startedMs: parts.startedMs });
+    this.#following = new Following({ ...shared, genesis });
     this.#viewing = new Viewing({
       ...shared,
       following: this.#following,

@@ -641,7 +641,7 @@ describe('a gateway that would hide or open a seal', () => {
   });
 
   it('a sealed leaf entered twice, or after it was prepared anew, is inert', async () => {
-    // No longer in the hour of the keeper's start.
+    // No longer in the hour in which the keeper first followed the log.
     trial.now += 3_600_000;
     const answer = await resolveOne(approved(sealedRequest()));
     assert.ok(answer.outcome === 'resolved');
