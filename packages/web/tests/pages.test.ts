@@ -530,7 +530,7 @@ test('a destroyed month is told with its date, and its certificate is checked an
   assert.equal(download.suggestedFilename(), 'amanat-destroyed-travel-history-2025-10.json');
   const { readFile } = await import('node:fs/promises');
   const proof = await readFile(await download.path(), 'utf8');
-  const { verified, certificate } = await verifyShredProof(proof, simulation.keys);
+  const { verified, certificate } = await verifyShredProof(proof, simulation.keys, Date.now());
   assert.deepEqual([verified, certificate?.month], [true, '2025-10']);
   assert.deepEqual(errors, []);
   await context.close();

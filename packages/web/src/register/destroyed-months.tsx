@@ -99,10 +99,11 @@ async function checkCertificate(
   { holding, month, index }: Pick<DestroyedMonth, 'holding' | 'month' | 'index'>,
   instance: Instance,
 ): Promise<Exclude<Outcome, string>> {
-  const keys = claimedKeys(instance, Date.now());
+  const now = Date.now();
+  const keys = claimedKeys(instance, now);
   const [certified, checkpoint] = await Promise.all([fetchCertificate(index), fetchCheckpoint()]);
   const proof = await makeShredProof({ certified, checkpoint, tiles: httpTiles, keys });
-  const { verified, certificate } = await verifyShredProof(proof, keys);
+  const { verified, certificate } = await verifyShredProof(proof, keys, now);
   // One of another month may be as sound.
   const isOfIt = certificate?.holding === holding && certificate.month === month;
   return { state: verified && isOfIt ? 'ok' : 'failed', proof };
