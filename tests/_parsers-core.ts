@@ -27,7 +27,7 @@ import {
   sealTo,
 } from '../packages/core/keys/hpke.ts';
 import { open, openOnce, seal, sealOnce, secretKey } from '../packages/core/keys/seal.ts';
-import { formatShare, parseShare } from '../packages/core/keys/share.ts';
+import { formatShare, parseShare, splitShares } from '../packages/core/keys/share.ts';
 import {
   exportSigningKey,
   generateSigningKey,
@@ -224,6 +224,13 @@ function logParsers(): readonly FuzzedParser[] {
       parse: parseShare,
       throws: core('bad-share'),
       rewrite: formatShare,
+    }),
+    parser({
+      file: 'packages/core/keys/share.ts',
+      name: 'splitShares',
+      inputs: textLike(`# two\n${formatShare(SHARE)}\n${formatShare(SHARE)}`, '# none\n \n'),
+      parse: splitShares,
+      rewrite: (shares) => shares.join('\n'),
     }),
     parser({
       ...log('parseTilePath', 'tile'),
