@@ -202,7 +202,7 @@ function createParts({ config, paths, database, keeper, now, logger }: PartsDeps
   });
   const people = createPeople({ log });
   const seals = createSeals({ disclosure, keeper, log, warn });
-  const orders = createOrders({ keeper, log });
+  const orders = createOrders({ keeper, log, warn });
   let isRecovered = false;
   log.onOpen(() => {
     if (isRecovered) return;

@@ -1,17 +1,20 @@
 import type { KeeperPort } from '@amanat/keeper/client';
 import type { Log } from '../log/log.ts';
+import type { Warn } from '../warn.ts';
+import { namesOf } from '../warn.ts';
 
 /** How often it is looked whether an order is open; the keeper is asked only where one is. */
 const LOOK_MS = 1_000;
 
 export interface OrdersDeps {
   readonly keeper: KeeperPort;
-  readonly log: Pick<Log, 'appendPublic' | 'onOpen' | 'register'>;
+  readonly log: Pick<Log, 'appendPublic' | 'onOpen' | 'reason' | 'register'>;
+  readonly warn: Warn;
 }
 
 /** The part that enters, in the keeper's words, that what two administrators ordered of its root or generations is done. */
 export interface Orders extends Disposable {
-  /** Never rejects: what does not succeed is tried again at the next look, and the keeper says it until the log does. */
+  /** Never rejects: what does not succeed is told of and tried again at the next look, and the keeper says it until the log does. */
   look(): Promise<void>;
 }
 
@@ -20,7 +23,7 @@ export function createOrders(deps: OrdersDeps): Orders {
   let looking: Promise<void> | null = null;
   const look = () => {
     looking ??= enterCarriedOut(deps)
-      .catch(() => {})
+      .catch((error: unknown) => deps.warn('orders', namesOf(error)))
       .finally(() => {
         looking = null;
       });
@@ -32,6 +35,8 @@ export function createOrders(deps: OrdersDeps): Orders {
 }
 
 async function enterCarriedOut({ keeper, log }: OrdersDeps): Promise<void> {
+  // Closed, it takes nothing, and says why by itself.
+  if (log.reason !== null) return;
   if (log.register.orders.every(({ settled }) => settled !== null)) return;
   const { answer } = await keeper.ask('status', {});
   if (answer.carriedOut !== null) await log.appendPublic(answer.carriedOut);

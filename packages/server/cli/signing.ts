@@ -206,18 +206,18 @@ async function submit(
     json: { submitted: true, type, index, activeInSeconds: waits },
     lines: [
       `Entered${index === null ? '' : ` in the log as leaf ${index}`}: ${type}.`,
-      describeForce(type, waits),
+      describeWait(type, waits),
       ...more,
     ],
   };
 }
 
-function describeForce(type: SignedType, waits: number): string {
-  // Either is in force only once the keeper has carried it out.
-  if (type === 'root-rotation' || type === 'generation-rotation') {
-    return 'It is ordered; the keeper says in the log when it is done.';
-  }
-  return waits === 0 ? 'It is in force.' : `It is in force in ${describeSeconds(waits)}.`;
+function describeWait(type: SignedType, seconds: number): string {
+  // Entered, neither is done yet.
+  if (type === 'root-rotation') return 'It is in force once the keeper adopts it.';
+  if (type === 'generation-rotation')
+    return 'It is in force once the keeper has wrapped every key.';
+  return seconds === 0 ? 'It is in force.' : `It is in force in ${describeSeconds(seconds)}.`;
 }
 
 function describeSeconds(seconds: number): string {
