@@ -320,8 +320,8 @@ describe('versions', () => {
       }
     }
 
-    it('end the former at once where their delay is over by their own time, and give nothing early', () => {
-      replace(late - delay);
+    it('end the former at once where their delay is twice over by their own time, and give nothing early', () => {
+      replace(late - 2 * delay);
       assert.deepEqual(inForce(late - 1), [1, 1, 1]);
       for (const time of [late, late + delay - 1]) {
         assert.deepEqual(inForce(time), [undefined, undefined, undefined]);
@@ -329,8 +329,22 @@ describe('versions', () => {
       assert.deepEqual(inForce(late + delay), [2, 2, 2]);
     });
 
+    it('are not to be entered where their delay is over by their own time', () => {
+      takes(byBoth(agency()));
+      for (const [time, isOld] of [
+        [late - delay, true],
+        [late - delay + 1, false],
+      ] as const) {
+        for (const next of [agency({ version: 2, time }), grants(2, time), sealRules(2, time)]) {
+          assert.equal(register.isSignedLongAgo(byBoth(next), late), isOld);
+        }
+        // Nothing ends by a declaration's coming late.
+        assert.equal(register.isSignedLongAgo(byBoth(declaration({ time })), late), false);
+      }
+    });
+
     it('leave the former in force for the delay where it is not', () => {
-      replace(late - delay + 1);
+      replace(late - 2 * delay + 1);
       assert.deepEqual(inForce(late + delay - 1), [1, 1, 1]);
       assert.deepEqual(inForce(late + delay), [2, 2, 2]);
     });

@@ -30,6 +30,8 @@ const SEAL_COUNTS_KEPT = 2400;
 /** How long the glass may stay broken. */
 const BROKEN_MS_MAX = 24 * 3_600_000;
 
+/** How many activation delays old a document is that is taken in late. One delay old it is not entered: see below. */
+const LATE_DELAYS = 2;
 /** A month's keys are destroyed a day after its end: an event's day is told by the clock of the place where it happened. */
 const EXPIRY_GRACE_MS = 86_400_000;
 /** Public days before a month expires that is not over. */
@@ -57,6 +59,7 @@ export type EntryRefusal =
   | 'undeclared-holding'
   | 'unknown-agency'
   | 'unknown-import'
+  | 'signed-long-ago'
   | 'unknown-order'
   | 'unknown-key'
   | 'primary-changed'
@@ -373,6 +376,16 @@ export class Register {
     return versions?.at(-1)?.document.version ?? 0;
   }
 
+  /**
+   * Whether a document of what may be read is older than its activation delay. It is not to be entered: once it is taken in
+   * late, what it replaces ends at once, and for the delay nobody would be allowed anything.
+   */
+  isSignedLongAgo({ document: text }: Signed, time: number): boolean {
+    const document = readDocumentOrNull(text, 'agency', 'grants', 'seal-rules');
+    const delay = (this.#genesis?.activationSeconds ?? 0) * 1000;
+    return document !== null && delay > 0 && time - document.time >= delay;
+  }
+
   /** Whether two different administrators signed. */
   signedByAdministrators(signed: Signed): boolean {
     return this.#administrators.length === 2 && signedByAll(signed, this.#administrators);
@@ -462,10 +475,12 @@ export class Register {
       return null;
     }
     if (!this.signedByAdministrators(signed)) return 'not-two-administrators';
-    const from = time + this.#genesis.activationSeconds * 1000;
-    // Taken in so late that it should be in force by its own time, as by a keeper that was put back: what it replaces ends
-    // at once. It still gives nothing before its delay is over, which its signers could otherwise date away.
-    const endsLast = 'time' in document && document.time + (from - time) <= time ? time : from;
+    const delay = this.#genesis.activationSeconds * 1000;
+    const from = time + delay;
+    // Taken in so late, by a keeper that was put back, what it replaces ends at once. It still gives nothing before its
+    // delay is over, which its signers could otherwise date away.
+    const isLate = 'time' in document && time - document.time >= LATE_DELAYS * delay;
+    const endsLast = isLate ? time : from;
     switch (document.type) {
       case 'agency': {
         const next = { document, from, index, endsLast };

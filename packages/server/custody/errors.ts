@@ -68,6 +68,7 @@ export const meanings: Readonly<Record<CustodyErrorCode, Meaning>> = {
     'declare the holding, and wait until the declaration is in force',
   ),
   'unknown-agency': entry('an import begins with an import-begun document', 'send that'),
+  'signed-long-ago': entry('an import begins with an import-begun document', 'send that'),
   'unknown-order': entry('an import begins with an import-begun document', 'send that'),
   'unknown-import': {
     status: 404,

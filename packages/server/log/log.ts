@@ -254,8 +254,10 @@ export class Log {
     // The log's keys sign for nobody else.
     const isTheirs = this.register.signedByAdministrators(signed);
     const endorsed = isTheirs ? this.#deps.keys.endorse(signed, this.register.logKeys) : signed;
-    const refused = this.register.check(endorsed, this.#deps.now());
+    const now = this.#deps.now();
+    const refused = this.register.check(endorsed, now);
     if (refused !== null) return { refused };
+    if (this.register.isSignedLongAgo(signed, now)) return { refused: 'signed-long-ago' as const };
     const bytes = encodeSigned(endorsed);
     if (bytes === null) return { refused: 'malformed' as const };
     if (isBreakingGlass) return { index: this.#store([{ bytes }]).from };

@@ -54,6 +54,10 @@ export const entryRefusals: Readonly<Record<EntryRefusal, Meaning>> = {
     'sign it again: its seven days have to be public',
   ),
   'unknown-import': meaning('there is no such open import', OTHER_ROUTE),
+  'signed-long-ago': meaning(
+    'the document is older than its activation delay',
+    'have both administrators sign it again, the second within the delay of the first',
+  ),
   'unknown-order': meaning('nothing of this kind was ordered', OTHER_ROUTE),
   'unknown-key': meaning('the key was never certified', 'check the key’s id'),
   'primary-changed': meaning(
