@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, '..');
 const configFile = join(root, 'vite.config.ts');
 
 /** A phone on a slow line waits for these bytes: everything but the font, which blocks nothing. */
-const SCRIPT_GZIP_BYTES_MAX = 130_000;
+const SCRIPT_GZIP_BYTES_MAX = 132_000;
 const STYLE_GZIP_BYTES_MAX = 6_000;
 
 async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
