@@ -16,7 +16,7 @@ import { completeRoot } from './ceremony-init.ts';
 /** `amanat ceremony rotate`: another root, or another generation, while the keeper serves. */
 export const ceremonyRotate: Command = {
   usage:
-    '--root (--sheets FOLDER | --device | --passphrase) | --generation  [HALF.json] --reason TEXT --as KEY [--as KEY]',
+    '(--root (--sheets FOLDER|--device|--passphrase)|--generation) [HALF.json] --reason TEXT --as KEY [--as KEY]',
   about:
     'With --root: draws another root, among custodians, in a device or under a passphrase, and has the keeper put its generations ' +
     'under it in one step; the root before opens nothing any more. With --generation: has the keeper draw its next ' +

@@ -25,8 +25,7 @@ const PUBLISH_SECONDS = 600;
 /** `amanat init`: an instance, and who may change it. */
 export const init: Command = {
   usage:
-    '--administrator FILE --administrator FILE --registrar FILE [--mode trial|demo] ' +
-    '[--sheets FOLDER | --module FILE --token LABEL --key ID --pin-file FILE]',
+    '--administrator FILE --administrator FILE --registrar FILE [--mode trial|demo] [--sheets FOLDER|--module FILE …]',
   about:
     'Makes an instance. The two administrators named here, together, are the only ones who may ever change who may ' +
     'sign, ask or be asked about; the registrar hands out people’s access codes. All three stand in the log’s first ' +
