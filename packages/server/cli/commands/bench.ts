@@ -15,7 +15,7 @@ export const bench: Command = {
   options: {
     quick: { help: 'in less than a minute' },
     expiry: {
-      help: 'instead: what expiring a month and erasing a person take, on 10,000,000 records and on 10,000; quick: 100,000',
+      help: 'instead: expiring a month and erasing a person, of 10,000,000 records (quick: 100,000)',
     },
   },
   words: [0, 0],
