@@ -7,8 +7,13 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     // Whoever asks twice does not want to wait.
     if (stop.signal.aborted) process.exit(130);
     stop.abort();
+    // Whoever waits for what is typed is told too.
+    process.stdin.destroy(Object.assign(new Error('stopped'), { name: 'AbortError' }));
   });
 }
+process.stdin.on('error', () => {
+  // Told to whoever reads it.
+});
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // `amanat … | head` is no failure.
   if (error.code === 'EPIPE') process.exit(0);

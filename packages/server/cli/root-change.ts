@@ -68,7 +68,7 @@ export async function rehearse(call: Call, table: CeremonyTable): Promise<Outcom
   return {
     json: { rehearsal: true, root: root.root, sheets, isTogether },
     lines: [
-      `${count} sheets of a throw-away key are in ${folder}; any ${threshold} put it together: ${isTogether}.`,
+      `${count} sheets of a throw-away key are in ${folder}; the last ${threshold} ${isTogether ? 'put it' : 'do not put it'} together.`,
       'Nothing is changed. Print them, have them typed and checked, as in earnest.',
     ],
     ok: isTogether,
@@ -94,7 +94,11 @@ export async function changeToPassphrase(
   await keepLastPassphrase(path);
   return {
     json: { ...outcome.json, adopted: true, entry, root: root.root },
-    lines: [...outcome.lines, 'The root is adopted, under a new passphrase.', describeEntry(entry)],
+    lines: [
+      ...outcome.lines,
+      'The root is adopted, under a new passphrase. Keep the one before with the backups of before: they open with no other.',
+      describeEntry(entry),
+    ],
   };
 }
 

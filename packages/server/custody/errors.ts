@@ -171,7 +171,8 @@ export const unavailable = {
     status: 503,
     title:
       'the keeper is locked until its custodians or its device open it; what was taken is kept',
-    remedy: 'begin again with the same file once it is open: it goes on where it stopped',
+    remedy:
+      'amanat ceremony unseal, while amanat serve runs (status says what it waits for); then begin again with the same file',
   },
   'not-witnessed': {
     status: 503,

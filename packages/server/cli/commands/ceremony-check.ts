@@ -13,10 +13,11 @@ export const ceremonyCheck: Command = {
   options: CEREMONY_OPTIONS,
   words: [0, 1],
   async run(call) {
-    await using table = await CeremonyTable.open(call);
-    const { present, drawn, rehearsal } = await table.status();
+    // Read first: the keeper serves one ceremony's command at a time, and typing takes its time.
     const { value: text } = await readSheets(call.arguments.words, call.stdin).next();
     const share = readShare(text ?? '');
+    await using table = await CeremonyTable.open(call);
+    const { present, drawn, rehearsal } = await table.status();
     const { ceremony, index, threshold, count } = share;
     const roots = { present, drawn, rehearsal };
     const [of] = (['present', 'drawn', 'rehearsal'] as const).filter(

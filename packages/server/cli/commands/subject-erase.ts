@@ -42,10 +42,14 @@ export const subjectErase: Command = {
           time: call.now(),
         });
       },
-      async (api, index) =>
-        save === null
+      async (api, index) => [
+        ...(save === null
           ? [`Its certificate: amanat shredded ${index} --save FILE`]
-          : await saveShredProof(api, index, save, call.now()),
+          : await saveShredProof(api, index, save, call.now())),
+        ...(person.half === null
+          ? []
+          : ['Delete the half-signed file, wherever it was: her identifier stands in it.']),
+      ],
     );
   },
 };

@@ -73,7 +73,8 @@ export const rejectAdvice: Readonly<Record<RejectCode, string>> = {
   'bad-integer': 'a whole number has at most 15 digits and no separators',
   'not-text': 'this field holds a file and cannot come from a table',
   'synthetic-identifier': 'an identifier of the synthetic range in a store for real records',
-  'real-identifier': 'an identifier outside the synthetic range in a demonstration store',
+  'real-identifier':
+    'an identifier outside the synthetic ranges (0dddd-ddddddd-d, +92 398…, +92 399…) in a demonstration store',
   'bad-encoding': 'the row is not valid in the encoding of the file',
   'nul-character': 'the row holds a NUL character',
   'ragged-row': 'the row has more or fewer fields than the heading',

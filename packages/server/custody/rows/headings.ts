@@ -182,7 +182,10 @@ function isBroken(text: string): boolean {
 
 /** A refusal of a file, with the headings, fields or sheets concerned made fit to print. */
 export function refuse(code: FileCode, names: readonly string[] = []): FileRefusal {
-  return { ok: false, code, names: names.slice(0, NAMED_MAX).map(printHeading) };
+  // A sheet is named to be given by its name, and is often a date.
+  const ofSheets = code === 'several-sheets' || code === 'no-such-sheet';
+  const print = ofSheets ? printFileName : printHeading;
+  return { ok: false, code, names: names.slice(0, NAMED_MAX).map(print) };
 }
 
 /**
