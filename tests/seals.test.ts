@@ -20,6 +20,8 @@ import { cnicOf, Instance, LEGAL_BASIS, simsCsv } from './_instance.ts';
 import { Served, until } from './_served.ts';
 
 const DAY = 86_400_000;
+/** An audit ahead of the keeper's clock: for the keeper the month of the last sealing or opening is not over. */
+const UNCOUNTED = [{ code: 'uncounted-seals', at: null }];
 const SEALED = cnicOf(1);
 const OPEN = cnicOf(2);
 
@@ -150,9 +152,11 @@ describe('a look-up that the law lets be withheld', { concurrency: false }, () =
     const [year = 0, month = 0] = dateIn(30).split('-').map(Number);
     const over = Date.UTC(year, month, 1) + 2 * DAY;
     const timely = await audit(over - 1);
-    assert.deepEqual([timely.findings, timely.seals?.open], [[], 1]);
+    // Sealed on the first of a month of 31 days, it is both sealed and due in one.
+    const isOneMonth = dateIn(0).slice(0, 7) === dateIn(30).slice(0, 7);
+    assert.deepEqual([timely.findings, timely.seals?.open], [isOneMonth ? [] : UNCOUNTED, 1]);
     const late = await audit(over);
-    assert.deepEqual(late.findings, [{ code: 'overdue-seals', at: null }]);
+    assert.deepEqual(late.findings, [{ code: 'overdue-seals', at: null }, ...UNCOUNTED]);
     assert.deepEqual(late.seals?.overdue, 1);
   });
 
@@ -215,7 +219,7 @@ describe('a look-up that the law lets be withheld', { concurrency: false }, () =
     );
     assert.equal(rules?.version, 1);
     const found = await audit(Date.now() + 400 * DAY);
-    assert.deepEqual([found.findings, found.seals?.open], [[], 0]);
+    assert.deepEqual([found.findings, found.seals?.open], [UNCOUNTED, 0]);
   });
 
   test('is shown to nobody else: her answer opens with her own session alone', async () => {
