@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, describe, it } from 'node:test';
 import { hex } from '@amanat/core/bytes';
 import type { Signed } from '@amanat/core/grants';
@@ -123,6 +124,12 @@ async function askExtension(trial: Trial, index: number, days: number): Promise<
   );
 }
 
+/** What the one opening of a trial opened. */
+function numbersShown(trial: Trial): readonly number[] {
+  using database = new DatabaseSync(join(trial.dir, KEEPER_FILES.database), { readOnly: true });
+  return JSON.parse(String(database.prepare('SELECT sealed FROM opened').get()?.sealed));
+}
+
 /** What no file of a keeper may outgrow where the disk is full but for its database. */
 function databaseKiB(trial: Trial): number {
   return Math.ceil(statSync(join(trial.dir, KEEPER_FILES.database)).size / 1024);
@@ -195,6 +202,44 @@ describe('a keeper that is killed', () => {
       await trial.reopenClosed();
       await trial.ask('seals', {});
       assert.equal((await trial.ask('status', {})).answer.open.length, 1, step);
+      trial.end();
+    }
+  });
+
+  it('at any step of an extension extends it once', async () => {
+    for (const step of STEPS) {
+      const trial = await remote(0);
+      const leaves = new Leaves(trial);
+      leaves.store(await prepare(trial, await ask(trial, 10)));
+      await leaves.follow();
+      trial.keeper.close();
+      const first = await start(trial);
+      const id = await askExtension(trial, leaves.places('sealed')[0] ?? 0, 50);
+      if (step !== 'resolved') {
+        const entry = await prepare(trial, id);
+        if (step !== 'prepared') leaves.store(entry);
+        if (step === 'followed') await leaves.follow();
+      }
+      await first.kill();
+      const second = await start(trial);
+      const entered = await mend(trial, leaves);
+      assert.equal(entered.length, step === 'followed' ? 0 : 1, step);
+      assert.equal(await second.stop(), 0);
+      // Its first date brings no opening; the one to which it was moved brings one, which shows her both.
+      trial.port = null;
+      trial.now += 40 * DAY;
+      await trial.reopenClosed();
+      assert.equal((await trial.ask('seals', {})).answer.due, 0, step);
+      trial.keeper.close();
+      trial.now += 20 * DAY;
+      await trial.reopenClosed();
+      assert.equal((await trial.ask('seals', {})).answer.due, 1, step);
+      const [open] = (await trial.ask('status', {})).answer.open;
+      const entry = await prepare(trial, open?.id ?? 0);
+      leaves.store(entry);
+      await leaves.follow();
+      assert.deepEqual(sealsOpened(leaves), leaves.places('sealed'), step);
+      assert.equal(numbersShown(trial).length, 2, step);
       trial.end();
     }
   });

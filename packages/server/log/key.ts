@@ -1,4 +1,13 @@
-import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fromBase64 } from '@amanat/core/bytes';
 import type { SigningKey } from '@amanat/core/keys';
@@ -31,12 +40,20 @@ export function logKeyFile(directory: string, version: number): string {
 /** Draws a key of the log's and writes it under the log's folder, its owner's alone. Throws where there is one already. */
 export function createLogKey(directory: string, origin: string, version = 0): LogKey {
   const signing = generateSigningKey('ed25519');
-  const file = openSync(logKeyFile(directory, version), 'wx', 0o600);
+  const path = logKeyFile(directory, version);
+  // Under another name first: half a key, of a full disk or a crash, would keep the log shut at its next start.
+  const draft = `${path}.new`;
   try {
-    writeSync(file, exportSigningKey(signing));
-    fsyncSync(file);
+    const file = openSync(draft, 'w', 0o600);
+    try {
+      writeSync(file, exportSigningKey(signing));
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    linkSync(draft, path);
   } finally {
-    closeSync(file);
+    rmSync(draft, { force: true });
   }
   // The log names it next, for good: its file must not be gone after a power cut.
   syncFolderNow(directory);

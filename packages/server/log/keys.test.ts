@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdtempSync,
@@ -81,6 +82,26 @@ describe('the log’s keys', () => {
     // Of a key that is not here, only the present one’s signature is added, and the register refuses it.
     const stranger = formatVerifierKey(noteKey(ORIGIN, Buffer.alloc(32, 7)));
     assert.equal(keys.endorse(signed(stranger), appointed(first)).signatures.length, 1);
+  });
+
+  it('of a full disk is none, and the one before goes on', (t) => {
+    const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=12K', 'tmpfs', folder]);
+    if (status !== 0) return t.skip('only root can mount a small disk');
+    try {
+      const first = draw(0);
+      writeFileSync(join(folder, 'filler'), Buffer.alloc(8 * 1024));
+      assert.throws(() => draw(1), { code: 'ENOSPC' });
+      assert.deepEqual(files(), ['filler', 'log-key.pem']);
+      const keys = new LogKeys(folder, ORIGIN);
+      assert.deepEqual(signers(keys.sign(TREE, appointed(first))), [idOf(0)]);
+      rmSync(join(folder, 'filler'));
+      const second = draw(1);
+      const both = new LogKeys(folder, ORIGIN).sign(TREE, appointed(first, second));
+      assert.equal(signers(both).length, 2);
+      assert.throws(() => draw(1), { code: 'EEXIST' });
+    } finally {
+      spawnSync('umount', [folder]);
+    }
   });
 
   it('is destroyed once the next has followed it for as long as was said, and not before', () => {
