@@ -10,6 +10,7 @@ import type { SignedRequest } from '../packages/server/cli/requests.ts';
 import type { Gateway } from '../packages/server/gateway.ts';
 import { startGateway } from '../packages/server/gateway.ts';
 import { measureExpiry } from './expiry.ts';
+import { quantile } from './figures.ts';
 import { measureFloors } from './floors.ts';
 import { BenchInstance, memoryOf } from './instance.ts';
 import type { LoadResult } from './load.ts';
@@ -215,10 +216,4 @@ function childrenOf(pid: number): readonly number[] {
   } catch {
     return [];
   }
-}
-
-function quantile(values: readonly number[], q: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = Math.min(sorted.length - 1, Math.floor(q * sorted.length));
-  return Math.round((sorted[at] ?? 0) * 100) / 100;
 }

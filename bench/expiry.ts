@@ -2,7 +2,6 @@ import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { utf8 } from '@amanat/core/bytes';
-import { writeDocument } from '@amanat/core/grants';
 import { leafHash } from '@amanat/core/log';
 import { monthNumber, monthText } from '@amanat/core/shape';
 import { KeeperProcess } from '../packages/keeper/_process.ts';
@@ -14,6 +13,7 @@ import { KeyRing } from '../packages/keeper/key-ring.ts';
 import { Roots } from '../packages/keeper/roots.ts';
 import { FIRST_GENERATION } from '../packages/keeper/slots.ts';
 import { KeeperStore } from '../packages/keeper/store.ts';
+import { quantile, rounded } from './figures.ts';
 
 const FEW = 10_000;
 const ROUNDS = 5;
@@ -65,13 +65,13 @@ export async function measureExpiry({
     medians.push(found);
     for (const [name, values] of Object.entries(found) as [keyof Measured, readonly number[]][]) {
       const label = `${NAMES[name]}_${size}`;
-      figures[`${label}_p50_ms`] = median(values);
+      figures[`${label}_p50_ms`] = quantile(values, 0.5);
       figures[`${label}_most_ms`] = rounded(Math.max(...values));
     }
   }
   const [few, many] = medians;
   for (const name of ['expiry', 'erasure'] as const) {
-    const ratio = median(many?.[name] ?? []) / median(few?.[name] ?? []);
+    const ratio = quantile(many?.[name] ?? [], 0.5) / quantile(few?.[name] ?? [], 0.5);
     figures[`${name}_ratio_of_many_to_few`] = rounded(ratio);
   }
   return figures;
@@ -121,13 +121,13 @@ async function measure(trial: Trial, signal: AbortSignal): Promise<Measured> {
     await drawMany(trial, during, people);
     found.duringImport.push(await timed(() => take(trial, expiryLeaf(trial, expiring(during)))));
     await drawMany(trial, after, people);
-    await endImport(trial);
+    await trial.endImport();
     const index = trial.range.size;
     found.expiry.push(await timed(() => take(trial, expiryLeaf(trial, expiring(after)))));
     found.certificate.push(await timed(() => trial.ask('shred', { from: index })));
     await beginImport(trial);
     await drawMany(trial, monthBefore(trial, 1), people);
-    await endImport(trial);
+    await trial.endImport();
     const leaf = await preparedErasure(trial);
     found.erasure.push(await timed(() => take(trial, leaf)));
   }
@@ -159,20 +159,6 @@ async function beginImport(trial: Trial): Promise<void> {
   trial.importIndex = trial.range.size;
   const begun = trial.importBegun(2 * BATCHES * ROWS_A_BATCH);
   await trial.appendPublic(trial.signed(trial.importer, begun));
-}
-
-async function endImport(trial: Trial): Promise<void> {
-  const document = writeDocument<'import-ended'>({
-    type: 'import-ended',
-    import: trial.importIndex,
-    rows: 0,
-    stored: 0,
-    unchanged: 0,
-    rejected: 0,
-    root: '00'.repeat(32),
-    time: trial.now,
-  });
-  await trial.appendPublic({ document, signatures: [] });
 }
 
 /** Draws for so many batches of new people, each with a number. */
@@ -260,13 +246,4 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   const started = performance.now();
   await work();
   return performance.now() - started;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return rounded(sorted[Math.floor(sorted.length / 2)] ?? Number.NaN);
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 100) / 100;
 }

@@ -275,6 +275,21 @@ export class Trial {
     };
   }
 
+  /** Enters that the import has ended, with no row of it. */
+  async endImport(): Promise<void> {
+    const document = writeDocument<'import-ended'>({
+      type: 'import-ended',
+      import: this.importIndex,
+      rows: 0,
+      stored: 0,
+      unchanged: 0,
+      rejected: 0,
+      root: '00'.repeat(32),
+      time: this.now,
+    });
+    await this.appendPublic({ document, signatures: [] });
+  }
+
   selector(value: string = CNIC, type: 'cnic' | 'msisdn' = 'cnic'): Selector {
     return { type, value, salt: hex(randomBytes(16)) };
   }

@@ -240,19 +240,7 @@ describe('draw', () => {
     trial.drawRows(rows, index);
 
   it('for an entry that is no import, for one that ended, or for one to come, is refused', async () => {
-    await trial.appendPublic({
-      document: writeDocument({
-        type: 'import-ended',
-        import: trial.importIndex,
-        rows: 0,
-        stored: 0,
-        unchanged: 0,
-        rejected: 0,
-        root: '00'.repeat(32),
-        time: trial.now,
-      }),
-      signatures: [],
-    });
+    await trial.endImport();
     for (const index of [0, trial.importIndex - 1, trial.importIndex, trial.range.size]) {
       await assert.rejects(draw([row()], index), refusal('unknown-import'));
     }

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { writeDocument } from '@amanat/core/grants';
 import { leafHash } from '@amanat/core/log';
 import { killAt } from './_kill-at.ts';
 import { KeeperProcess } from './_process.ts';
@@ -301,20 +300,6 @@ describe('a long journal', () => {
     assert.ok(journalBytes() > SHORT_BYTES);
   }
 
-  async function endImport(): Promise<void> {
-    const document = writeDocument<'import-ended'>({
-      type: 'import-ended',
-      import: trial.importIndex,
-      rows: 0,
-      stored: 0,
-      unchanged: 0,
-      rejected: 0,
-      root: '00'.repeat(32),
-      time: trial.now,
-    });
-    await trial.appendPublic({ document, signatures: [] });
-  }
-
   it('is not noted any more as holding what is destroyed, once nothing was changed between two steps', async () => {
     const isNoted = () => {
       const db = new DatabaseSync(join(trial.dir, 'keeper.db'), { readOnly: true });
@@ -332,7 +317,7 @@ describe('a long journal', () => {
 
   it('is wiped with the end of the import that made it', async () => {
     await drawMany();
-    await endImport();
+    await trial.endImport();
     assert.equal(journalBytes(), 0);
   });
 
@@ -349,7 +334,7 @@ describe('a long journal', () => {
     const copying = new DatabaseSync(join(trial.dir, 'keeper.db'), { readOnly: true });
     copying.exec('BEGIN');
     copying.prepare('SELECT count(*) FROM slots').get();
-    await endImport();
+    await trial.endImport();
     assert.ok(journalBytes() > SHORT_BYTES);
     copying.close();
     await trial.keeper.step();

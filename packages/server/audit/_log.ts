@@ -1,5 +1,8 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { base64 } from '@amanat/core/bytes';
+import { signingInput, writeDocument } from '@amanat/core/grants';
+import type { SigningKey } from '@amanat/core/keys';
 import { generateSigningKey, sign } from '@amanat/core/keys';
 import type { NoteKey } from '@amanat/core/log';
 import {
@@ -8,6 +11,7 @@ import {
   encodeTile,
   formatCheckpoint,
   formatNote,
+  formatVerifierKey,
   leafHash,
   noteKey,
   noteMessage,
@@ -16,6 +20,7 @@ import {
   tilePath,
   tilesForSize,
 } from '@amanat/core/log';
+import { encodeSigned } from '../log/log.ts';
 import type { AuditTerms } from './audit.ts';
 
 const ORIGIN = 'audited.example/log';
@@ -56,6 +61,36 @@ export class TestLog {
   grow(count: number): this {
     for (let i = 0; i < count; i++) this.leaves.push(someLeaf(this.leaves.length));
     return this;
+  }
+
+  /** Adds the document that begins a log of Amanat's, and names whose words its leaves may be. */
+  begin(
+    keeper: SigningKey,
+    administrators: readonly SigningKey[],
+    { origin = this.key.name, activationSeconds = 0 } = {},
+  ): void {
+    const document = writeDocument<'genesis'>({
+      type: 'genesis',
+      origin,
+      mode: 'demo',
+      logKey: formatVerifierKey(noteKey(origin, this.key.publicKey)),
+      keeperKey: keeper.public.text,
+      keeperSealingKey: `${'A'.repeat(87)}=`,
+      administrators: administrators.map((key) => key.public.text),
+      registrar: generateSigningKey('ed25519').public.text,
+      activationSeconds,
+      time: 0,
+    });
+    this.enter(document);
+  }
+
+  /** Adds a public document, signed by these in their order. */
+  enter(document: string, ...signers: readonly SigningKey[]): void {
+    const signatures = signers.map((key) => ({
+      key: key.public.id,
+      signature: base64(sign(key, signingInput(document))),
+    }));
+    this.leaves.push(encodeSigned({ document, signatures }) as Uint8Array);
   }
 
   /** The signed checkpoint of the first `size` leaves, or of another root. */

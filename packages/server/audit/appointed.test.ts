@@ -3,21 +3,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { base64 } from '@amanat/core/bytes';
 import type { DocumentOf } from '@amanat/core/grants';
-import { signingInput, writeDocument } from '@amanat/core/grants';
+import { writeDocument } from '@amanat/core/grants';
 import type { CosigningKey } from '@amanat/core/keys';
-import { cosign, generateCosigningKey, generateSigningKey, sign } from '@amanat/core/keys';
+import { cosign, generateCosigningKey, generateSigningKey } from '@amanat/core/keys';
 import type { Policy } from '@amanat/core/log';
-import {
-  encodePersonalLeaf,
-  formatNote,
-  formatVerifierKey,
-  noteKey,
-  parseNote,
-} from '@amanat/core/log';
+import { encodePersonalLeaf, formatNote, formatVerifierKey, parseNote } from '@amanat/core/log';
 import { runHere } from '../cli/_around.ts';
-import { encodeSigned } from '../log/log.ts';
 import { auditTerms, TestLog } from './_log.ts';
 import type { AuditTerms } from './audit.ts';
 import { auditLog } from './audit.ts';
@@ -31,7 +23,6 @@ const keysOf = (name: string) =>
   [1, 2, 3, 4].map((at) => generateCosigningKey('ed25519', `${name}.example/${at}`));
 const witnesses = keysOf('witness');
 const others = keysOf('other');
-const text32 = () => generateSigningKey('ed25519').public.text;
 
 describe('an audit of a log whose public entries appoint witnesses', () => {
   let folder: string;
@@ -47,31 +38,13 @@ describe('an audit of a log whose public entries appoint witnesses', () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   const begin = ({ activationHours = 0, origin = log.key.name } = {}) => {
-    const document = writeDocument<'genesis'>({
-      type: 'genesis',
-      origin,
-      mode: 'demo',
-      logKey: formatVerifierKey(noteKey(origin, log.key.publicKey)),
-      keeperKey: text32(),
-      keeperSealingKey: `${'A'.repeat(87)}=`,
-      administrators: administrators.map((each) => each.public.text),
-      registrar: text32(),
-      activationSeconds: activationHours * 3_600,
-      time: 0,
-    });
-    log.leaves.push(encodeSigned({ document, signatures: [] }) as Uint8Array);
+    const activationSeconds = activationHours * 3_600;
+    log.begin(generateSigningKey('ed25519'), administrators, { origin, activationSeconds });
   };
   const enter = (
     document: DocumentOf<'witnesses' | 'broken-glass'>,
     signers: typeof administrators = administrators,
-  ) => {
-    const text = writeDocument(document);
-    const signatures = signers.map((each) => ({
-      key: each.public.id,
-      signature: base64(sign(each, signingInput(text))),
-    }));
-    log.leaves.push(encodeSigned({ document: text, signatures }) as Uint8Array);
-  };
+  ) => log.enter(writeDocument(document), ...signers);
   const appoint = (version: number, keys: readonly CosigningKey[], signers = administrators) =>
     enter(
       {

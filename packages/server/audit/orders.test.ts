@@ -3,13 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { base64, hex } from '@amanat/core/bytes';
-import { documentHash, signingInput, writeDocument } from '@amanat/core/grants';
+import { hex } from '@amanat/core/bytes';
+import { documentHash, writeDocument } from '@amanat/core/grants';
 import type { SigningKey } from '@amanat/core/keys';
-import { generateSigningKey, sign } from '@amanat/core/keys';
-import { formatVerifierKey, noteKey } from '@amanat/core/log';
+import { generateSigningKey } from '@amanat/core/keys';
+import { formatVerifierKey } from '@amanat/core/log';
 import { runHere } from '../cli/_around.ts';
-import { encodeSigned } from '../log/log.ts';
 import { auditTerms, TestLog } from './_log.ts';
 import type { AuditTerms } from './audit.ts';
 import { auditLog } from './audit.ts';
@@ -31,33 +30,13 @@ describe('an audit of a log in which the keeper’s keys are ordered to be chang
     files = join(folder, 'files');
     statePath = join(folder, 'state.json');
     log = new TestLog();
-    begin();
+    log.begin(keeper, administrators);
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
   function add(document: string, ...signers: readonly SigningKey[]): string {
-    const signatures = signers.map((key) => ({
-      key: key.public.id,
-      signature: base64(sign(key, signingInput(document))),
-    }));
-    log.leaves.push(encodeSigned({ document, signatures }) as Uint8Array);
+    log.enter(document, ...signers);
     return hex(documentHash(document));
-  }
-
-  function begin(): void {
-    const document = writeDocument<'genesis'>({
-      type: 'genesis',
-      origin: log.key.name,
-      mode: 'demo',
-      logKey: formatVerifierKey(noteKey(log.key.name, log.key.publicKey)),
-      keeperKey: keeper.public.text,
-      keeperSealingKey: `${'A'.repeat(87)}=`,
-      administrators: administrators.map((key) => key.public.text),
-      registrar: generateSigningKey('ed25519').public.text,
-      activationSeconds: 0,
-      time: 0,
-    });
-    add(document);
   }
 
   const root = (byte: string, signers: readonly SigningKey[] = administrators) =>

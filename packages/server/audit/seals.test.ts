@@ -3,14 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { base64 } from '@amanat/core/bytes';
-import { signingInput, writeDocument } from '@amanat/core/grants';
+import { writeDocument } from '@amanat/core/grants';
 import type { SigningKey } from '@amanat/core/keys';
-import { generateSigningKey, sign } from '@amanat/core/keys';
+import { generateSigningKey } from '@amanat/core/keys';
 import type { PersonalLeaf } from '@amanat/core/log';
-import { encodePersonalLeaf, formatVerifierKey, noteKey } from '@amanat/core/log';
+import { encodePersonalLeaf, formatVerifierKey } from '@amanat/core/log';
 import { runHere } from '../cli/_around.ts';
-import { encodeSigned } from '../log/log.ts';
 import { auditTerms, TestLog } from './_log.ts';
 import type { AuditTerms } from './audit.ts';
 import { auditLog } from './audit.ts';
@@ -20,7 +18,7 @@ const DAY = 86_400_000;
 /** Two days after November: what was to open in it is overdue. */
 const OVER = Date.UTC(2026, 11, 3);
 const keeper = generateSigningKey('ed25519');
-const text32 = () => generateSigningKey('ed25519').public.text;
+const administrators = [generateSigningKey('ed25519'), generateSigningKey('ed25519')];
 
 describe('an audit of a log in which look-ups are sealed', () => {
   let folder: string;
@@ -32,25 +30,9 @@ describe('an audit of a log in which look-ups are sealed', () => {
     files = join(folder, 'files');
     statePath = join(folder, 'state.json');
     log = new TestLog();
-    begin();
+    log.begin(keeper, administrators);
   });
   afterEach(() => rmSync(folder, { recursive: true }));
-
-  function begin(): void {
-    const document = writeDocument<'genesis'>({
-      type: 'genesis',
-      origin: log.key.name,
-      mode: 'demo',
-      logKey: formatVerifierKey(noteKey(log.key.name, log.key.publicKey)),
-      keeperKey: keeper.public.text,
-      keeperSealingKey: `${'A'.repeat(87)}=`,
-      administrators: [text32(), text32()],
-      registrar: text32(),
-      activationSeconds: 0,
-      time: 0,
-    });
-    log.leaves.push(encodeSigned({ document, signatures: [] }) as Uint8Array);
-  }
 
   type About =
     | Pick<Extract<PersonalLeaf, { kind: 'sealed' }>, 'kind' | 'month' | 'extends'>
@@ -80,9 +62,7 @@ describe('an audit of a log in which look-ups are sealed', () => {
       size,
       time,
     });
-    const signature = base64(sign(key, signingInput(document)));
-    const signatures = [{ key: key.public.id, signature }];
-    log.leaves.push(encodeSigned({ document, signatures }) as Uint8Array);
+    log.enter(document, key);
   }
 
   async function audit(options: Partial<AuditTerms> = {}) {
